@@ -1,0 +1,198 @@
+"""Events: facts, published once, for any number of consumers."""
+
+import sys
+from typing import Annotated, Any, ClassVar, dataclass_transform, get_args, get_origin
+
+import msgspec
+from msgspec import Struct, StructMeta
+
+from levada.contract._version import Version
+from levada.contract.errors import ContractError, TypeNotFound, here
+from levada.contract.types import OrderKeyMark, PersonalMark
+
+__all__ = ["Event", "EventType", "event_type"]
+
+KEYWORDS = frozenset({"version", "domain", "name", "frozen", "kw_only"})
+
+
+class EventMeta(StructMeta):
+    """Takes the class keywords of events and makes frozen, keyword-only structs."""
+
+    def __new__(
+        mcs,
+        name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, Any],
+        *,
+        version: str = "",
+        domain: str | None = None,
+        event_name: str | None = None,
+        frozen: bool = True,
+        kw_only: bool = True,
+        **unknown: Any,
+    ) -> Any:
+        if unknown:
+            raise ContractError(
+                place=f"{name} ({here()})",
+                reason=f"an event takes no class keyword {', '.join(sorted(unknown))}",
+                mend="It takes version, domain and event_name",
+            )
+        if not (frozen and kw_only):
+            raise ContractError(
+                place=f"{name} ({here()})",
+                reason="an event is a fact and cannot change",
+                mend="Leave frozen and kw_only out",
+            )
+        cls: Any = super().__new__(mcs, name, bases, namespace, frozen=True, kw_only=True)  # pyright: ignore[reportArgumentType]
+        if namespace.get("__module__") == __name__:
+            return cls
+        if not version:
+            raise ContractError(
+                place=f"{name} ({here()})",
+                reason="an event needs a version",
+                mend=f'Write class {name}(Event, version="1.0")',
+            )
+        cls.__event__ = _Stated(
+            Version.parse(version, f"{name} ({here()})"), domain, event_name or name, here()
+        )
+        return cls
+
+
+class _Stated(Struct, frozen=True):
+    version: Version
+    domain: str | None
+    name: str
+    line: str
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Event(Struct, frozen=True, kw_only=True, metaclass=EventMeta):
+    """The base of events: ``class OrderPlaced(Event, version="1.0")``.
+
+    Class keywords: ``version`` (``"major.minor"``), ``domain`` (default: that of the
+    contracts in the same module), ``event_name`` (default: the class's name). One
+    field may be the :data:`OrderKey`: events with the same value keep their order.
+    """
+
+    __event__: ClassVar[Any]
+
+    def __init_subclass__(
+        cls,
+        *,
+        version: str = "",
+        domain: str | None = None,
+        event_name: str | None = None,
+        frozen: bool = True,
+        kw_only: bool = True,
+    ) -> None:
+        """Name the keywords for type checkers; the metaclass takes them."""
+        super().__init_subclass__()
+
+
+class EventType(Struct, frozen=True):
+    """What Levada knows of an event class."""
+
+    cls: type[Event]
+    domain: str
+    name: str
+    version: Version
+    key: str | None
+    """The field that events are ordered by, or None: unordered."""
+    personal: dict[str, str]
+    """Fields with personal data, and the field that names the subject of each."""
+
+    @property
+    def type(self) -> str:
+        """The CloudEvents type: ``sales.OrderPlaced``."""
+        return f"{self.domain}.{self.name}"
+
+    @property
+    def topic(self) -> str:
+        """The topic it is published to: ``sales.OrderPlaced.v1``."""
+        return f"{self.type}.v{self.version.major}"
+
+    def key_of(self, event: Event) -> str | None:
+        """The value of the order key, as text."""
+        return None if self.key is None else str(getattr(event, self.key))
+
+    def encode(self, event: Event) -> bytes:
+        """The event as JSON."""
+        return msgspec.json.encode(event)
+
+    def decode(self, data: bytes) -> Event:
+        """The event of JSON; raises msgspec.ValidationError or DecodeError."""
+        return msgspec.json.decode(data, type=self.cls)
+
+
+_types: dict[type[Event], EventType] = {}
+
+
+def event_type(cls: type[Event]) -> EventType:
+    """What is known of an event class, checked once.
+
+    Raises:
+        ContractError: No domain, two keys, or personal data without its subject.
+    """
+    if (known := _types.get(cls)) is not None:
+        return known
+    stated: _Stated | None = getattr(cls, "__event__", None)
+    if stated is None:
+        raise ContractError(
+            place=repr(cls), reason="it is not an event", mend='Write class Name(Event, version="1.0")'
+        )
+    place = f"{cls.__name__} ({stated.line})"
+    try:
+        fields = msgspec.structs.fields(cls)
+    except NameError as error:
+        raise TypeNotFound(
+            place=place,
+            reason=str(error),
+            mend="Define the types of its fields at the module's top level, before it",
+        ) from None
+    keys: list[str] = []
+    personal: dict[str, str] = {}
+    for field in fields:
+        for mark in _marks(field.type):
+            if isinstance(mark, OrderKeyMark):
+                keys.append(field.name)
+            elif isinstance(mark, PersonalMark):
+                personal[field.name] = mark.subject
+    if len(keys) > 1:
+        raise ContractError(
+            place=place,
+            reason=f"it has two order keys, {' and '.join(keys)}",
+            mend="Keep one, events are ordered by one",
+        )
+    names = {f.name for f in fields}
+    if missing := sorted(s for s in personal.values() if s not in names):
+        raise ContractError(
+            place=place,
+            reason=f"personal data names the subject {', '.join(missing)}, which is no field",
+            mend="Name the field that tells whose data it is",
+        )
+    domain = stated.domain or _domain_of_module(cls, place)
+    made = EventType(cls, domain, stated.name, stated.version, keys[0] if keys else None, personal)
+    _types[cls] = made
+    return made
+
+
+def _marks(annotation: Any) -> list[Any]:
+    if get_origin(annotation) is Annotated:
+        return list(getattr(annotation, "__metadata__", ()))
+    return [m for a in get_args(annotation) for m in _marks(a)]
+
+
+def _domain_of_module(cls: type[Event], place: str) -> str:
+    module = sys.modules.get(cls.__module__)
+    domains: set[str] = set()
+    for value in vars(module).values() if module else ():
+        if isinstance(value, type) and (spec := value.__dict__.get("__contract__")) is not None:
+            domains.add(spec.domain)
+    if len(domains) != 1:
+        found = "no contract" if not domains else "contracts of " + ", ".join(sorted(domains))
+        raise ContractError(
+            place=place,
+            reason=f"its domain is not known: its module has {found}",
+            mend=f'State it: class {cls.__name__}(Event, version="{cls.__event__.version}", domain="…")',
+        )
+    return domains.pop()
