@@ -1,0 +1,88 @@
+"""The journal of a run: its entries, and how a run is brought back from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+
+from msgspec import Struct
+
+from levada.process._core import Broken, Core
+from levada.process._errors import RunChanged
+from levada.process._steps import Step
+
+__all__ = ["FORMAT", "Entry", "EntryKind", "replay"]
+
+FORMAT = 1
+"""The version of the journal's rows that this code writes; it reads this and all former ones."""
+
+
+class EntryKind(StrEnum):
+    """What an entry records."""
+
+    INTENT = "intent"  # about to be done; journaled before anything unsafe is called
+    ATTEMPT = "attempt"  # tried, and neither known nor finally refused
+    KNOWN = "known"  # the result
+    REFUSED = "refused"  # a problem that the operation declares
+    FAILED = "failed"  # any other definite refusal
+    COMPENSATE = "compensate"  # from here on the run is undone
+    UNDONE = "undone"  # the undo of a step has ended
+
+
+ANSWERS = frozenset((EntryKind.KNOWN, EntryKind.REFUSED, EntryKind.FAILED))
+
+
+class Entry(Struct, frozen=True):
+    """One row. The order of ``seq`` is the order of completions."""
+
+    seq: int
+    kind: EntryKind
+    step: str
+    operation: str
+    arguments: bytes = b""
+    value: bytes = b""
+    attempt: int = 0
+    at: int = 0
+
+
+def replay(core: Core, entries: Iterable[Entry], answer: Callable[[Core, Entry, Step], list[Step]]) -> None:
+    """Bring a core to where its journal ends. Nothing is performed.
+
+    Afterwards `core.outstanding` holds what may now be done live, or `core.ended` tells that the
+    code no longer does what the journal says.
+
+    Args:
+        core: One that was not begun.
+        entries: The journal of this core's steps, in order.
+        answer: Gives an entry's result to the core: decodes it, and tells refusals from results.
+    """
+    core.start()
+    intents: list[Entry] = []
+    for entry in entries:
+        if entry.kind is EntryKind.INTENT:
+            intents.append(entry)
+        elif entry.kind in ANSWERS:
+            step = core.outstanding.get(entry.step)
+            if _differs(core, entry, step) or step is None:
+                return
+            answer(core, entry, step)
+            if isinstance(core.ended, Broken):
+                return
+    answered = {entry.step for entry in entries if entry.kind in ANSWERS}
+    for entry in intents:
+        if entry.step not in answered and _differs(core, entry, core.outstanding.get(entry.step)):
+            return
+
+
+def _differs(core: Core, entry: Entry, step: Step | None) -> bool:
+    if step is not None and step.operation == entry.operation and step.arguments == entry.arguments:
+        return False
+    code = "nothing" if step is None else _shown(step.operation, step.arguments)
+    core.ended = Broken(
+        RunChanged(step=entry.step, journal=_shown(entry.operation, entry.arguments), code=code)
+    )
+    return True
+
+
+def _shown(operation: str, arguments: bytes) -> str:
+    return f"{operation} {arguments.decode(errors='replace')}"
