@@ -1,5 +1,6 @@
 """What an API or an event promises: operations, types, problems, versions."""
 
+from levada.contract import effect, http
 from levada.contract._version import Version
 from levada.contract.api import API, Contract, ExperienceAPI, ProcessAPI, SystemAPI, contract_of, is_contract
 from levada.contract.effect import Effect
@@ -44,8 +45,10 @@ __all__ = [
     "blocking",
     "coalesced",
     "contract_of",
+    "effect",
     "event_type",
     "handles",
+    "http",
     "implementation_of",
     "is_contract",
     "named",

@@ -50,7 +50,7 @@ class Coalescer(Generic[K, V]):
                 batch = self._take()
                 try:
                     found = await self._method(self._instance, list(batch))
-                except Exception as error:  # noqa: BLE001 - handed on to each caller
+                except Exception as error:
                     for future in batch.values():
                         if not future.done():
                             future.set_exception(error)

@@ -218,7 +218,7 @@ def _contract(
                 reason="an abstract method of a contract has no HTTP shape",
                 mend='Put @http.get("/…") (or post, put, patch, delete) over @abstractmethod',
             )
-    _check_routes(cls, operations, place)
+    _check_routes(operations, place)
     undone = dict(inherited.undone) if inherited else {}
     for attribute, value in vars(cls).items():
         target = getattr(value, "__levada_undoes__", None)
@@ -239,7 +239,7 @@ def _contract(
     )
 
 
-def _check_routes(cls: type[API], operations: Mapping[str, Operation], place: str) -> None:
+def _check_routes(operations: Mapping[str, Operation], place: str) -> None:
     seen: dict[tuple[str, str], str] = {}
     for name, operation in operations.items():
         route = (operation.method, re.sub(r"\{[^}]*\}", "{}", operation.path))

@@ -68,7 +68,7 @@ class Named(Struct, frozen=True):
 
 
 def named(name: str) -> Named:
-    """Tell adapters of one contract apart by this name."""
+    """Name the adapter that is wanted where several keep one contract."""
     return Named(name)
 
 

@@ -4,7 +4,7 @@
 neither: they are answers.
 """
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from levada.contract.problem import Problem
 
@@ -17,8 +17,8 @@ __all__ = [
     "InternalError",
     "KeyReused",
     "MethodNotAllowed",
-    "NotAcceptable",
     "NotFound",
+    "NotSent",
     "PayloadTooLarge",
     "StandardProblem",
     "TooManyRequests",
@@ -35,6 +35,10 @@ class StandardProblem(Problem, status=500, code="standard"):
     """A problem of the network itself."""
 
     fault: ClassVar[Fault] = "provider"
+
+    def document(self) -> dict[str, Any]:
+        """The document; the reason is its detail and stands there alone."""
+        return {n: v for n, v in super().document().items() if n != "reason" and v is not None}
 
 
 class BadRequest(StandardProblem, status=400, detail="{reason}"):
@@ -71,13 +75,6 @@ class MethodNotAllowed(StandardProblem, status=405, detail="This path takes {all
 
     fault: ClassVar[Fault] = "caller"
     allowed: str = ""
-
-
-class NotAcceptable(StandardProblem, status=406, detail="{reason}"):
-    """The answer cannot be had in a form that the caller accepts."""
-
-    fault: ClassVar[Fault] = "caller"
-    reason: str = "This operation answers with application/json."
 
 
 class Conflict(StandardProblem, status=409, detail="{reason}"):
@@ -131,6 +128,10 @@ class Unavailable(StandardProblem, status=503, detail="{reason}"):
     retry_after: float | None = None
 
 
+class NotSent(Unavailable, status=503, code="unavailable"):
+    """The provider was not reached: the call was certainly not made."""
+
+
 class DeadlineExceeded(StandardProblem, status=504, detail="{reason}"):
     """The answer did not come within the deadline."""
 
@@ -146,7 +147,6 @@ STANDARD: dict[str, type[StandardProblem]] = {
         Forbidden,
         NotFound,
         MethodNotAllowed,
-        NotAcceptable,
         Conflict,
         PayloadTooLarge,
         UnsupportedMediaType,

@@ -1,0 +1,381 @@
+"""The HTTP client that is made from a contract: the same calls, the same errors, over a wire."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from time import monotonic
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import msgspec
+
+from levada.app.binding import Remote
+from levada.app.border import Border
+from levada.app.context import FOREVER, Context, _current
+from levada.app.credentials import Credential, credential_of
+from levada.app.errors import NotRunning
+from levada.app.outcome import Refusal
+from levada.app.protect import Breaker
+from levada.app.proxy import Target
+from levada.app.retry import RetryBudget, pauses
+from levada.app.settings import Settings
+from levada.contract.api import Contract
+from levada.contract.operation import Operation
+from levada.contract.problem import Problem
+from levada.contract.standard import (
+    STANDARD,
+    DeadlineExceeded,
+    InternalError,
+    NotSent,
+    StandardProblem,
+    Unavailable,
+)
+
+__all__ = ["RemoteAPI"]
+
+_RETRIED = (NotSent, Unavailable, DeadlineExceeded)
+_NOT_OURS = "The service answered in a way that its contract does not allow: {what}"
+
+
+class RemoteAPI:
+    """A contract kept elsewhere. May be called concurrently, from one event loop.
+
+    Safe operations are repeated when the service cannot be reached or cannot serve; the
+    others only when the request was certainly not sent. All under one retry budget.
+    """
+
+    def __init__(self, contract: Contract, remote: Remote, settings: Settings) -> None:
+        self.contract = contract
+        self.remote = remote
+        self.breaker = Breaker(failures=20, pause=1.0)
+        self.budget = RetryBudget()
+        self._credential: Credential = credential_of(remote.auth, settings, f"[bind] {contract.id}")
+        self._session: aiohttp.ClientSession | None = None
+        unix = remote.url.startswith("unix:")
+        self._unix = remote.url[5:] if unix else None
+        base = "http://unix" if unix else remote.url
+        self._base = base + (contract.path if remote.path is None else remote.path.rstrip("/"))
+
+    async def start(self) -> None:
+        """Open the pool; no connection is made yet."""
+        limit = self.remote.connections
+        connector = (
+            aiohttp.UnixConnector(self._unix, limit=limit)
+            if self._unix
+            else aiohttp.TCPConnector(limit=limit)
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            auto_decompress=True,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"accept": "application/json", **self.remote.headers},
+            timeout=aiohttp.ClientTimeout(total=None),
+        )
+        await self._credential.start()
+
+    async def stop(self) -> None:
+        """Close the pool."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+        await self._credential.stop()
+
+    def targets(self, contract: Contract) -> Mapping[str, Target]:
+        """What stands behind each operation of a consumer's class of this contract."""
+        return {name: self._target(operation) for name, operation in contract.operations.items()}
+
+    def _target(self, operation: Operation) -> Target:
+        call = _Call(operation)
+        if operation.shape == "stream":
+            return lambda *arguments: self._stream(call, arguments)  # type: ignore[return-value]
+
+        def target(*arguments: Any) -> Awaitable[Any]:
+            return self._repeat(call, arguments)
+
+        return target
+
+    async def _repeat(self, call: _Call, arguments: tuple[Any, ...]) -> Any:
+        self.budget.deposit()
+        for pause in pauses(self.remote.retries):
+            try:
+                return await self._attempt(call, arguments)
+            except _RETRIED as problem:
+                repeatable = call.operation.safe or isinstance(problem, NotSent)
+                context = _current.get()
+                if (
+                    pause is None
+                    or not repeatable
+                    or monotonic() + pause >= context.deadline
+                    or not self.budget.withdraw()
+                ):
+                    raise
+                await asyncio.sleep(pause)
+        raise AssertionError("the last pause is None")
+
+    async def _attempt(self, call: _Call, arguments: tuple[Any, ...]) -> Any:
+        try:
+            self.breaker.enter()
+        except Unavailable as problem:
+            raise NotSent(reason=problem.reason, retry_after=problem.retry_after) from None
+        failed = True
+        try:
+            result = await self._send(call, arguments)
+            failed = False
+            return result
+        except Problem as problem:
+            failed = isinstance(problem, StandardProblem) and problem.fault == "provider"
+            raise
+        except asyncio.CancelledError:
+            failed = False
+            raise
+        finally:
+            self.breaker.leave(failed)
+
+    async def _send(self, call: _Call, arguments: tuple[Any, ...]) -> Any:
+        async with self._open(call, arguments) as response:
+            body = await response.read()
+            if response.status >= 300:
+                raise self._problem(call, response, body)
+            return call.result(body)
+
+    def _open(self, call: _Call, arguments: tuple[Any, ...]) -> _Opened:
+        session = self._session
+        if session is None:
+            raise NotRunning
+        context = _current.get()
+        left = context.deadline - monotonic()
+        seconds = min(self.remote.timeout, left)
+        if seconds <= 0:
+            raise DeadlineExceeded
+        url, body = call.request(self._base, arguments)
+        headers = self._headers(context, call, seconds)
+        return _Opened(session, call.operation.method, url, headers, body, self._credential, seconds)
+
+    def _headers(self, context: Context, call: _Call, seconds: float) -> dict[str, str]:
+        # Each call is a span of its own.
+        headers = {
+            "traceparent": f"00-{context.trace_id}-{random.getrandbits(64) | 1:016x}-{context.flags:02x}",
+            "levada-timeout-ms": str(max(1, int(seconds * 1000)))
+            if context.deadline < FOREVER
+            else str(int(self.remote.timeout * 1000)),
+        }
+        if context.tracestate:
+            headers["tracestate"] = context.tracestate
+        if context.key is not None and not call.operation.safe:
+            headers["idempotency-key"] = context.key
+            if context.attempt:
+                headers["levada-attempt"] = str(context.attempt)
+            if context.fence:
+                headers["levada-fence"] = str(context.fence)
+        if call.kind is not None:
+            headers["content-type"] = call.kind
+        self._credential.sign(headers, context)
+        return headers
+
+    def _problem(self, call: _Call, response: aiohttp.ClientResponse, body: bytes) -> BaseException:
+        code = response.headers.get("levada-problem", "")
+        document: dict[str, Any] = {}
+        try:
+            decoded = msgspec.json.decode(body)
+            document = decoded if isinstance(decoded, dict) else {}
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            document = {}
+        code = code or str(document.get("type", "")).rpartition(":")[2]
+        declared = call.operation.declared.get(code) or _by_status(call.operation, response.status, code)
+        if declared is not None:
+            try:
+                return declared.parse(document)
+            except (msgspec.ValidationError, TypeError):
+                return InternalError(
+                    reason=_NOT_OURS.format(what=f"a problem {code or response.status} without its fields")
+                )
+        return _standard(code, response, document)
+
+    async def _stream(self, call: _Call, arguments: tuple[Any, ...]) -> AsyncIterator[Any]:
+        ended = False
+        async with self._open(call, arguments) as response:
+            if response.status >= 300:
+                raise self._problem(call, response, await response.read())
+            async for line in response.content:
+                kind, value = call.line(line)
+                if kind == "item":
+                    yield value
+                elif kind == "end":
+                    ended = True
+                else:
+                    raise self._problem_line(call, value)
+        if not ended:
+            raise Unavailable(reason="The stream was cut before its end.")
+
+    def _problem_line(self, call: _Call, document: dict[str, Any]) -> BaseException:
+        code = str(document.get("type", "")).rpartition(":")[2]
+        declared = call.operation.declared.get(code)
+        if declared is not None:
+            return declared.parse(document)
+        standard: Any = STANDARD.get(code, InternalError)
+        return standard(reason=str(document.get("detail", standard.title)))
+
+
+class _Opened:
+    """A request under way; its errors are told apart by whether it was sent."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        credential: Credential,
+        seconds: float,
+    ) -> None:
+        self._request = (session, method, url, headers, body)
+        self._credential = credential
+        self._timeout = asyncio.timeout(seconds)
+        self._response: aiohttp.ClientResponse | None = None
+
+    async def __aenter__(self) -> aiohttp.ClientResponse:
+        session, method, url, headers, body = self._request
+        await self._timeout.__aenter__()
+        try:
+            await self._credential.refresh(headers)
+            from yarl import URL
+
+            self._response = await session.request(
+                method, URL(url, encoded=True), headers=headers, data=body, allow_redirects=False
+            )
+        except BaseException as error:
+            await self._leave(error)
+            raise
+        return self._response
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if self._response is not None:
+            if error is None:
+                self._response.release()
+            else:
+                self._response.close()
+        if error is None:
+            await self._timeout.__aexit__(None, None, None)
+        else:
+            await self._leave(error)
+
+    async def _leave(self, error: BaseException) -> None:
+        """End the time-out, and turn transport errors into problems."""
+        try:
+            await self._timeout.__aexit__(type(error), error, error.__traceback__)
+        except TimeoutError:
+            raise DeadlineExceeded from None
+        if isinstance(error, aiohttp.ClientConnectorError):
+            raise NotSent(reason="The service cannot be reached.", retry_after=None) from error
+        if isinstance(error, (aiohttp.ClientError, ConnectionError)):
+            raise Unavailable(reason="The connection to the service was lost.") from error
+
+
+class _Call:
+    """One operation as a request: URL, body and result, by code made from the contract."""
+
+    def __init__(self, operation: Operation) -> None:
+        self.operation = operation
+        self._names = [p.name for p in operation.parameters]
+        self._path = re.split(r"\{(\w+)\}", operation.path)
+        self._query = operation.at("query")
+        self._body = operation.body
+        self._members = [p.name for p in operation.at("member")]
+        self._whole = next((p.name for p in operation.parameters if p.place in ("body", "content")), None)
+        self._content = bool(operation.at("content"))
+        self._border = None if operation.shape in ("none", "bytes") else Border(operation.result)
+        self._encode = msgspec.json.Encoder().encode
+        self.kind = (
+            "application/octet-stream"
+            if self._content
+            else "application/json"
+            if operation.body is not None
+            else None
+        )
+
+    def request(self, base: str, arguments: tuple[Any, ...]) -> tuple[str, bytes | None]:
+        """The URL and the body of a call."""
+        given = dict(zip(self._names, arguments, strict=True))
+        url = base + "".join(
+            part if i % 2 == 0 else quote(_text(given[part]), safe="") for i, part in enumerate(self._path)
+        )
+        if self._query:
+            pairs: list[tuple[str, str]] = []
+            for p in self._query:
+                value = given[p.name]
+                if value is None or (not p.required and value == p.default):
+                    continue
+                if isinstance(value, (list, tuple, set, frozenset)):
+                    pairs.extend((p.name, _text(v)) for v in value)
+                else:
+                    pairs.append((p.name, _text(value)))
+            if pairs:
+                url += "?" + urlencode(pairs)
+        if self._content:
+            return url, given[self._whole]  # type: ignore[index]
+        if self._whole is not None:
+            return url, self._encode(given[self._whole])
+        if self._members:
+            return url, self._encode({n: given[n] for n in self._members})
+        return url, None
+
+    def result(self, body: bytes) -> Any:
+        """The result of a body; raises InternalError where it does not fit the contract."""
+        if self._border is None:
+            return body if self.operation.shape == "bytes" else None
+        try:
+            return self._border.decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Refusal(InternalError(reason=_NOT_OURS.format(what=error))) from error
+
+    def line(self, line: bytes) -> tuple[str, Any]:
+        """One line of a stream: ("item", value), ("end", None) or ("problem", document)."""
+        raw = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+        if "item" in raw:
+            return "item", self.result(bytes(raw["item"]))
+        if "end" in raw:
+            return "end", None
+        return "problem", msgspec.json.decode(raw.get("problem", msgspec.Raw(b"{}")))
+
+
+def _text(value: Any) -> str:
+    if type(value) is str:
+        return value
+    encoded = msgspec.to_builtins(value)
+    if isinstance(encoded, bool):
+        return "true" if encoded else "false"
+    return str(encoded)
+
+
+def _by_status(operation: Operation, status: int, code: str) -> type[Problem] | None:
+    """For services not written with Levada: the only declared problem of this status."""
+    if code in STANDARD:
+        return None
+    fitting = [p for p in operation.raises if p.status == status]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+_OF_STATUS: dict[int, Callable[..., StandardProblem]] = {
+    p.status: p for p in reversed(list(STANDARD.values()))
+}
+
+
+def _standard(code: str, response: aiohttp.ClientResponse, document: dict[str, Any]) -> StandardProblem:
+    cls: Any = STANDARD.get(code) or _OF_STATUS.get(response.status)
+    if cls is None:
+        cls = Unavailable if response.status in (502, 503) else InternalError
+    known: dict[str, Any] = {}
+    for name in ("reason", "place", "limit", "allowed", "retry_after"):
+        if name in cls.__annotations__:
+            value = document.get("detail") if name == "reason" else document.get(name)
+            if value is not None:
+                known[name] = value
+    try:
+        return cls.parse(known)
+    except msgspec.ValidationError:
+        return cls()

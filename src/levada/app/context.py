@@ -1,0 +1,148 @@
+"""What every call carries through every layer: deadline, trace, caller, key.
+
+Trace context follows W3C *Trace Context* level 1. The deadline is kept on the
+event loop's clock (seconds, monotonic) and travels as the time that is left.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable
+from contextvars import ContextVar
+from datetime import timedelta
+from typing import Any, Literal, Protocol, TypeAlias
+
+from msgspec import Struct
+
+from levada.contract.event import EventType
+from levada.contract.operation import Operation
+
+__all__ = ["ANONYMOUS", "Authentication", "Caller", "Context", "RunPort", "current"]
+
+Authentication: TypeAlias = Literal["none", "api_key", "oidc", "mtls", "service", "test"]
+
+FOREVER = float("inf")
+
+
+class Caller(Struct, frozen=True):
+    """Who calls.
+
+    ``subject``: a person or service. ``actors``: who acts for the subject, nearest
+    first (an agent for a person). ``client``: the consumer registered with us.
+    ``scopes``: what the caller may do; ``"*"`` is everything. ``method``: how it was
+    authenticated.
+    """
+
+    subject: str = "anonymous"
+    actors: tuple[str, ...] = ()
+    client: str | None = None
+    organisation: str | None = None
+    scopes: frozenset[str] = frozenset()
+    environment: str = "development"
+    method: Authentication = "none"
+
+    def has(self, scopes: frozenset[str]) -> bool:
+        """Whether the caller has all of these scopes."""
+        return scopes <= self.scopes or "*" in self.scopes
+
+
+ANONYMOUS = Caller()
+
+
+class RunPort(Protocol):
+    """How calls, events and waits inside a durable run become its steps."""
+
+    def call(self, proxy: Any, operation: Operation, arguments: tuple[Any, ...]) -> Awaitable[Any]:
+        """Call an operation of a dependency as a step."""
+        ...
+
+    def publish(self, kind: EventType, event: Any) -> Awaitable[None]:
+        """Publish an event as a step."""
+        ...
+
+    def wait(self, kind: EventType, key: str, timeout: timedelta | None) -> Awaitable[Any]:
+        """Wait for an event as a step."""
+        ...
+
+
+class Context(Struct):
+    """What a call carries. Read it with :func:`current`; it does not change while the call lasts.
+
+    Attributes:
+        deadline: When the answer is due, on the event loop's clock, in seconds; infinite: none.
+        caller: Who calls.
+        consumer: The API (or client) that makes the call: ``sales/Storefront/v1``.
+        operation: The operation under way: ``sales/Orders/v1.place``, or None.
+        key: The idempotency key, the same at every attempt, or None.
+        attempt: The number of this attempt, from 1; 0 where it is not known.
+        fence: The fence of the worker that makes the attempt, for ``levada_effect``.
+        trace, span, flags, tracestate: W3C trace context; 0 where none has begun.
+        calls: How many unsafe calls were made from here; their keys derive from it.
+        run: The durable run under way here, or None.
+        held: Events held back until the operation commits.
+        effect: The effect under way in an adapter's operation.
+    """
+
+    deadline: float = FOREVER
+    caller: Caller = ANONYMOUS
+    consumer: str = ""
+    operation: str | None = None
+    key: str | None = None
+    trace: int = 0
+    span: int = 0
+    flags: int = 1
+    tracestate: str | None = None
+    attempt: int = 0
+    fence: int = 0
+    calls: int = 0
+    run: RunPort | None = None
+    held: list[Any] | None = None
+    effect: Any = None
+
+    def next_key(self) -> str | None:
+        """The key of the next unsafe call made from here: derived, so that a repeat makes the same ones."""
+        if self.key is None:
+            return None
+        self.calls += 1
+        return f"{self.key}/{self.calls}"
+
+    @property
+    def trace_id(self) -> str:
+        """The trace's id, 32 hexadecimal digits; begun here where the request brought none."""
+        if not self.trace:
+            self.trace = random.getrandbits(128) | 1
+        return f"{self.trace:032x}"
+
+    @property
+    def span_id(self) -> str:
+        """The id of this call in its trace, 16 hexadecimal digits."""
+        if not self.span:
+            self.span = random.getrandbits(64) | 1
+        return f"{self.span:016x}"
+
+    @property
+    def traceparent(self) -> str:
+        """The header to send on: ``00-{trace_id}-{span_id}-{flags}``."""
+        return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
+
+
+def parse_traceparent(text: str | bytes) -> tuple[int, int, int] | None:
+    """(trace, span, flags) of a ``traceparent`` header, or None where it is malformed."""
+    if len(text) < 55:
+        return None
+    try:
+        version, trace, span, flags = (int(text[a:b], 16) for a, b in ((0, 2), (3, 35), (36, 52), (53, 55)))
+    except ValueError:
+        return None
+    if version == 255 or not trace or not span or (version == 0 and len(text) != 55):
+        return None
+    return trace, span, flags
+
+
+_EMPTY = Context()
+_current: ContextVar[Context] = ContextVar("levada_context", default=_EMPTY)
+
+
+def current() -> Context:
+    """The context of the call under way; an empty one outside of any call."""
+    return _current.get()

@@ -1,0 +1,163 @@
+"""How a repeat of an unsafe call is recognised at an adapter (``durability``, rules 2 and 3).
+
+``@effect.table``: the operation's transaction stays open until the operation returns;
+then its result is written to ``levada_effect`` under the call's key, and change,
+result and outbox commit together. A repeat finds the row and is answered from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, Protocol
+
+import msgspec
+
+from levada.app.context import _current
+from levada.contract.effect import Effect
+from levada.contract.operation import Operation
+from levada.contract.ports import Transaction
+
+__all__ = ["EffectTable", "Keyed", "KeyedDatabase", "digest_of", "with_effect"]
+
+
+class EffectTable(Protocol):
+    """The table ``levada_effect`` in a system's database; events provide it."""
+
+    async def find(self, tx: Transaction, key: str, digest: bytes, fence: int) -> bytes | None:
+        """The result kept under a key; None if the call was not done. Takes the key for this transaction.
+
+        Raises:
+            Exception: The key was used with another digest, or the fence is lower than the one kept.
+        """
+        ...
+
+    async def keep(self, tx: Transaction, key: str, digest: bytes, result: bytes, fence: int) -> None:
+        """Write the result under the key."""
+        ...
+
+
+class _Answered(BaseException):
+    def __init__(self, result: bytes) -> None:
+        self.result = result
+
+
+def digest_of(operation: Operation, arguments: tuple[Any, ...]) -> bytes:
+    """A hash of a call's arguments in their wire form, defaults left out."""
+    named = {
+        p.name: a
+        for p, a in zip(operation.parameters, arguments, strict=True)
+        if p.required or a != p.default
+    }
+    return hashlib.sha256(
+        msgspec.json.encode([operation.method, operation.path, named], order="deterministic")
+    ).digest()
+
+
+class Keyed:
+    """One keyed call of an ``@effect.table`` operation: its one transaction, and its answer."""
+
+    def __init__(self, table: EffectTable, key: str, digest: bytes, fence: int) -> None:
+        self.table = table
+        self.key = key
+        self.digest = digest
+        self.fence = fence
+        self.stack = AsyncExitStack()
+        self.tx: Transaction | None = None
+        self.database: Any = None
+
+    async def transaction(self, database: Any, begin: Callable[[], AbstractAsyncContextManager[Any]]) -> Any:
+        """The call's transaction: begun at the first ask, joined by later ones."""
+        if self.tx is None:
+            tx: Transaction = await self.stack.enter_async_context(begin())
+            self.tx = tx
+            self.database = database
+            kept = await self.table.find(tx, self.key, self.digest, self.fence)
+            if kept is not None:
+                raise _Answered(kept)
+        elif database is not self.database:
+            raise RuntimeError(
+                "an operation marked @effect.table changes one database; this one began a second"
+            )
+        return self.tx
+
+
+class KeyedDatabase:
+    """A database as an adapter sees it: within a keyed call ``begin()`` is the call's transaction."""
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    @asynccontextmanager
+    async def begin(self, *args: Any, **kwargs: Any) -> AsyncGenerator[Any]:
+        """Begin a transaction, or join that of the keyed call under way."""
+        keyed: Keyed | None = _current.get().effect
+        if keyed is None:
+            async with self._database.begin(*args, **kwargs) as tx:
+                yield tx
+            return
+        # Leaving the block commits nothing: the result belongs to the same transaction.
+        yield await keyed.transaction(self._database, lambda: self._database.begin(*args, **kwargs))
+
+
+def with_effect(
+    target: Callable[..., Awaitable[Any]],
+    instance: Any,
+    operation: Operation,
+    effect: Effect,
+    table: Callable[[], EffectTable | None],
+) -> Callable[..., Awaitable[Any]]:
+    """The target with its effect: what is done before and after a keyed call."""
+    if effect.kind == "table":
+        return _with_table(target, operation, table)
+    if effect.kind == "lookup":
+        return _with_lookup(target, instance, effect)
+    return target
+
+
+def _with_lookup(
+    target: Callable[..., Awaitable[Any]], instance: Any, effect: Effect
+) -> Callable[..., Awaitable[Any]]:
+    find = effect.find
+    assert find is not None
+
+    async def look_up_first(*arguments: Any) -> Any:
+        context = _current.get()
+        # The first attempt of a run is known to be the first: its intent was journaled just before.
+        if context.key is not None and context.attempt != 1:
+            found = await find(instance, context.key)
+            if found is not None:
+                return found
+        return await target(*arguments)
+
+    return look_up_first
+
+
+def _with_table(
+    target: Callable[..., Awaitable[Any]], operation: Operation, table: Callable[[], EffectTable | None]
+) -> Callable[..., Awaitable[Any]]:
+    decoder = None if operation.shape == "none" else msgspec.json.Decoder(operation.result)
+
+    async def once(*arguments: Any) -> Any:
+        context = _current.get()
+        effects = table()
+        if context.key is None or effects is None:
+            return await target(*arguments)
+        digest = digest_of(operation, arguments)
+        keyed = context.effect = Keyed(effects, context.key, digest, context.fence)
+        try:
+            async with keyed.stack:
+                result = await target(*arguments)
+                if keyed.tx is not None:
+                    await effects.keep(keyed.tx, keyed.key, digest, msgspec.json.encode(result), keyed.fence)
+        except _Answered as answered:
+            return None if decoder is None else decoder.decode(answered.result)
+        finally:
+            context.effect = None
+        return result
+
+    return once

@@ -1,0 +1,113 @@
+"""What a call may end with, the same in process and over HTTP.
+
+Declared problems and standard ones pass; everything else is an internal error without
+internals. An exception group of problems ends as the problem itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import msgspec
+
+from levada.app.records import CALLER, DECLARED, PROVIDER
+from levada.contract.operation import Operation
+from levada.contract.problem import Problem, fields_of
+from levada.contract.standard import (
+    DeadlineExceeded,
+    InternalError,
+    StandardProblem,
+    TooManyRequests,
+    Unavailable,
+)
+
+__all__ = ["ended", "outcome_of", "settle"]
+
+log = logging.getLogger("levada.call")
+
+PASSING: tuple[type[StandardProblem], ...] = (Unavailable, DeadlineExceeded, TooManyRequests)
+"""Problems of something behind that are told to the caller as they are."""
+
+
+class Refusal(Exception):
+    """A standard problem said by the border itself, not by the code behind it."""
+
+    def __init__(self, problem: StandardProblem) -> None:
+        self.problem = problem
+
+
+def outcome_of(problem: Problem) -> int:
+    """The outcome that a call record counts a problem as."""
+    if not isinstance(problem, StandardProblem):
+        return DECLARED
+    return CALLER if problem.fault == "caller" else PROVIDER
+
+
+def settle(error: BaseException, operation: Operation, name: str) -> BaseException:
+    """What the caller is told of an exception raised behind an operation.
+
+    Cancellation and the like are no answers and are handed back as they are.
+    """
+    if isinstance(error, Refusal):
+        return error.problem
+    if isinstance(error, BaseExceptionGroup):
+        error = _of_group(error, operation)
+    if isinstance(error, Problem):
+        return _of_problem(error, operation, name)
+    if isinstance(error, TimeoutError) and not isinstance(error, asyncio.CancelledError):
+        log.warning("call timed out", extra={"operation": name}, exc_info=error)
+        return DeadlineExceeded()
+    if isinstance(error, Exception):
+        log.error("call failed", extra={"operation": name}, exc_info=error)
+        return InternalError()
+    return error
+
+
+def _of_group(group: BaseExceptionGroup[BaseException], operation: Operation) -> BaseException:
+    leaves: list[BaseException] = []
+    pending: list[BaseException] = [group]
+    while pending:
+        each = pending.pop(0)
+        if isinstance(each, BaseExceptionGroup):
+            pending.extend(each.exceptions)
+        else:
+            leaves.append(each)
+    declared = [leaf for leaf in leaves if isinstance(leaf, operation.raises)] if operation.raises else []
+    if declared and all(isinstance(leaf, Problem) for leaf in leaves):
+        return declared[0]
+    fatal = [leaf for leaf in leaves if not isinstance(leaf, Exception)]
+    others = [leaf for leaf in leaves if isinstance(leaf, Exception) and not isinstance(leaf, Problem)]
+    return (fatal or others or leaves)[0]
+
+
+def _of_problem(problem: Problem, operation: Operation, name: str) -> Problem:
+    declared = ended(problem, operation)
+    if declared is not None:
+        return declared
+    if isinstance(problem, PASSING):
+        return problem
+    log.error(
+        "call ended with a problem that its operation does not declare",
+        extra={"operation": name, "problem": problem.code},
+        exc_info=problem,
+    )
+    return InternalError()
+
+
+def ended(problem: Problem, operation: Operation) -> Problem | None:
+    """The problem as the operation declares it, made anew as on the wire; None if it does not."""
+    for base in type(problem).__mro__:
+        if base in operation.raises:
+            document = msgspec.json.decode(msgspec.json.encode(problem.document()))
+            known = fields_of(base)
+            try:
+                return base.parse({k: v for k, v in document.items() if k in known})
+            except msgspec.ValidationError as error:
+                log.error(
+                    "problem does not fit its own fields",
+                    extra={"operation": operation.name, "problem": base.code},
+                    exc_info=error,
+                )
+                return None
+    return None

@@ -1,0 +1,291 @@
+"""The object behind a dependency: a subclass of the contract, made for one consumer.
+
+Each operation is generated as source with the contract's own parameters, because a
+wrapper over ``*args`` costs twice as much (measured) and layers are to cost nothing.
+What a call does: in a run it becomes a step; else arguments are checked, scopes and
+deadline too, the callee gets a context of its own, the outcome is recorded, the
+result is checked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import keyword
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Protocol
+
+import msgspec
+
+from levada.app.border import Border, check_expression
+from levada.app.context import Caller, Context, _current
+from levada.app.outcome import Refusal, outcome_of, settle
+from levada.app.records import OK, Recorder
+from levada.contract.api import API, Contract
+from levada.contract.operation import Operation
+from levada.contract.problem import Problem
+from levada.contract.standard import BadRequest, DeadlineExceeded, Forbidden, InternalError
+
+__all__ = ["Link", "Target", "make_proxy"]
+
+
+class Target(Protocol):
+    """What stands behind an operation: the implementation's method, or a call over HTTP."""
+
+    def __call__(self, *arguments: Any) -> Awaitable[Any]:
+        """Do it, with the contract's arguments by position."""
+        ...
+
+
+@dataclass(frozen=True)
+class Link:
+    """What the proxies of one consumer need."""
+
+    consumer: str
+    recorder: Recorder
+    finish: Callable[[Context], Awaitable[None]]
+    """Commits what the operation held back; called only if there is something."""
+
+
+class _Check:
+    """The slow way of a border: convert, or refuse with the right problem."""
+
+    def __init__(self, operation: Operation, name: str) -> None:
+        self.name = name
+        self.arguments = [Border(p.type) for p in operation.parameters]
+        self.parameters = operation.parameters
+        self.result = None if operation.shape in ("none", "bytes") else Border(operation.result)
+
+    def argument(self, position: int, value: Any) -> Any:
+        try:
+            return self.arguments[position].carry(value)
+        except (msgspec.ValidationError, TypeError, ValueError) as error:
+            name = self.parameters[position].name
+            raise Refusal(BadRequest(reason=f"{name}: {error}", place=name)) from None
+
+    def outcome(self, value: Any) -> Any:
+        if self.result is None:
+            raise InternalError
+        try:
+            return self.result.carry(value)
+        except (msgspec.ValidationError, TypeError, ValueError) as error:
+            raise InternalError from error
+
+
+def make_proxy(contract: Contract, targets: Mapping[str, Target], link: Link) -> API:
+    """A keeper of the contract whose operations call the targets for one consumer.
+
+    What undoes operations is inherited from the contract, so that its calls are the
+    proxy's.
+    """
+    members: dict[str, Any] = {"__module__": contract.cls.__module__, "__levada_proxy__": contract}
+    for name, operation in contract.operations.items():
+        members[name] = _method(operation, contract.operation_id(name), targets[name], link)
+    # Made past the layer's own class hook: a proxy is no implementation to be checked.
+    cls = type.__new__(type(contract.cls), contract.cls.__name__, (contract.cls,), members)
+    cls.__abstractmethods__ = frozenset()  # type: ignore[attr-defined]
+    return object.__new__(cls)
+
+
+_VALUE = """
+async def {name}(self, {signature}):
+    parent = _get()
+    if parent.run is not None:
+        return await parent.run.call(self, _operation, ({arguments}))
+    start = _time()
+    deadline = parent.deadline{timeout}
+    caller = parent.caller
+    context = _Context(deadline, caller, _consumer, _id, {key}, parent.trace, 0, parent.flags)
+    context.tracestate = parent.tracestate
+    token = _set(context)
+    try:
+{guards}
+{checks}
+        if start >= deadline:
+            raise _Late()
+        result = await _target({positional})
+        if context.held is not None:
+            await _finish(context)
+{result}
+    except BaseException as error:
+        told = _settle(error, _operation, _id)
+        if isinstance(told, _Problem):
+            _add(_consumer, caller.client, _id, _outcome(told), _time() - start, told.code)
+        if told is error:
+            raise
+        raise told from error
+    finally:
+        _reset(token)
+    cell = _recorder.cells.get((_consumer, caller.client, _id))
+    if cell is None:
+        _add(_consumer, caller.client, _id, 0, _time() - start)
+    else:
+        cell.add(0, _time() - start)
+    return result
+"""
+
+
+def _method(operation: Operation, name: str, target: Target, link: Link) -> Callable[..., Any]:
+    if operation.shape == "stream":
+        return _stream(operation, name, target, link)
+    check = _Check(operation, name)
+    namespace: dict[str, Any] = {
+        "_Context": Context,
+        "_Late": DeadlineExceeded,
+        "_Problem": Problem,
+        "_add": link.recorder.add,
+        "_argument": check.argument,
+        "_consumer": link.consumer,
+        "_deny": deny,
+        "_finish": link.finish,
+        "_get": _current.get,
+        "_id": name,
+        "_operation": operation,
+        "_outcome": outcome_of,
+        "_recorder": link.recorder,
+        "_reset": _current.reset,
+        "_result": check.outcome,
+        "_scopes": operation.scopes,
+        "_set": _current.set,
+        "_settle": settle,
+        "_target": target if operation.timeout is None else _bounded(target, operation.timeout),
+        "_time": monotonic,
+    }
+    names = [p.name for p in operation.parameters]
+    source = _VALUE.format(
+        name=operation.name,
+        signature=_signature(operation, namespace),
+        arguments="".join(f"{n}, " for n in names),
+        positional=", ".join(names),
+        checks=_argument_checks(operation, namespace),
+        timeout=""
+        if operation.timeout is None
+        else f"\n    if start + {operation.timeout!r} < deadline: deadline = start + {operation.timeout!r}",
+        key="None" if operation.safe else "parent.next_key()",
+        guards="        if not caller.has(_scopes): raise _deny(_scopes, caller)"
+        if operation.scopes
+        else "        pass",
+        result=_result_check(operation, namespace),
+    )
+    exec(compile(source, f"<levada proxy {name}>", "exec"), namespace)  # noqa: S102 - made from the contract alone
+    made: Callable[..., Any] = namespace[operation.name]
+    made.__doc__ = operation.doc
+    made.__signature__ = inspect.signature(operation.function)  # type: ignore[attr-defined]
+    return made
+
+
+def deny(scopes: frozenset[str], caller: Caller) -> Refusal:
+    """The refusal of a caller that lacks scopes, to be raised."""
+    missing = ", ".join(sorted(scopes - caller.scopes))
+    return Refusal(Forbidden(reason=f"The caller lacks the scope {missing}."))
+
+
+def _signature(operation: Operation, namespace: dict[str, Any]) -> str:
+    parts: list[str] = []
+    for position, p in enumerate(operation.parameters):
+        if keyword.iskeyword(p.name) or p.name.startswith("_"):
+            raise ValueError(f"{operation.name}: a parameter cannot be called {p.name}")
+        if p.required:
+            parts.append(p.name)
+        else:
+            namespace[f"_default{position}"] = p.default
+            parts.append(f"{p.name}=_default{position}")
+    return ", ".join(parts)
+
+
+def _argument_checks(operation: Operation, namespace: dict[str, Any]) -> str:
+    lines: list[str] = []
+    for position, p in enumerate(operation.parameters):
+        fix = f"{p.name} = _argument({position}, {p.name})"
+        expression = check_expression(p.type, p.name, namespace)
+        lines.append(f"        {fix}" if expression is None else f"        if not {expression}: {fix}")
+    return "\n".join(lines)
+
+
+def _result_check(operation: Operation, namespace: dict[str, Any]) -> str:
+    if operation.shape == "none":
+        return "        if result is not None: result = _result(result)"
+    expression = check_expression(operation.result, "result", namespace)
+    return (
+        "        result = _result(result)"
+        if expression is None
+        else f"        if not {expression}: result = _result(result)"
+    )
+
+
+def _stream(operation: Operation, name: str, target: Target, link: Link) -> Callable[..., Any]:
+    check = _Check(operation, name)
+    signature = inspect.signature(operation.function)
+
+    def open_stream(self: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        parent = _current.get()
+        if parent.run is not None:
+            raise TypeError(
+                f"{name} is a stream, which a run cannot repeat; read it in an operation and call that"
+            )
+        bound = signature.bind(self, *args, **kwargs)
+        bound.apply_defaults()
+        values = [check.argument(i, bound.arguments[p.name]) for i, p in enumerate(operation.parameters)]
+        context = Context(
+            parent.deadline, parent.caller, link.consumer, name, None, parent.trace, 0, parent.flags
+        )
+        return _items(operation, name, target, link, check, context, values)
+
+    open_stream.__name__ = operation.name
+    open_stream.__doc__ = operation.doc
+    open_stream.__signature__ = signature  # type: ignore[attr-defined]
+    return open_stream
+
+
+async def _items(
+    operation: Operation,
+    name: str,
+    target: Target,
+    link: Link,
+    check: _Check,
+    context: Context,
+    values: list[Any],
+) -> AsyncIterator[Any]:
+    start = monotonic()
+    client = context.caller.client
+    source: Any = None
+    try:
+        if not context.caller.has(operation.scopes):
+            raise deny(operation.scopes, context.caller)
+        while True:
+            # Set and reset around each item: between them the caller's own context holds.
+            token = _current.set(context)
+            try:
+                if source is None:
+                    source = aiter(target(*values))  # type: ignore[arg-type]
+                item = await anext(source)
+            except StopAsyncIteration:
+                break
+            finally:
+                _current.reset(token)
+            yield check.outcome(item)
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        told = settle(error, operation, name)
+        if isinstance(told, Problem):
+            link.recorder.add(link.consumer, client, name, outcome_of(told), monotonic() - start, told.code)
+        if told is error:
+            raise
+        raise told from error
+    finally:
+        if source is not None and hasattr(source, "aclose"):
+            await source.aclose()
+    link.recorder.add(link.consumer, client, name, OK, monotonic() - start)
+
+
+def _bounded(target: Target, seconds: float) -> Target:
+    """Only operations with a time of their own pay for a timer; the entry keeps the caller's deadline."""
+
+    async def within(*arguments: Any) -> Any:
+        async with asyncio.timeout(seconds):
+            return await target(*arguments)
+
+    return within

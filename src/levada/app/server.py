@@ -1,0 +1,245 @@
+"""The ASGI server of an app: routes from the contracts, problems as RFC 9457, streams as JSON lines."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from levada.app.context import Context, _current, parse_traceparent
+from levada.app.endpoint import Endpoint
+from levada.app.identity import Gatekeeper
+from levada.app.outcome import outcome_of
+from levada.app.router import Router
+from levada.contract.problem import Problem
+from levada.contract.standard import (
+    BadRequest,
+    DeadlineExceeded,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    fault_of,
+)
+
+if TYPE_CHECKING:
+    from levada.app.app import App
+
+__all__ = ["Server"]
+
+log = logging.getLogger("levada.server")
+
+_SWEEP = 0.05
+"""Seconds between looks for requests whose deadline has passed."""
+
+_JSON = (b"content-type", b"application/json")
+_PROBLEM = (b"content-type", b"application/problem+json")
+Plain = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class Server:
+    """Serves the contracts of an app. One for each app and event loop."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.settings = app.settings
+        self.gatekeeper = Gatekeeper(app.settings)
+        self.routes: Router[Endpoint] = Router()
+        self.plain: dict[str, Plain] = {}
+        self._deadlines: dict[asyncio.Task[Any], float] = {}
+        self._overdue: set[asyncio.Task[Any]] = set()
+        self._sweeper: asyncio.Task[None] | None = None
+        for local in app.plan.served.values():
+            contract = local.contract
+            targets = app.targets_of(local)
+            for name, operation in contract.operations.items():
+                endpoint = Endpoint(operation, contract.operation_id(name), targets[name], app)
+                for base in (contract.path, *contract.paths):
+                    self.routes.add(operation.method, base.rstrip("/") + operation.path, endpoint)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request, or the life of the server."""
+        kind = scope["type"]
+        if kind == "http":
+            await self._request(scope, receive, send)
+        elif kind == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _lifespan(self, receive: Any, send: Any) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    await self.app.start()
+                except Exception as error:
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    raise
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                if self._sweeper is not None:
+                    self._sweeper.cancel()
+                await self.app.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _request(self, scope: Any, receive: Any, send: Any) -> None:
+        start = monotonic()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        method: str = scope["method"]
+        path: str = scope["path"]
+        raw: bytes | None = scope.get("raw_path")
+        endpoint: Endpoint | None = None
+        client: str | None = None
+        consumer = ""
+        values: tuple[str, ...] = ()
+        try:
+            if raw is None or b"%" not in raw:
+                quick = self.routes.find_trailing(method, path)
+                if quick is not None:
+                    endpoint, values = quick[0], (quick[1],)
+            if endpoint is None:
+                found = self.routes.find(method, path, raw)
+                if found is None:
+                    await self._elsewhere(scope, receive, send)
+                    return
+                endpoint, values = found
+            known = self.gatekeeper.quick(headers)
+            if known is None:
+                known = await self.gatekeeper.caller(headers, unix=is_unix(scope))
+            caller, consumer, internal = known
+            client = caller.client
+            context = Context(start + self._seconds(headers), caller, consumer, endpoint.name)
+            if (trace := headers.get(b"traceparent")) is not None and (
+                parsed := parse_traceparent(trace)
+            ) is not None:
+                context.trace, context.span, context.flags = parsed
+                if (state := headers.get(b"tracestate")) is not None:
+                    context.tracestate = state.decode("latin-1")
+            if not endpoint.operation.safe:
+                endpoint.key(context, headers, internal)
+            await self._answer(endpoint, context, values, scope, headers, receive, send)
+            self.app.recorder.add(consumer, client, endpoint.name, 0, monotonic() - start)
+        except Problem as problem:
+            if endpoint is not None:
+                self.app.recorder.add(
+                    consumer, client, endpoint.name, outcome_of(problem), monotonic() - start, problem.code
+                )
+            await send_problem(send, problem)
+        except UnicodeDecodeError:
+            await send_problem(send, BadRequest(reason="The path is not valid UTF-8.", place="path"))
+
+    async def _answer(
+        self,
+        endpoint: Endpoint,
+        context: Context,
+        values: tuple[str, ...],
+        scope: Any,
+        headers: Mapping[bytes, bytes],
+        receive: Any,
+        send: Any,
+    ) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._deadlines[task] = context.deadline
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+        token = _current.set(context)
+        try:
+            await endpoint.serve(context, values, scope, headers, receive, send)
+        except asyncio.CancelledError:
+            if task not in self._overdue:
+                raise
+            task.uncancel()
+            raise DeadlineExceeded from None
+        finally:
+            _current.reset(token)
+            del self._deadlines[task]
+            self._overdue.discard(task)
+
+    async def _sweep(self) -> None:
+        """One timer for all requests: a timer for each costs more than the request's own work."""
+        while True:
+            await asyncio.sleep(_SWEEP)
+            now = monotonic()
+            for task, deadline in list(self._deadlines.items()):
+                if deadline < now and task not in self._overdue:
+                    self._overdue.add(task)
+                    task.cancel()
+
+    def _seconds(self, headers: Mapping[bytes, bytes]) -> float:
+        stated = headers.get(b"levada-timeout-ms")
+        if stated is None:
+            return self.settings.deadline
+        try:
+            seconds = int(stated) / 1000
+        except ValueError:
+            raise BadRequest(
+                reason="The header levada-timeout-ms is a whole number of milliseconds.",
+                place="levada-timeout-ms",
+            ) from None
+        if seconds <= 0:
+            raise DeadlineExceeded(reason="The deadline had passed when the request came.")
+        return min(seconds, self.settings.longest_deadline)
+
+    async def _elsewhere(self, scope: Any, receive: Any, send: Any) -> None:
+        path: str = scope["path"]
+        plain = self.plain.get(path)
+        if plain is None:
+            plain = next(
+                (p for prefix, p in self.plain.items() if prefix.endswith("/") and path.startswith(prefix)),
+                None,
+            )
+        if plain is not None:
+            try:
+                await plain(scope, receive, send)
+            except Problem as problem:
+                await send_problem(send, problem)
+            except Exception:
+                log.exception("request failed", extra={"path": path})
+                await send_problem(send, InternalError())
+            return
+        methods = self.routes.methods(path)
+        if not methods:
+            raise NotFound
+        if scope["method"] == "OPTIONS":
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": 204,
+                    "headers": [(b"allow", ", ".join(methods).encode())],
+                }
+            )
+            await send({"type": "http.response.body", "body": b""})
+            return
+        raise MethodNotAllowed(allowed=", ".join(methods))
+
+
+def is_unix(scope: Any) -> bool:
+    """Whether a request came over a Unix socket: then ``server`` is a path without a port (ASGI 3)."""
+    server = scope.get("server")
+    return bool(server) and server[1] is None
+
+
+async def send_problem(send: Any, problem: Problem) -> None:
+    """Answer with a problem document, its code and whose fault it is."""
+    body = msgspec.json.encode(problem.document())
+    headers = [
+        _PROBLEM,
+        (b"content-length", str(len(body)).encode()),
+        (b"levada-problem", problem.code.encode()),
+        (b"levada-fault", fault_of(problem).encode()),
+    ]
+    if isinstance(problem, MethodNotAllowed):
+        headers.append((b"allow", problem.allowed.encode()))
+    if (after := getattr(problem, "retry_after", None)) is not None:
+        headers.append((b"retry-after", str(max(1, round(after))).encode()))
+    if problem.status == 401:
+        headers.append((b"www-authenticate", b'ApiKey realm="levada"'))
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
