@@ -108,6 +108,7 @@ class Core:
     Attributes:
         outstanding: The steps asked for and not yet answered, by id, in the order they were made.
             Also those whose branch lost a race: a call once made has to become known.
+        given_up: Waits and sleeps whose branch lost a race, by id.
         ended: How it ended, or None. Calls may then still be outstanding.
         made: How many steps were made.
     """
@@ -123,6 +124,7 @@ class Core:
         self.outstanding: dict[str, Step] = {}
         self.ended: Ended | None = None
         self.made = 0
+        self.given_up: dict[str, Step] = {}
         self._withdrawn: list[str] = []
         self._warn_at = warn_at
         self._stop_at = stop_at
@@ -161,9 +163,11 @@ class Core:
         """
         del self.outstanding[step]
         branch = self._asking.pop(step, None)
-        if branch is None or not branch.alive or self.ended is not None:
+        if branch is None:
             return []
         branch.step = None
+        if not branch.alive or self.ended is not None:
+            return []
         self._ready.append((branch, value, error))
         return self._drain()
 
@@ -220,7 +224,7 @@ class Core:
             )
         except StopIteration as stop:
             self._finish(branch, stop.value, None)
-        except (Exception, CancelledError) as failure:  # noqa: BLE001  (whatever it raises is how it ended)
+        except (Exception, CancelledError) as failure:  # whatever it raises is how it ended
             self._finish(branch, None, failure)
         else:
             self._asked(branch, asked)
@@ -301,9 +305,10 @@ class Core:
         if branch.step is not None:
             del self._asking[branch.step]
             if not self._closed and self.outstanding[branch.step].kind in (Kind.WAIT, Kind.SLEEP):
-                del self.outstanding[branch.step]
+                step = self.outstanding.pop(branch.step)
                 if self._new.pop(branch.step, None) is None:
                     self._withdrawn.append(branch.step)
+                    self.given_up[branch.step] = step
             elif not self._closed and self._new.pop(branch.step, None) is not None:
                 del self.outstanding[
                     branch.step
@@ -315,7 +320,7 @@ class Core:
         for _ in range(_THROWS):
             try:
                 context.run(work.throw, Suspended())
-            except (Exception, Suspended, StopIteration, CancelledError):  # noqa: BLE001  (outcomes are ignored)
+            except (Exception, Suspended, StopIteration, CancelledError):  # outcomes are ignored
                 return
 
     def _foreign(self, what: str) -> ForeignAwait:

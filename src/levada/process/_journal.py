@@ -27,6 +27,7 @@ class EntryKind(StrEnum):
     FAILED = "failed"  # any other definite refusal
     COMPENSATE = "compensate"  # from here on the run is undone
     UNDONE = "undone"  # the undo of a step has ended
+    RESUMED = "resumed"  # an operator let a stuck run try again
 
 
 ANSWERS = frozenset((EntryKind.KNOWN, EntryKind.REFUSED, EntryKind.FAILED))
@@ -41,6 +42,8 @@ class Entry(Struct, frozen=True):
     operation: str
     arguments: bytes = b""
     value: bytes = b""
+    type: str = ""
+    event: str | None = None
     attempt: int = 0
     at: int = 0
 
@@ -70,7 +73,9 @@ def replay(core: Core, entries: Iterable[Entry], answer: Callable[[Core, Entry, 
                 return
     answered = {entry.step for entry in entries if entry.kind in ANSWERS}
     for entry in intents:
-        if entry.step not in answered and _differs(core, entry, core.outstanding.get(entry.step)):
+        if entry.step in answered:
+            continue
+        if _differs(core, entry, core.outstanding.get(entry.step) or core.given_up.get(entry.step)):
             return
 
 

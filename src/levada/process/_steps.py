@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine, Generator, Sequence
 from contextvars import ContextVar
+from datetime import timedelta
 from enum import StrEnum
 from types import coroutine
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,19 @@ from levada.process._errors import NotInRun
 if TYPE_CHECKING:
     from levada.process._core import Core
 
-__all__ = ["Fork", "Kind", "Request", "Step", "Suspended", "ask", "call_step", "current_core", "fork"]
+__all__ = [
+    "Fork",
+    "Kind",
+    "Request",
+    "Step",
+    "Suspended",
+    "ask",
+    "await_step",
+    "call_step",
+    "current_core",
+    "fork",
+    "publish_step",
+]
 
 
 class Kind(StrEnum):
@@ -127,3 +140,37 @@ def _as_coroutine(branch: Awaitable[Any]) -> Coroutine[Any, Any, Any]:
 
 async def _await(branch: Awaitable[Any]) -> Any:
     return await branch
+
+
+async def publish_step(event_type: str, key: str | None, data: bytes, payload: Any = None) -> str:
+    """Publish an event as a step of the run: it commits together with the journal.
+
+    Args:
+        event_type: The event's type.
+        key: Its order key.
+        data: The encoded event.
+        payload: What the publisher wants to have besides.
+
+    Returns:
+        The event's id, which derives from the run's key and the step.
+    """
+    arguments = {"key": key, "data": data}
+    return await ask(
+        "publishing", Kind.PUBLISH, f"publish {event_type}", arguments, (event_type, key, data, payload)
+    )
+
+
+async def await_step(event_type: str, key: str, timeout: timedelta | float | None = None) -> Any:
+    """Wait for the oldest event of a type and key that this run has not taken yet.
+
+    Args:
+        event_type: The event's type, one that the handler declares to await.
+        key: Its order key.
+        timeout: How long, in seconds or as a timedelta; None waits without end.
+
+    Returns:
+        The decoded event, or None when the time is over.
+    """
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    arguments = {"key": key, "seconds": seconds}
+    return await ask("awaiting", Kind.WAIT, f"await {event_type}", arguments, (event_type, key, seconds))

@@ -1,0 +1,473 @@
+"""One claimed run in memory: it performs, journals, waits, and leaves.
+
+A turn takes what has happened since the last one, gives it to the core answer by answer,
+and commits in one unit what was answered, what is intended next and what became of the
+run. Only after the commit is anything of it performed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from levada._errors import LevadaError
+from levada.process._calls import AGAIN, UNKNOWN, Call, Calls
+from levada.process._core import Broken, Core, Ended, Raised, Returned
+from levada.process._errors import HandlerFailed, RetriesExhausted, UndoFailed, UnknownOutcome
+from levada.process._ids import event_id, new_uuid, step_key
+from levada.process._journal import Entry, EntryKind, replay
+from levada.process._protocol import (
+    Attempt,
+    Effect,
+    Handler,
+    Known,
+    Performed,
+    Performer,
+    Publisher,
+    Refused,
+    Unknown,
+)
+from levada.process._rows import CHANNEL, RunRow, add_entry, entries, guard, leave_lane, register
+from levada.process._states import State
+from levada.process._steps import Kind, Step
+from levada.process.run import Compensate
+from levada.store.protocol import Statement, Store, Unit
+
+__all__ = ["Actor", "Host", "Lost"]
+
+
+class Lost(Exception):
+    """The run is no longer this worker's: nothing it does counts any more."""
+
+
+class Host(Protocol):
+    """What an actor needs of its worker."""
+
+    store: Store
+    performer: Performer
+    publisher: Publisher
+    id: str
+    epoch: int
+    draining: bool
+
+    def warn(self, run: RunRow, what: str) -> None:
+        """Tell whoever watches."""
+        ...
+
+
+class Actor:
+    """Drives one run until it leaves memory."""
+
+    def __init__(self, host: Host, row: RunRow, handler: Handler) -> None:
+        self._host = host
+        self._row = row
+        self._handler = handler
+        self._inbox: asyncio.Queue[tuple[str, Performed | Entry]] = asyncio.Queue()
+        self._calls = Calls(handler)
+        self._waits: set[str] = set()
+        self._flying: dict[str, asyncio.Task[None]] = {}
+        self._core: Core | None = None
+        self._target: Step | None = None
+        self._done: list[tuple[Step, bytes]] = []
+        self._undone: set[str] = set()
+        self._undoing = False
+        self._problem: LevadaError | None = None
+        self._seq = 0
+        self._now = 0
+        self._unit: list[Statement] = []
+        self._left = False
+        self._warned = False
+
+    @property
+    def run(self) -> RunRow:
+        """The run."""
+        return self._row
+
+    def closed(self, step: str, event: str | None, value: bytes | None) -> None:
+        """A wait of this run was closed by its time or by an event."""
+        self._inbox.put_nowait((step, Entry(0, EntryKind.KNOWN, step, "", b"", value or b"", event=event)))
+
+    def nudge(self) -> None:
+        """Look again whether to go on: the worker is stopping."""
+        self._inbox.put_nowait(("", Unknown("")))
+
+    async def live(self) -> None:
+        """Drive the run until it leaves memory.
+
+        Raises:
+            Lost: Another worker has it, or may have it.
+            StoreError: A unit did not commit, or it is not known whether it did. Load it anew.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                try:
+                    await self._load()
+                    while not self._left:
+                        await self._turn(group)
+                finally:
+                    for task in self._flying.values():
+                        task.cancel()
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            if self._core is not None:
+                self._core.close()
+
+    # -- coming into memory
+
+    async def _load(self) -> None:
+        row, store = self._row, self._host.store
+        fresh = row.fence == 1 and row.state == State.RUNNING
+        journal = [] if fresh else entries(await store.read("runs.journal", {"run": row.id}))
+        self._now = await store.now()
+        if journal:
+            self._seq = journal[-1].seq + 1
+        self._calls.recover(journal, self._waits)
+        self._remember(journal)
+        if self._undoing:
+            for step_id in [
+                c.step.id for c in self._calls.values() if not c.intended and "~" not in c.step.id
+            ]:
+                del self._calls[step_id]
+            self._undo_next(journal)
+        else:
+            self._core = Core(self._handler.start(row.given))
+            replay(self._core, journal, self._answer)
+        if not fresh:
+            for wait in await store.read("runs.waits_of_run", {"run": row.id}):
+                self.closed(wait["step"], wait["event"], wait["value"])
+
+    def _remember(self, journal: Sequence[Entry]) -> None:
+        for entry in journal:
+            if entry.kind is EntryKind.COMPENSATE:
+                self._undoing = True
+            elif entry.kind is EntryKind.UNDONE:
+                self._undone.add(entry.step)
+            elif entry.kind is EntryKind.KNOWN:
+                self._succeeded(entry)
+
+    def _succeeded(self, entry: Entry) -> None:
+        if "~" not in entry.step and not entry.operation.startswith(_OWN):
+            self._done.append((Step(entry.step, Kind.CALL, entry.operation, entry.arguments), entry.value))
+
+    def _answer(self, core: Core, entry: Entry, step: Step) -> list[Step]:
+        """Give an entry's answer to the core, in life and in replay alike."""
+        try:
+            if entry.kind is EntryKind.REFUSED:
+                return core.refuse(step.id, self._handler.problem(step, entry.value))
+            if entry.kind is EntryKind.FAILED:
+                return core.give(step.id, error=self._handler.problem(step, entry.value))
+            value = self._value(step, entry)
+        except (ValueError, TypeError, LookupError, LevadaError) as error:
+            core.ended = Broken(
+                HandlerFailed(error=f"{type(error).__name__} while decoding {step.operation}: {error}")
+            )
+            return []
+        return core.give(step.id, value)
+
+    def _value(self, step: Step, entry: Entry) -> Any:
+        if step.kind is Kind.CALL:
+            return self._handler.result(step, entry.value)
+        if step.kind is Kind.WAIT:
+            return None if entry.event is None else self._handler.result(step, entry.value)
+        if step.kind is Kind.SLEEP:
+            return None
+        text = entry.value.decode()
+        return int(text) if step.kind is Kind.NOW else float(text) if step.kind is Kind.RANDOM else text
+
+    # -- a turn
+
+    async def _turn(self, group: asyncio.TaskGroup) -> None:
+        """Take what has happened, commit what follows, perform it."""
+        self._now = await self._host.store.now()
+        self._unit = [guard(self._row.id, self._host.id, self._host.epoch)]
+        while not self._inbox.empty():
+            self._take(*self._inbox.get_nowait())
+        self._advance()
+        launch = self._due_calls()
+        self._intend(launch)
+        notify = () if launch or self._flying else self._leave()
+        if len(self._unit) > 1 or self._left:
+            outcome = await self._host.store.commit(Unit(self._unit, notify))
+            if not outcome.committed:
+                raise Lost
+        for call in launch:
+            self._flying[call.step.id] = group.create_task(self._attempt(call))
+        if not self._left:
+            self._take_later(await self._inbox.get())
+
+    def _take_later(self, first: tuple[str, Performed | Entry]) -> None:
+        waiting = [first]
+        while not self._inbox.empty():
+            waiting.append(self._inbox.get_nowait())
+        for item in waiting:
+            self._inbox.put_nowait(item)
+
+    def _take(self, step_id: str, what: Performed | Entry) -> None:
+        if isinstance(what, Entry):
+            self._take_closed(step_id, what)
+            return
+        self._flying.pop(step_id, None)
+        call = self._calls.get(step_id)
+        if call is None:
+            return
+        if isinstance(what, Known):
+            self._answered(call, EntryKind.KNOWN, what.value, what.type)
+        elif isinstance(what, Refused) and not what.again:
+            self._answered(
+                call, EntryKind.REFUSED if what.declared else EntryKind.FAILED, what.problem, what.type
+            )
+        else:
+            self._failed(call, AGAIN if isinstance(what, Refused) else UNKNOWN, what.reason)
+
+    def _take_closed(self, step_id: str, what: Entry) -> None:
+        core = self._core
+        step = core.outstanding.get(step_id) if core is not None else None
+        if step is None or core is None:
+            return
+        self._unit.append(Statement("runs.wait_journaled", {"run": self._row.id, "step": step_id}, 1))
+        self._waits.discard(step_id)
+        entry = self._write(EntryKind.KNOWN, step, what.value, event=what.event)
+        self._answer(core, entry, step)
+
+    def _answered(self, call: Call, kind: EntryKind, value: bytes, value_type: str) -> None:
+        step = call.step
+        del self._calls[step.id]
+        entry = self._write(kind, step, value, value_type, attempt=call.failed + 1)
+        if kind is EntryKind.KNOWN:
+            self._succeeded(entry)
+        if self._core is not None and step.id in self._core.outstanding:
+            self._answer(self._core, entry, step)
+
+    def _failed(self, call: Call, kind: str, reason: str) -> None:
+        call.tried(kind, reason, self._now)
+        self._write(EntryKind.ATTEMPT, call.step, reason.encode(), kind, attempt=call.failed)
+
+    def _write(
+        self,
+        kind: EntryKind,
+        step: Step,
+        value: bytes = b"",
+        value_type: str = "",
+        *,
+        event: str | None = None,
+        attempt: int = 0,
+    ) -> Entry:
+        entry = Entry(
+            self._seq, kind, step.id, step.operation, step.arguments, value, value_type, event, attempt
+        )
+        self._seq += 1
+        self._unit.append(add_entry(self._row.id, entry))
+        return entry
+
+    # -- what follows
+
+    def _advance(self) -> None:
+        """Bring the run to where only calls, waits and sleeps can bring it further."""
+        while self._problem is None and self._further():
+            pass
+        self._open_calls()
+        self._check_calls()
+
+    def _further(self) -> bool:
+        """Do one thing that needs nobody else. False: there is none."""
+        self._inline()
+        self._withdraw()
+        core = self._core
+        if core is None:
+            return self._undo_next(())
+        if core.ended is None:
+            return False
+        return self._undo_ended(core) if self._undoing else self._main_ended(core.ended)
+
+    def _main_ended(self, ended: Ended) -> bool:
+        """Whether the handler's end begins compensation."""
+        if isinstance(ended, Broken):
+            self._problem = ended.error
+        elif isinstance(ended, Raised):
+            if ended.declared or isinstance(ended.error, Compensate):
+                self._begin_undo(ended.error)
+                return True
+            self._problem = HandlerFailed(error=f"{type(ended.error).__name__}: {ended.error}")
+        return False
+
+    def _begin_undo(self, reason: BaseException) -> None:
+        text = str(reason) if isinstance(reason, Compensate) else f"{type(reason).__name__}: {reason}"
+        self._open_calls()
+        self._write(EntryKind.COMPENSATE, Step("", Kind.CALL, "run.compensate", b""), text.encode())
+        run = self._row.id
+        self._unit.append(Statement("runs.undo", {"run": run, "worker": self._host.id, "reason": text}, 1))
+        self._unit.append(Statement("runs.waits_withdraw", {"run": run}))
+        self._waits.clear()
+        for step_id in [
+            c.step.id for c in self._calls.values() if not c.intended and c.step.id not in self._flying
+        ]:
+            del self._calls[step_id]  # never begun: it need not become known
+        self._undoing = True
+        if self._core is not None:
+            self._core.close()
+        self._core = None
+
+    def _undo_next(self, journal: Sequence[Entry]) -> bool:
+        """Begin, or take up again, the newest undo that remains. False: none remains."""
+        if any(not call_id.startswith("~") for call_id in self._calls):
+            return False
+        for step, value in reversed(self._done):
+            if step.id in self._undone or self._handler.operation(step.operation).effect is Effect.SAFE:
+                continue
+            work = self._handler.undo(step, value)
+            if work is None:
+                continue
+            path = f"~{step.id}"
+            self._target = step
+            self._core = Core(work, path)
+            mine = [e for e in journal if e.step.startswith((f"{path}/", f"{path}."))]
+            replay(self._core, mine, self._answer)
+            return True
+        return False
+
+    def _undo_ended(self, core: Core) -> bool:
+        assert self._target is not None
+        target, ended = self._target, core.ended
+        if isinstance(ended, Returned):
+            if any(step.kind is Kind.CALL for step in core.outstanding.values()):
+                return False
+            self._write(EntryKind.UNDONE, target)
+            self._undone.add(target.id)
+            core.close()
+            self._core = None
+            return True
+        error = ended.error if isinstance(ended, Raised | Broken) else None
+        remaining = ", ".join(f"{s.operation} ({s.id})" for s, _ in reversed(self._done) if self._remains(s))
+        self._problem = UndoFailed(
+            operation=target.operation, step=target.id, reason=str(error), remaining=remaining
+        )
+        return False
+
+    def _remains(self, step: Step) -> bool:
+        operation = self._handler.operation(step.operation)
+        return step.id not in self._undone and operation.undoable
+
+    def _inline(self) -> None:
+        """Answer what needs nobody else: it commits with this unit."""
+        core = self._core
+        while core is not None and core.ended is None:
+            step = next((s for s in core.outstanding.values() if s.kind in _INLINE), None)
+            if step is None:
+                break
+            self._answer(core, self._write(EntryKind.KNOWN, step, self._inline_value(step)), step)
+        if core is not None and core.long and not self._warned:
+            self._warned = True
+            self._host.warn(self._row, "more than 1,000 steps; over 10,000 it is stuck")
+
+    def _inline_value(self, step: Step) -> bytes:
+        if step.kind is Kind.NOW:
+            return str(self._now).encode()
+        if step.kind is Kind.UUID:
+            return new_uuid(self._now).encode()
+        if step.kind is Kind.RANDOM:
+            return repr(random.random()).encode()
+        identity = event_id(self._row.keyed, step.id)
+        self._unit.extend(self._host.publisher.statements(step, identity, self._row.given))
+        return identity.encode()
+
+    def _withdraw(self) -> None:
+        if self._core is None:
+            return
+        for step_id in self._core.withdrawn():
+            if step_id in self._waits:
+                self._waits.discard(step_id)
+                self._unit.append(Statement("runs.wait_withdraw", {"run": self._row.id, "step": step_id}))
+
+    def _open_calls(self) -> None:
+        if self._core is not None:
+            for step in self._core.outstanding.values():
+                if step.kind is Kind.CALL:
+                    self._calls.open(step)
+
+    def _check_calls(self) -> None:
+        """A call that may not or will not be tried again makes the run stuck."""
+        for call in self._calls.values():
+            if self._problem is not None or call.step.id in self._flying:
+                continue
+            named: dict[str, Any] = {"operation": call.step.operation, "step": call.step.id}
+            if call.blocked:
+                reason = call.reason or "the worker died while it was called"
+                self._problem = UnknownOutcome(reason=reason, **named)
+            elif call.failed >= call.operation.retry.attempts:
+                self._problem = RetriesExhausted(attempts=call.failed, reason=call.reason, **named)
+
+    def _due_calls(self) -> list[Call]:
+        if self._problem is not None or self._host.draining:
+            return []
+        return [c for c in self._calls.values() if c.step.id not in self._flying and c.due <= self._now]
+
+    def _intend(self, launch: Sequence[Call]) -> None:
+        """Journal what is about to be done, before it is."""
+        for call in launch:
+            if call.needs_intent:
+                self._write(EntryKind.INTENT, call.step, value_type=Kind.CALL)
+                call.intended = True
+        if self._core is None or self._problem is not None or self._core.ended is not None:
+            return
+        for step in self._core.outstanding.values():
+            if step.kind in (Kind.WAIT, Kind.SLEEP) and step.id not in self._waits:
+                self._waits.add(step.id)
+                self._write(EntryKind.INTENT, step, value_type=step.kind)
+                self._unit.extend(register(self._row.id, step))
+
+    # -- leaving memory
+
+    def _leave(self) -> tuple[str, ...]:
+        """Say how the run leaves memory, now that nothing of it is being performed."""
+        self._left = True
+        mine: dict[str, Any] = {"run": self._row.id, "worker": self._host.id}
+        if self._problem is not None:
+            text = {"problem": self._problem.code, "reason": self._problem.message}
+            self._out(Statement("runs.stick", mine | text, 1))
+        elif self._calls:
+            due = max(self._now, min(call.due for call in self._calls.values()))
+            self._unit.append(Statement("runs.release", mine | {"due": due}, 1))
+            return ()
+        elif self._core is None:
+            self._out(Statement("runs.finish", mine | {"state": State.COMPENSATED, "result": None}, 1))
+        elif isinstance(self._core.ended, Returned):
+            result = self._handler.encode(self._core.ended.value)
+            self._out(Statement("runs.finish", mine | {"state": State.DONE, "result": result}, 1))
+        else:
+            self._out(Statement("runs.suspend", mine, 1))
+            return (CHANNEL,)
+        return () if self._row.lane is None else (CHANNEL,)
+
+    def _out(self, leave: Statement) -> None:
+        self._unit.extend(leave_lane(self._row.lane, leave))
+
+    # -- performing
+
+    async def _attempt(self, call: Call) -> None:
+        row, retry = self._row, call.operation.retry
+        attempt = Attempt(
+            run=row.id,
+            key=step_key(row.keyed, call.step.id),
+            number=call.failed + 1,
+            repeated=call.unknown,
+            deadline=self._now + round(retry.timeout * 1_000_000),
+            timeout=retry.timeout,
+            fence=row.fence,
+            initiator=row.initiator,
+            traceparent=row.traceparent,
+        )
+        try:
+            async with asyncio.timeout(retry.timeout):
+                outcome = await self._host.performer.perform(call.step, attempt)
+        except TimeoutError:
+            outcome = Unknown(f"no answer within {retry.timeout:g} s")
+        except Exception as error:  # what was done before it was raised is not known
+            outcome = Unknown(f"{type(error).__name__}: {error}")
+        self._inbox.put_nowait((call.step.id, outcome))
+
+
+_INLINE = frozenset((Kind.NOW, Kind.UUID, Kind.RANDOM, Kind.PUBLISH))
+_OWN = ("run.", "await ", "publish ")

@@ -1,0 +1,98 @@
+"""What is known of each call of a run that has no answer yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from levada.process._journal import ANSWERS, Entry, EntryKind
+from levada.process._protocol import Effect, Handler, Operation
+from levada.process._steps import Kind, Step
+
+__all__ = ["Call", "Calls"]
+
+UNKNOWN = "unknown"
+AGAIN = "again"
+
+
+class Call:
+    """One call on its way to a known outcome.
+
+    ``due``: not before this time, microseconds. ``unknown``: some attempt may have done it.
+    ``intended``: its intent is journaled. ``failed``: attempts since it began or was resumed.
+    """
+
+    __slots__ = ("due", "failed", "intended", "operation", "reason", "step", "unknown")
+
+    def __init__(self, step: Step, operation: Operation) -> None:
+        self.step = step
+        self.operation = operation
+        self.failed = 0
+        self.due = 0
+        self.unknown = False
+        self.intended = False
+        self.reason = ""
+
+    @property
+    def needs_intent(self) -> bool:
+        """Whether an intent has to be journaled before the next attempt (rule 3)."""
+        return not self.intended and self.operation.effect is not Effect.SAFE
+
+    @property
+    def blocked(self) -> bool:
+        """Unknown, and declared not to be repeated."""
+        return self.unknown and self.operation.effect is Effect.AT_LEAST_ONCE
+
+    def tried(self, kind: str, reason: str, at: int) -> None:
+        """One more attempt without an answer."""
+        self.failed += 1
+        self.reason = reason
+        self.due = at + round(self.operation.retry.pause(self.failed) * 1_000_000)
+        if kind == UNKNOWN:
+            self.unknown = True
+        elif self.operation.effect is Effect.AT_LEAST_ONCE:
+            # certainly not done: the next attempt is a new one, with an intent of its own
+            self.unknown = self.intended = False
+
+    def resumed(self) -> None:
+        """An operator has looked, and lets it be tried again."""
+        self.failed = self.due = 0
+        if self.operation.effect is Effect.AT_LEAST_ONCE:
+            self.unknown = self.intended = False
+
+
+class Calls(dict[str, Call]):
+    """The open calls of a run, by step id."""
+
+    def __init__(self, handler: Handler) -> None:
+        super().__init__()
+        self._handler = handler
+
+    def open(self, step: Step) -> Call:
+        """The record of a step; a new one for a new step."""
+        call = self.get(step.id)
+        if call is None:
+            call = self[step.id] = Call(step, self._handler.operation(step.operation))
+        elif call.step.payload is None:
+            call.step = step
+        return call
+
+    def recover(self, journal: Iterable[Entry], waits: set[str]) -> None:
+        """Read what a journal says; the ids of waits whose intent it has are added to ``waits``."""
+        for entry in journal:
+            if entry.kind is EntryKind.INTENT:
+                self._intent(entry, waits)
+            elif entry.kind is EntryKind.ATTEMPT:
+                step = Step(entry.step, Kind.CALL, entry.operation, entry.arguments)
+                self.open(step).tried(entry.type, entry.value.decode(), entry.at)
+            elif entry.kind is EntryKind.RESUMED:
+                for call in self.values():
+                    call.resumed()
+            elif entry.kind in ANSWERS:
+                self.pop(entry.step, None)
+
+    def _intent(self, entry: Entry, waits: set[str]) -> None:
+        if entry.type in (Kind.WAIT, Kind.SLEEP):
+            waits.add(entry.step)
+            return
+        call = self.open(Step(entry.step, Kind.CALL, entry.operation, entry.arguments))
+        call.intended = call.unknown = True

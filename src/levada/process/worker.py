@@ -1,0 +1,308 @@
+"""Workers: they claim runs, perform their steps, watch timers, and take over from the dead.
+
+Every clock is the store's. A worker lives under one lease; each unit it commits begins by
+looking whether the lease still stands (durability, rule 11), so a worker that was paused
+beyond it writes nothing any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import uuid4
+
+from msgspec import Struct
+
+from levada._errors import LevadaError
+from levada.process._actor import Actor, Lost
+from levada.process._errors import HandlerFailed, HandlerMissing
+from levada.process._protocol import Handler, Performer, Publisher
+from levada.process._rows import CHANNEL, RunRow, guard, leave_lane, touch_lane
+from levada.store.protocol import Row, Statement, Store, Unit
+
+__all__ = ["Settings", "Worker", "missing_handlers"]
+
+log = logging.getLogger("levada.process")
+
+
+class Settings(Struct, frozen=True):
+    """How a worker works. Times are seconds.
+
+    Attributes:
+        runs: How many runs it has in memory at once (waiting runs are not in memory).
+        lease: How long after its last sign of life its runs go to another worker. It renews at a
+            third of this; shorten it to recover sooner, never below a few seconds of a busy loop.
+        poll: How often it looks by itself; wake-ups come besides.
+        timers: How many due timers it closes in one transaction.
+    """
+
+    runs: int = 256
+    lease: float = 15.0
+    poll: float = 0.5
+    timers: int = 500
+
+
+class Worker:
+    """Performs runs of the handlers it is given. Several may share a store, in any processes.
+
+    Args:
+        store: Where runs and journals are. The worker does not close it.
+        handlers: All versions of all handlers that this deployment has.
+        performer: Makes the calls.
+        publisher: Turns publish steps into statements.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        handlers: Iterable[Handler],
+        performer: Performer,
+        publisher: Publisher,
+        settings: Settings | None = None,
+    ) -> None:
+        self.store = store
+        self.performer = performer
+        self.publisher = publisher
+        self.settings = settings or Settings()
+        self.id = ""
+        self.epoch = 0
+        self.draining = False
+        self._handlers = {handler.id.code: handler for handler in handlers}
+        self._codes = json.dumps(sorted(self._handlers))
+        self._actors: dict[str, Actor] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._changed = asyncio.Event()
+
+    # -- life
+
+    async def serve(self) -> None:
+        """Work until `drain` has finished, or until cancelled: then what is in flight is left to recovery."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                background = [group.create_task(self._renewing()), group.create_task(self._listening())]
+                await self._working()
+                for task in background:
+                    task.cancel()
+        finally:
+            await self.kill()
+
+    async def drain(self) -> None:
+        """Take nothing new, bring calls in flight to their end, give everything back."""
+        self.draining = True
+        for actor in self._actors.values():
+            actor.nudge()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        if self.id:
+            await self.store.commit(Unit([Statement("runs.worker_end", self._me())], (CHANNEL,)))
+            self.id = ""
+        self._changed.set()
+
+    async def kill(self) -> None:
+        """Drop everything in memory, as a crash would."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def settle(self) -> int | None:
+        """Work until nothing can proceed at the store's present time.
+
+        For the test kit and virtual time; not beside `serve`.
+
+        Returns:
+            When something can next proceed, microseconds UTC; None: never by itself.
+        """
+        while True:
+            moved = await self.turn()
+            if self._tasks:
+                await self._until_changed(self.settings.poll)
+            elif not moved:
+                rows = await self.store.read("runs.next_due")
+                due: int | None = rows[0]["due"]
+                if due is None or due > await self.store.now():
+                    return due
+
+    # -- background
+
+    async def _working(self) -> None:
+        while not (self.draining and not self._tasks):
+            moved = not self.draining and await self.turn()
+            if not moved:
+                await self._until_changed(self.settings.poll)
+
+    async def _until_changed(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._changed.clear()
+
+    async def _listening(self) -> None:
+        async with self.store.listen(CHANNEL) as wakes:
+            async for _ in wakes:
+                self._changed.set()
+
+    async def _renewing(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.lease / 3)
+            await self.renew()
+
+    async def renew(self) -> None:
+        """Lengthen the lease. A worker that was taken for dead drops its runs and begins anew."""
+        if not self.id:
+            return
+        outcome = await self.store.commit(
+            Unit([Statement("runs.worker_renew", self._me() | {"lease": self._lease()}, 1)])
+        )
+        if not outcome.committed:
+            log.warning("worker_lease_lost", extra={"worker": self.id, "runs": len(self._actors)})
+            self.id = ""
+            await self.kill()
+
+    # -- one turn
+
+    async def turn(self) -> bool:
+        """Look once after everything: the dead, timers, wake-ups, runs to claim. Whether anything moved."""
+        await self._begin()
+        freed = await self.store.commit(
+            Unit([Statement("runs.workers_expire"), Statement("runs.orphans"), Statement("runs.hurry")])
+        )
+        timers = await self._timers()
+        woken = await self._wake()
+        await self._closed_waits()
+        claimed = await self._claim()
+        return bool(freed.rows[1]) or timers or woken or claimed
+
+    async def _begin(self) -> None:
+        if self.id:
+            return
+        self.id, self.epoch = uuid4().hex, await self.store.now()
+        params: dict[str, Any] = self._me() | {"lease": self._lease(), "host": socket.gethostname()}
+        await self.store.commit(Unit([Statement("runs.worker_begin", params, 1)]))
+
+    async def _timers(self) -> bool:
+        outcome = await self.store.commit(Unit([Statement("runs.waits_due", {"n": self.settings.timers})]))
+        return bool(outcome.rows[0])
+
+    async def _wake(self) -> bool:
+        rows = await self.store.read("runs.woken", {"n": self.settings.timers})
+        # one after another: order of waking is order in the lane
+        units = [
+            Unit([*touch_lane(row["lane"]), Statement("runs.wake", {"run": row["id"]}, 1)]) for row in rows
+        ]
+        await asyncio.gather(*(self.store.commit(unit) for unit in units))
+        return bool(rows)
+
+    async def _closed_waits(self) -> None:
+        if not self._actors:
+            return
+        for row in await self.store.read("runs.waits_of_worker", {"worker": self.id}):
+            actor = self._actors.get(row["run"])
+            if actor is not None:
+                actor.closed(row["step"], row["event"], row["value"])
+
+    async def _claim(self) -> bool:
+        room = self.settings.runs - len(self._tasks)
+        if room <= 0 or self.draining:
+            return False
+        claim = Statement("runs.claim", {"worker": self.id, "codes": self._codes, "n": room})
+        outcome = await self.store.commit(Unit([Statement("runs.worker_guard", self._me(), 1), claim]))
+        if not outcome.committed:
+            self.id = ""
+            return True
+        rows = sorted(outcome.rows[1], key=_due)
+        for row in rows:
+            self._begin_run(RunRow.of(row))
+        return bool(rows)
+
+    # -- runs in memory
+
+    def _begin_run(self, row: RunRow) -> None:
+        if row.id in self._tasks:  # it came back before its former task had quite ended
+            self._tasks[row.id].add_done_callback(lambda _: self._begin_run(row))
+            return
+        self._tasks[row.id] = task = asyncio.create_task(self._drive(row))
+        task.add_done_callback(lambda _: self._ended(row.id))
+
+    def _ended(self, run: str) -> None:
+        self._tasks.pop(run, None)
+        self._actors.pop(run, None)
+        self._changed.set()
+
+    async def _drive(self, row: RunRow) -> None:
+        pause = 0.05
+        while True:
+            self._actors[row.id] = actor = Actor(self, row, self._handlers[row.code])
+            try:
+                await actor.live()
+                return None
+            except Lost:
+                log.warning("run_lost", extra={"run": row.id, "worker": self.id})
+                return None
+            except LevadaError as error:
+                if not error.code.startswith("LV13"):
+                    return await self._stick(row, error)
+                log.warning("run_reloads", extra={"run": row.id, "error": str(error)})
+            except Exception as error:  # nothing of it is lost: the run is stuck with it
+                return await self._stick(row, error)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 5.0)
+            mine = await self._mine(row.id)
+            if mine is None:
+                return None
+            row = mine
+
+    async def _mine(self, run: str) -> RunRow | None:
+        """A run as it is now, if this worker still has it. It may have been changed since it was claimed."""
+        rows = await self.store.read("runs.one", {"run": run})
+        if not rows or rows[0]["worker"] != self.id:
+            return None
+        return RunRow.of({**rows[0], "fence": rows[0]["fence"] + 1})
+
+    async def _stick(self, row: RunRow, error: Exception) -> None:
+        problem = (
+            error
+            if isinstance(error, LevadaError)
+            else HandlerFailed(error=f"{type(error).__name__}: {error}")
+        )
+        log.error("run_stuck", extra={"run": row.id, "error": str(problem)}, exc_info=error)
+        stick = Statement(
+            "runs.stick",
+            {"run": row.id, "worker": self.id, "problem": problem.code, "reason": problem.message},
+            1,
+        )
+        await self.store.commit(Unit([guard(row.id, self.id, self.epoch), *leave_lane(row.lane, stick)]))
+
+    # -- what an actor asks of its host
+
+    def warn(self, run: RunRow, what: str) -> None:
+        """Tell whoever watches the logs."""
+        log.warning("run_long", extra={"run": run.id, "code": run.code, "what": what})
+
+    def _me(self) -> dict[str, Any]:
+        return {"worker": self.id, "epoch": self.epoch}
+
+    def _lease(self) -> int:
+        return round(self.settings.lease * 1_000_000)
+
+
+def _due(row: Row) -> tuple[int, str]:
+    return row["due"], row["id"]
+
+
+async def missing_handlers(store: Store, handlers: Sequence[Handler]) -> None:
+    """Check that every run that has not ended still finds its code: what a deployment asks first.
+
+    Raises:
+        HandlerMissing: Some version is needed that these handlers lack.
+    """
+    have = {handler.id.code for handler in handlers}
+    needed = [row for row in await store.read("runs.codes_open") if row["code"] not in have]
+    if needed:
+        raise HandlerMissing(handlers=", ".join(f"{row['code']} ({row['runs']})" for row in needed))
