@@ -102,7 +102,7 @@ class Admin:
                 max(row["first"], row["next"] - n) if since is None else since.get(row["part"], row["first"])
             )
             found += await self.log.read(topic, row["part"], start, n)
-        found.sort(key=lambda record: (record.appended, record.part, record.pos))
+        found.sort(key=lambda record: (record.appended, record.at, record.part, record.pos))
         return [_seen(record) for record in (found[-n:] if since is None else found[:n])]
 
     async def status(self) -> Sequence[Status]:

@@ -253,4 +253,4 @@ def _merged(columns: Sequence[Sequence[Row]]) -> Sequence[Row]:
     """The rows of all partitions by time of appending, each partition's in its order."""
     import heapq
 
-    return list(heapq.merge(*columns, key=lambda row: row["appended"]))
+    return list(heapq.merge(*columns, key=lambda row: (row["appended"], row["at"])))

@@ -221,7 +221,7 @@ class Relay:
         aside: list[Statement] = []
         for row in rows:
             try:
-                events.append(Envelope.stored(bytes(row["head"]), bytes(row["data"])))
+                events.append(Envelope.stored(_bytes(row["head"]), _bytes(row["data"])))
             except EnvelopeMalformed as error:
                 aside.append(self._parked(row, error.message))
         known = {topic.name for topic in await self.log.topics()} if self._new(events) else set[str]()
@@ -266,8 +266,8 @@ class Relay:
             "attempts": 1,
             "delay": 0,
             "appended": 0,
-            "head": bytes(row["head"]),
-            "data": bytes(row["data"]),
+            "head": _bytes(row["head"]),
+            "data": _bytes(row["data"]),
             "format": row["format"],
         }
         return Statement("parked.add", values, 1)
@@ -286,6 +286,11 @@ class Relay:
             if not (await self.log.store.commit(Unit([beat]))).committed:
                 self.epoch = None
                 raise RelayFenced(name=self.name)
+
+
+def _bytes(value: Any) -> bytes:
+    """SQLite gives back text where somebody else's code has put text."""
+    return value.encode() if isinstance(value, str) else bytes(value)
 
 
 async def _wait(wake: asyncio.Event, seconds: float) -> None:
