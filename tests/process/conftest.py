@@ -203,24 +203,43 @@ class Legacy:
 
 
 class Outbox:
+    notify = ()
+
     def statements(self, step, event_id, given):
         event_type, key, data, _ = step.payload
         return [Statement("test.publish", {"id": event_id, "type": event_type, "key": key, "data": data})]
 
 
 class Event(msgspec.Struct):
+    """A delivery and its envelope in one."""
+
     event_id: str
     type: str = "Placed"
     key: str | None = None
     data: bytes = b"{}"
     topic: str = "Placed"
-    partition: int = 0
-    offset: int = 0
+    part: int = 0
+    pos: int = 0
     subscription: str = "fulfil"
-    generation: int = 0
-    time: int = 0
+    generation: int = 1
+    again: bool = False
+    at: int = 0
     initiator: str = "ann"
-    traceparent: str = ""
+    traceparent: str | None = None
+
+    @property
+    def event(self):
+        return msgspec.structs.replace(self, subscription=f"not {self.subscription}")
+
+    @property
+    def id(self):
+        if self.subscription.startswith("not "):
+            return self.event_id
+        return f"{self.subscription}:{self.generation}:{self.event_id}"
+
+    @property
+    def seed(self):
+        return f"{self.subscription}:{self.generation if self.again else 0}:{self.event_id}"
 
 
 class World:
@@ -246,12 +265,11 @@ class World:
         self.workers.append(worker)
         return worker
 
-    async def happen(self, event, code=None, again=False):
+    async def happen(self, event, code=None):
         """An event comes in, for whoever handles its type, as a subscription hands it over."""
-        if not event.time:
-            event.time = self.store.clock
-        sink = ArrivalSink(["Paid"]) if event.type == "Paid" else RunSink(code or self.codes[-1], again=again)
-        outcome = await self.store.commit(Unit(sink.take(event)))
+        event.at = event.at or self.store.clock
+        sink = ArrivalSink(["Paid"]) if event.type == "Paid" else RunSink(code or self.codes[-1])
+        outcome = await self.store.commit(Unit(await sink.take(event)))
         assert outcome.committed
 
     async def pay(self, key, event="p-1", data=b'"paid"'):

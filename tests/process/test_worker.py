@@ -42,11 +42,11 @@ async def test_the_same_event_makes_one_run_and_a_replay_repeats_no_effect(world
         await world.happen(event("e-1"))
     await worker.settle()
     assert len(await world.runs()) == 1
-    await world.happen(event("e-1", generation=1))
+    await world.happen(event("e-1", generation=2))
     await worker.settle()
     assert len(await world.runs()) == 2
     assert world.legacy.done == ["hold"]
-    await world.happen(event("e-1", generation=2), again=True)
+    await world.happen(event("e-1", generation=3, again=True))
     await worker.settle()
     assert world.legacy.done == ["hold", "hold"]
 

@@ -77,6 +77,7 @@ class Actor:
         self._seq = 0
         self._now = 0
         self._unit: list[Statement] = []
+        self._notify: tuple[str, ...] = ()
         self._left = False
         self._warned = False
 
@@ -127,10 +128,6 @@ class Actor:
         self._calls.recover(journal, self._waits)
         self._remember(journal)
         if self._undoing:
-            for step_id in [
-                c.step.id for c in self._calls.values() if not c.intended and "~" not in c.step.id
-            ]:
-                del self._calls[step_id]
             self._undo_next(journal)
         else:
             self._core = Core(self._handler.start(row.given))
@@ -188,7 +185,8 @@ class Actor:
         self._advance()
         launch = self._due_calls()
         self._intend(launch)
-        notify = () if launch or self._flying else self._leave()
+        notify = self._notify + (() if launch or self._flying else self._leave())
+        self._notify = ()
         if len(self._unit) > 1 or self._left:
             outcome = await self._host.store.commit(Unit(self._unit, notify))
             if not outcome.committed:
@@ -301,10 +299,7 @@ class Actor:
         self._unit.append(Statement("runs.undo", {"run": run, "worker": self._host.id, "reason": text}, 1))
         self._unit.append(Statement("runs.waits_withdraw", {"run": run}))
         self._waits.clear()
-        for step_id in [
-            c.step.id for c in self._calls.values() if not c.intended and c.step.id not in self._flying
-        ]:
-            del self._calls[step_id]  # never begun: it need not become known
+        self._calls.drop_unbegun(self._flying)
         self._undoing = True
         if self._core is not None:
             self._core.close()
@@ -370,6 +365,7 @@ class Actor:
         if step.kind is Kind.RANDOM:
             return repr(random.random()).encode()
         identity = event_id(self._row.keyed, step.id)
+        self._notify = tuple(self._host.publisher.notify)
         self._unit.extend(self._host.publisher.statements(step, identity, self._row.given))
         return identity.encode()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from levada.process._journal import ANSWERS, Entry, EntryKind
 from levada.process._protocol import Effect, Handler, Operation
@@ -12,6 +12,8 @@ __all__ = ["Call", "Calls"]
 
 UNKNOWN = "unknown"
 AGAIN = "again"
+UNDO = "undo"
+"""The type of a resumption that comes with compensation: it repeats nothing that may not be repeated."""
 
 
 class Call:
@@ -53,10 +55,10 @@ class Call:
             # certainly not done: the next attempt is a new one, with an intent of its own
             self.unknown = self.intended = False
 
-    def resumed(self) -> None:
-        """An operator has looked, and lets it be tried again."""
+    def resumed(self, *, again: bool) -> None:
+        """An operator lets it be tried again; ``again``: also if that may do it twice."""
         self.failed = self.due = 0
-        if self.operation.effect is Effect.AT_LEAST_ONCE:
+        if again and self.operation.effect is Effect.AT_LEAST_ONCE:
             self.unknown = self.intended = False
 
 
@@ -76,6 +78,11 @@ class Calls(dict[str, Call]):
             call.step = step
         return call
 
+    def drop_unbegun(self, flying: Container[str]) -> None:
+        """Forget what was certainly not done: the run is being undone, nobody needs it any more."""
+        for step_id in [i for i, call in self.items() if not call.intended and i not in flying]:
+            del self[step_id]
+
     def recover(self, journal: Iterable[Entry], waits: set[str]) -> None:
         """Read what a journal says; the ids of waits whose intent it has are added to ``waits``."""
         for entry in journal:
@@ -86,7 +93,9 @@ class Calls(dict[str, Call]):
                 self.open(step).tried(entry.type, entry.value.decode(), entry.at)
             elif entry.kind is EntryKind.RESUMED:
                 for call in self.values():
-                    call.resumed()
+                    call.resumed(again=entry.type != UNDO)
+            elif entry.kind is EntryKind.COMPENSATE:
+                self.drop_unbegun(())
             elif entry.kind in ANSWERS:
                 self.pop(entry.step, None)
 

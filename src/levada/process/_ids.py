@@ -15,10 +15,9 @@ def _digest(*parts: str) -> str:
     return hashlib.blake2b(joined, digest_size=16).hexdigest()
 
 
-def event_run(subscription: str, generation: int, event: str, code: str) -> str:
-    """The run that handles an event for a subscription; another generation is another run."""
-    handler = code.rpartition("/")[0]
-    return _digest("event", subscription, str(generation), event, handler)
+def event_run(delivery: str, code: str) -> str:
+    """The run that handles a delivery, whichever version of the handler it begins with."""
+    return _digest("event", delivery, code.rpartition("/")[0])
 
 
 def start_run(caller: str, code: str, key: str) -> str:

@@ -24,40 +24,38 @@ WAKES = (CHANNEL,)
 class RunSink:
     """Makes a run of each event of a subscription.
 
+    By default the steps of a replay have the keys of the first time, so that systems
+    recognise them: the delivery's ``seed`` says.
+
     Args:
         handler: The version that new runs begin with.
-        again: Whether a replay makes effects anew. By default its steps have the keys of the first
-            time, so that systems recognise them.
     """
 
-    def __init__(self, handler: Handler, *, again: bool = False) -> None:
+    def __init__(self, handler: Handler) -> None:
         self._handler = handler
-        self._again = again
 
-    def take(self, event: Delivery) -> Sequence[Statement]:
-        """The statements that make the run; none of them raises."""
-        code = self._handler.id.code
-        run = event_run(event.subscription, event.generation, event.event_id, code)
-        first = event_run(event.subscription, 0, event.event_id, code)
-        lane = lane_of(event.subscription, event.key)
+    async def take(self, delivery: Delivery) -> Sequence[Statement]:
+        """The statements that make the run."""
+        code, event = self._handler.id.code, delivery.event
+        lane = lane_of(delivery.subscription, event.key)
         params: dict[str, Any] = {
-            "run": run,
-            "keyed": run if self._again else first,
+            "run": event_run(delivery.id, code),
+            "keyed": event_run(delivery.seed, code),
             "code": code,
             "type": event.type,
-            "event": event.event_id,
-            "subscription": event.subscription,
-            "generation": event.generation,
-            "topic": event.topic,
-            "part": event.partition,
-            "pos": event.offset,
+            "event": event.id,
+            "subscription": delivery.subscription,
+            "generation": delivery.generation,
+            "topic": delivery.topic,
+            "part": delivery.part,
+            "pos": delivery.pos,
             "key": event.key,
             "lane": lane,
             "across": int(self._handler.across_waits),
-            "since": event.time,
+            "since": event.at,
             "input": event.data,
-            "initiator": event.initiator,
-            "traceparent": event.traceparent,
+            "initiator": event.initiator or "",
+            "traceparent": event.traceparent or "",
         }
         return [*touch_lane(lane), Statement("runs.add", params)]
 
@@ -71,14 +69,15 @@ class ArrivalSink:
     def __init__(self, types: Iterable[str]) -> None:
         self._types = frozenset(types)
 
-    def take(self, event: Delivery) -> Sequence[Statement]:
-        """The statements that take it in and close what waits for it. Locks (type, key) first (rule 5)."""
+    async def take(self, delivery: Delivery) -> Sequence[Statement]:
+        """The statements that take it in and close what waits for it. (type, key) is locked first (rule 5)."""
+        event = delivery.event
         if event.key is None or event.type not in self._types:
             return []
         named: dict[str, Any] = {"type": event.type, "key": event.key}
-        taken: dict[str, Any] = named | {"event": event.event_id, "data": event.data}
+        taken: dict[str, Any] = named | {"event": event.id, "data": event.data}
         return [
             Statement("runs.wait_key", named),
-            Statement("runs.arrive", taken | {"at": event.time}),
+            Statement("runs.arrive", taken | {"at": event.at}),
             Statement("runs.arrive_close", taken),
         ]

@@ -214,7 +214,8 @@ WHERE type = :type AND key = :key AND state = 'open'
 -- Runs that sleep though something they waited for has happened, in that order.
 SELECT r.id, r.lane, min(w.closed) AS closed FROM levada_wait w JOIN levada_run r ON r.id = w.run
 WHERE w.state = 'closed' AND r.queued = 0 AND r.worker IS NULL AND r.state IN ('waiting', 'compensating')
-GROUP BY r.id, r.lane ORDER BY min(w.closed), r.id LIMIT CAST(:n AS bigint)
+GROUP BY r.id, r.lane
+ORDER BY min(w.closed), min(CASE WHEN w.event IS NULL THEN w.due ELSE w.made END), r.id LIMIT CAST(:n AS bigint)
 
 -- name: runs.enqueue
 -- Queue a run again, last in its lane unless it kept its place. `lane_touch` comes before.

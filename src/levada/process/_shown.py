@@ -1,0 +1,178 @@
+"""A run as a person sees it: the tree of its steps, and what resolves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from levada.process._journal import Entry, EntryKind
+from levada.process._states import State
+from levada.process._steps import Kind
+from levada.store.protocol import Row
+
+__all__ = ["BranchShown", "RunShown", "StepShown", "WaitShown", "shown"]
+
+
+class StepShown(Struct, frozen=True):
+    """One step. ``state``: known, refused, failed, trying, waiting, withdrawn or undone. Times are microseconds UTC."""
+
+    id: str
+    operation: str
+    arguments: bytes
+    state: str
+    value: bytes
+    type: str
+    attempts: int
+    said: str
+    at: int
+
+
+class BranchShown(Struct, frozen=True):
+    """A branch: its steps in their order, and the branches that it made."""
+
+    path: str
+    steps: Sequence[StepShown]
+    branches: Sequence[BranchShown]
+
+
+class WaitShown(Struct, frozen=True):
+    """What a run waits for: an event of a type and key, a time, or both."""
+
+    step: str
+    type: str | None
+    key: str | None
+    due: int | None
+
+
+class RunShown(Struct, frozen=True):
+    """All that is known of a run. ``commands``: what an operator can do about it."""
+
+    id: str
+    code: str
+    state: str
+    event: str | None
+    subscription: str | None
+    key: str | None
+    problem: str | None
+    reason: str | None
+    initiator: str
+    worker: str | None
+    due: int
+    created: int
+    changed: int
+    root: BranchShown
+    undos: Sequence[BranchShown]
+    waits: Sequence[WaitShown]
+    commands: Sequence[str]
+
+
+def shown(row: Row, journal: Sequence[Entry], waits: Sequence[Row]) -> RunShown:
+    """From a run's rows."""
+    open_waits = [WaitShown(w["step"], w["type"], w["key"], w["due"]) for w in waits if w["state"] == "open"]
+    withdrawn = {w["step"] for w in waits if w["state"] == "withdrawn"}
+    branches = _branches(_steps(journal, withdrawn).values())
+    root = branches.pop("", None) or BranchShown("", (), ())
+    same = {name: row[name] for name in _SAME}
+    return RunShown(
+        root=root,
+        undos=[branch for path, branch in branches.items() if path.startswith("~")],
+        waits=open_waits,
+        commands=_commands(row, journal),
+        **same,
+    )
+
+
+_SAME = (
+    *("id", "code", "state", "event", "subscription", "key", "problem", "reason"),
+    *("initiator", "worker", "due", "created", "changed"),
+)
+
+_STATES = {
+    EntryKind.KNOWN: "known",
+    EntryKind.REFUSED: "refused",
+    EntryKind.FAILED: "failed",
+    EntryKind.ATTEMPT: "trying",
+}
+
+
+def _steps(journal: Iterable[Entry], withdrawn: set[str]) -> dict[str, StepShown]:
+    steps: dict[str, StepShown] = {}
+    for entry in journal:
+        if not entry.step:
+            continue
+        if entry.kind is EntryKind.UNDONE:
+            steps[entry.step] = replace(steps[entry.step], state="undone")
+            continue
+        steps[entry.step] = _step(entry, withdrawn)
+    return steps
+
+
+def _step(entry: Entry, withdrawn: set[str]) -> StepShown:
+    state = _STATES.get(entry.kind, "waiting" if entry.type in (Kind.WAIT, Kind.SLEEP) else "trying")
+    if state == "waiting" and entry.step in withdrawn:
+        state = "withdrawn"
+    tried = entry.kind is EntryKind.ATTEMPT
+    return StepShown(
+        entry.step,
+        entry.operation,
+        entry.arguments,
+        state,
+        b"" if tried else entry.value,
+        "" if tried or entry.kind is EntryKind.INTENT else entry.type,
+        entry.attempt,
+        entry.value.decode(errors="replace") if tried else "",
+        entry.at,
+    )
+
+
+def _branches(steps: Iterable[StepShown]) -> dict[str, BranchShown]:
+    """Top branches by path: the handler's is ``""``, an undo's begins with ``~``."""
+    found: dict[str, list[StepShown]] = {"": []}
+    for step in steps:
+        found.setdefault(step.id.rpartition("/")[0], []).append(step)
+    tops = ["", *sorted({_top(path) for path in found} - {""})]
+    return {top: _branch(top, found) for top in tops}
+
+
+def _top(path: str) -> str:
+    if not path.startswith("~"):
+        return ""
+    step, slash, rest = path.rpartition("/")  # ~<path>/<ordinal>, then its own branches
+    return f"{step}{slash}{rest.partition('.')[0]}"
+
+
+def _branch(path: str, found: dict[str, list[StepShown]]) -> BranchShown:
+    head = f"{path}." if path else ""
+    below = {
+        head + other.removeprefix(head).partition(".")[0]
+        for other in found
+        if other and other != path and other.startswith(head) and (path or not other.startswith("~"))
+    }
+    steps = sorted(found.get(path, ()), key=lambda step: int(step.id.rpartition("/")[2]))
+    return BranchShown(path, steps, [_branch(child, found) for child in sorted(below, key=_number)])
+
+
+def _number(path: str) -> int:
+    return int(path.rpartition(".")[2])
+
+
+def _commands(row: Row, journal: Sequence[Entry]) -> list[str]:
+    run, state = row["id"], row["state"]
+    undoing = any(entry.kind is EntryKind.COMPENSATE for entry in journal)
+    compensate = [] if undoing else [f'levada runs compensate {run} --why "..."']
+    if state == State.STUCK:
+        answers = [f'levada runs answer {run} {step} VALUE --why "..."' for step in _open_calls(journal)]
+        return [f"levada runs resume {run}", *answers, *compensate, f'levada runs skip {run} --why "..."']
+    return compensate if state == State.WAITING else []
+
+
+def _open_calls(journal: Sequence[Entry]) -> list[str]:
+    calls: dict[str, None] = {}
+    for entry in journal:
+        if entry.kind is EntryKind.INTENT and entry.type == Kind.CALL:
+            calls[entry.step] = None
+        elif entry.kind in _STATES and entry.kind is not EntryKind.ATTEMPT:
+            calls.pop(entry.step, None)
+    return list(calls)

@@ -1,0 +1,212 @@
+"""What operators see of runs and do to them, as data; the command line and the console show it.
+
+Each change is one unit and conditional: it never touches a run that a worker has in memory.
+Who did it and why is handed to ``audit``, whose statements commit with the change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from levada.process._calls import UNDO
+from levada.process._errors import RunNotFound, WhyMissing, WrongState
+from levada.process._journal import Entry, EntryKind
+from levada.process._rows import CHANNEL, append_entry, entries, leave_lane, touch_lane
+from levada.process._shown import RunShown, shown
+from levada.process._states import State
+from levada.store.protocol import Row, Statement, Store, Unit
+
+__all__ = ["Admin", "Audit", "Change", "RunListed", "Unclaimed"]
+
+
+class RunListed(Struct, frozen=True):
+    """One run in a list. Times are microseconds UTC."""
+
+    id: str
+    code: str
+    state: str
+    type: str
+    event: str | None
+    subscription: str | None
+    key: str | None
+    due: int
+    problem: str | None
+    reason: str | None
+    worker: str | None
+    created: int
+    changed: int
+
+
+class Unclaimed(Struct, frozen=True):
+    """An event that was taken in for waits and that no run has taken."""
+
+    position: int
+    type: str
+    key: str
+    event: str
+    at: int
+    taken_in: int
+
+
+class Change(Struct, frozen=True):
+    """What is being done to a run, for the audit."""
+
+    action: str
+    run: str
+    who: str
+    why: str
+    before: str
+    after: str
+
+
+Audit: TypeAlias = Callable[[Change], Sequence[Statement]]
+"""Gives the statements that record a change; they commit with it."""
+
+
+class Admin:
+    """Lists runs, shows them, and lets stuck ones go on."""
+
+    def __init__(self, store: Store, audit: Audit) -> None:
+        self._store = store
+        self._audit = audit
+
+    async def list(
+        self, state: State | None = None, limit: int = 100, before: int | None = None
+    ) -> list[RunListed]:
+        """Runs of a state, or all; newest first, made at ``before`` or earlier."""
+        until = before if before is not None else await self._store.now()
+        rows = await self._store.read("runs.list", {"state": state, "before": until, "n": limit})
+        return [RunListed(**row) for row in rows]
+
+    async def counts(self) -> dict[str, dict[str, int]]:
+        """How many runs there are, by handler version and state."""
+        counts: dict[str, dict[str, int]] = {}
+        for row in await self._store.read("runs.counts"):
+            counts.setdefault(row["code"], {})[row["state"]] = row["runs"]
+        return counts
+
+    async def show(self, run: str) -> RunShown:
+        """One run with all that is known: its steps as a tree, what it waits for, the commands that resolve it."""
+        row = await self._row(run)
+        journal = await self._store.read("runs.journal", {"run": run})
+        waits = await self._store.read("runs.waits_shown", {"run": run})
+        return shown(row, entries(journal), waits)
+
+    async def unclaimed(self, before: int | None = None, limit: int = 100) -> list[Unclaimed]:
+        """Events that nobody took, oldest first, taken in at ``before`` or earlier."""
+        until = before if before is not None else await self._store.now()
+        rows = await self._store.read("runs.unclaimed", {"before": until, "n": limit})
+        return [Unclaimed(**row) for row in rows]
+
+    async def resume(self, run: str, who: str, why: str = "") -> None:
+        """Let a stuck run try again, from where it stands.
+
+        An at_least_once call with an unknown outcome is made again: look in the system first.
+
+        Raises:
+            RunNotFound: There is no such run.
+            WrongState: It is not stuck.
+        """
+        row = await self._row(run)
+        journal = entries(await self._store.read("runs.journal", {"run": run}))
+        undoing = any(entry.kind is EntryKind.COMPENSATE for entry in journal)
+        state = State.COMPENSATING if undoing else State.SCHEDULED
+        mark = append_entry(run, Entry(0, EntryKind.RESUMED, "", "run.resumed", b"", why.encode()))
+        await self._change(row, "resume", (State.STUCK,), who, why, state, [mark, *_enqueue(row, state)])
+
+    async def answer(self, run: str, step: str, value: bytes, who: str, why: str) -> None:
+        """Tell a stuck run the outcome of a call that an operator has found out, and let it go on.
+
+        Args:
+            run: The stuck run.
+            step: The call's step id.
+            value: The encoded result.
+            who: Who says so.
+            why: How it is known; obligatory.
+        """
+        row = await self._row(run)
+        _say_why(why, "answer")
+        journal = entries(await self._store.read("runs.journal", {"run": run}))
+        intent = next((e for e in reversed(journal) if e.step == step and e.kind is EntryKind.INTENT), None)
+        known = any(e.step == step and e.kind in (EntryKind.KNOWN, EntryKind.REFUSED) for e in journal)
+        if intent is None or known:
+            raise WrongState(
+                run=run, state=f"not waiting for step {step}", action="answer", needed="an open call"
+            )
+        entry = Entry(0, EntryKind.KNOWN, step, intent.operation, intent.arguments, value, "answered")
+        undoing = any(e.kind is EntryKind.COMPENSATE for e in journal)
+        state = State.COMPENSATING if undoing else State.SCHEDULED
+        await self._change(
+            row, "answer", (State.STUCK,), who, why, state, [append_entry(run, entry), *_enqueue(row, state)]
+        )
+
+    async def skip(self, run: str, who: str, why: str) -> None:
+        """Give a stuck run up as it is. What it has done stays done; its key is open again.
+
+        Raises:
+            WhyMissing: No reason is given.
+        """
+        row = await self._row(run)
+        _say_why(why, "skip")
+        state = State.DONE
+        give_up = Statement("runs.skip", {"run": run, "state": state, "reason": f"skipped: {why}"}, 1)
+        withdraw = Statement("runs.waits_withdraw", {"run": run})
+        await self._change(
+            row, "skip", (State.STUCK,), who, why, state, [withdraw, *leave_lane(row["lane"], give_up)]
+        )
+
+    async def compensate(self, run: str, who: str, why: str) -> None:
+        """Undo what a stuck or waiting run has done, newest first.
+
+        Raises:
+            WhyMissing: No reason is given.
+            WrongState: It has ended, is being undone, or a worker has it.
+        """
+        row = await self._row(run)
+        _say_why(why, "compensate")
+        marks = [
+            Statement("runs.waits_withdraw", {"run": run}),
+            append_entry(run, Entry(0, EntryKind.COMPENSATE, "", "run.compensate", b"", why.encode())),
+            append_entry(run, Entry(0, EntryKind.RESUMED, "", "run.resumed", b"", why.encode(), UNDO)),
+        ]
+        state = State.COMPENSATING
+        await self._change(
+            row, "compensate", (State.STUCK, State.WAITING), who, why, state, [*marks, *_enqueue(row, state)]
+        )
+
+    async def _row(self, run: str) -> Row:
+        rows = await self._store.read("runs.one", {"run": run})
+        if not rows:
+            raise RunNotFound(run=run)
+        return rows[0]
+
+    async def _change(
+        self,
+        row: Row,
+        action: str,
+        needed: tuple[State, ...],
+        who: str,
+        why: str,
+        after: State,
+        statements: Sequence[Statement],
+    ) -> None:
+        wrong = WrongState(run=row["id"], state=row["state"], action=action, needed=" or ".join(needed))
+        if row["state"] not in needed:
+            raise wrong
+        change = Change(action, row["id"], who, why, row["state"], after)
+        outcome = await self._store.commit(Unit([*statements, *self._audit(change)], (CHANNEL,)))
+        if not outcome.committed:
+            raise wrong
+
+
+def _say_why(why: str, action: str) -> None:
+    if not why.strip():
+        raise WhyMissing(action=action)
+
+
+def _enqueue(row: Row, state: State) -> list[Statement]:
+    params: dict[str, Any] = {"run": row["id"], "state": state, "from": row["state"]}
+    return [*touch_lane(row["lane"]), Statement("runs.enqueue", params, 1)]

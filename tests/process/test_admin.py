@@ -1,0 +1,144 @@
+import pytest
+
+from levada.process import run
+from levada.process._errors import RunNotFound, WhyMissing, WrongState
+from levada.process._protocol import Effect
+from levada.process._steps import await_step
+from levada.process.admin import Admin
+from levada.process.start import start
+
+
+@pytest.fixture
+def admin(world):
+    world.audited = []
+
+    def audit(change):
+        world.audited.append(change)
+        return []
+
+    return Admin(world.store, audit)
+
+
+async def stuck_run(world, event, code_args=None):
+    await world.happen(event("e-1"))
+    worker = world.worker()
+    await worker.settle()
+    return worker, (await world.run())["id"]
+
+
+async def test_resume_takes_up_where_it_stands(world, call, event, admin, outcomes):
+    broken = True
+
+    async def fulfil(_):
+        await call("hold")
+        if broken:
+            raise KeyError("defect")
+        await call("ship")
+
+    world.code(fulfil)
+    worker, run_id = await stuck_run(world, event)
+    shown = await admin.show(run_id)
+    assert (shown.state, shown.problem) == ("stuck", "LV1508")
+    assert "KeyError" in shown.reason
+    assert [step.operation for step in shown.root.steps] == ["hold"]
+    assert any("resume" in command for command in shown.commands)
+    broken = False
+    await admin.resume(run_id, "ann")
+    await worker.settle()
+    assert world.legacy.done == ["hold", "ship"]
+    assert [(c.action, c.before, c.after) for c in world.audited] == [("resume", "stuck", "scheduled")]
+    with pytest.raises(WrongState):
+        await admin.resume(run_id, "ann")
+
+
+async def test_at_least_once_is_answered_or_repeated_by_an_operator(world, call, event, admin):
+    async def fulfil(_):
+        return await call("mail")
+
+    lost = iter(["lost"] * 2)
+    world.code(fulfil, operations={"mail": Effect.AT_LEAST_ONCE})
+    world.legacy.faults["mail"] = lambda attempt: next(lost, None)
+    worker, run_id = await stuck_run(world, event)
+    await admin.resume(run_id, "ann")
+    await worker.settle()
+    assert (await world.run())["state"] == "stuck"
+    assert len(world.legacy.calls) == 2
+    await admin.answer(run_id, "/0", b"42", "ann", "seen in the mail server's log")
+    await worker.settle()
+    assert (await world.run())["result"] == b"42"
+    assert len(world.legacy.calls) == 2
+
+
+async def test_skip_and_compensate_need_a_reason(world, call, event, admin):
+    async def fulfil(_):
+        raise KeyError("x")
+
+    world.code(fulfil)
+    _, run_id = await stuck_run(world, event)
+    for change in (admin.skip, admin.compensate):
+        with pytest.raises(WhyMissing):
+            await change(run_id, "ann", " ")
+    with pytest.raises(RunNotFound):
+        await admin.skip("nobody", "ann", "why")
+
+
+@pytest.mark.parametrize("state", ["waiting", "stuck"])
+async def test_compensate_undoes_a_run_that_waits_or_is_stuck(world, call, event, admin, state):
+    async def fulfil(_):
+        await run.gather(call("hold"), call("reserve"))
+        if state == "stuck":
+            raise KeyError("x")
+        await await_step("Paid", "k")
+
+    async def release(result):
+        await call("release")
+        await run.gather(call("note", n=1), call("note", n=2))
+
+    world.code(fulfil, undos={"hold": release})
+    worker, run_id = await stuck_run(world, event)
+    assert (await world.run())["state"] == state
+    await admin.compensate(run_id, "ann", "the customer called")
+    await worker.settle()
+    assert (await world.run())["state"] == "compensated"
+    assert sorted(world.legacy.done) == ["hold", "note", "note", "release", "reserve"]
+    shown = await admin.show(run_id)
+    assert [len(branch.steps) for branch in shown.root.branches] == [1, 1]
+    assert [step.state for branch in shown.root.branches for step in branch.steps] == ["undone", "known"]
+    (undo,) = shown.undos
+    assert [step.operation for step in undo.steps] == ["release"]
+    assert [step.operation for branch in undo.branches for step in branch.steps] == ["note", "note"]
+    await world.pay("k")
+    assert [u.event for u in await admin.unclaimed()] == ["p-1"]
+
+
+async def test_list_and_counts(world, call, event, admin):
+    async def fulfil(_):
+        await await_step("Paid", "k", timeout=10)
+
+    world.code(fulfil)
+    _, run_id = await stuck_run(world, event)
+    (listed,) = await admin.list()
+    assert (listed.id, listed.state) == (run_id, "waiting")
+    assert await admin.list(state="done") == []
+    assert await admin.counts() == {"sales/OrderToCash/fulfil/1": {"waiting": 1}}
+    (wait,) = (await admin.show(run_id)).waits
+    assert (wait.type, wait.key) == ("Paid", "k")
+
+
+async def test_a_durable_operation_starts_once_a_key(world, call):
+    async def place(order):
+        return await call("hold", n=order["n"])
+
+    code = world.code(place)
+    worker = world.worker()
+    first = await start(world.store, code, caller="app", key="k", data=b'{"n":1}', initiator="ann")
+    again = await start(world.store, code, caller="app", key="k", data=b'{"n":1}', initiator="ann")
+    other = await start(world.store, code, caller="partner", key="k", data=b'{"n":1}', initiator="bob")
+    assert (first.new, again.new, other.new) == (True, False, True)
+    assert first.run == again.run != other.run
+    with pytest.raises(Exception, match="LV1513"):
+        await start(world.store, code, caller="app", key="k", data=b'{"n":2}', initiator="ann")
+    await worker.settle()
+    done = await start(world.store, code, caller="app", key="k", data=b'{"n":1}', initiator="ann")
+    assert (done.state, done.result) == ("done", b"1")
+    assert world.legacy.done == ["hold", "hold"]
