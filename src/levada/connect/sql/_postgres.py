@@ -108,25 +108,25 @@ class PostgresBackend:
     @asynccontextmanager
     async def lease(self) -> AsyncGenerator[PostgresDriver]:
         """A connection of the pool, for a block."""
-        connection = await self._acquire()
-        driver = PostgresDriver(self, connection)
+        proxy = await self._acquire()
+        # The connection itself: the pool empties the proxy as soon as the server hangs up,
+        # and every question to the proxy is then an error of its own.
+        raw: Any = proxy._con
+        driver = PostgresDriver(self, raw)
         try:
             yield driver
         finally:
-            await self._release(connection, broken=driver.touched or driver.in_transaction)
+            await self._release(proxy, raw, touched=driver.touched)
 
-    async def _release(self, connection: Any, *, broken: bool) -> None:
-        # A connection whose transaction could not be ended is closed rather than lent again.
-        raw = connection._con
-        if raw is not None:
-            raw.levada_touched = broken
+    async def _release(self, proxy: Any, raw: Any, *, touched: bool) -> None:
+        raw.levada_touched = touched
         try:
-            if raw is not None and raw.is_in_transaction():
-                raw.terminate()
-            await self._pool.release(connection)
+            if raw.is_closed() or raw.is_in_transaction():
+                raw.terminate()  # one whose transaction could not be ended is not lent again
+            await self._pool.release(proxy)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             # What was to be committed is committed by now: a connection that dies on its way back changes nothing.
-            connection.terminate() if connection._con is not None else None
+            raw.terminate()
 
     async def _acquire(self) -> Any:
         limit = budget(self.settings.acquire_timeout)
