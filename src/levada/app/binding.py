@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct, field
@@ -23,6 +23,8 @@ class Remote(Struct, frozen=True, forbid_unknown_fields=True):
     default towards ``network = true``), ``bearer:env:NAME``, ``api-key:env:NAME``,
     ``oauth2:env:PREFIX`` (PREFIX_TOKEN_URL, PREFIX_CLIENT_ID, PREFIX_CLIENT_SECRET).
     ``path``: replaces the contract's path, for a service not written with Levada.
+    ``effect``: whether the service honours ``Idempotency-Key`` (``passes_key``, as every service
+    of Levada's does) or not (``at_least_once``: a run stops where an outcome is not known).
     ``timeout``: seconds for one attempt, default 10. ``connections``: at most, default 100.
     """
 
@@ -32,6 +34,7 @@ class Remote(Struct, frozen=True, forbid_unknown_fields=True):
     timeout: float = 10.0
     connections: int = 100
     retries: int = 2
+    effect: Literal["passes_key", "at_least_once"] = "passes_key"
     headers: dict[str, str] = field(default_factory=dict)
 
 

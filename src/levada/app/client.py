@@ -117,10 +117,7 @@ class RemoteAPI:
         raise AssertionError("the last pause is None")
 
     async def _attempt(self, call: _Call, arguments: tuple[Any, ...]) -> Any:
-        try:
-            self.breaker.enter()
-        except Unavailable as problem:
-            raise NotSent(reason=problem.reason, retry_after=problem.retry_after) from None
+        self.breaker.enter()
         failed = True
         try:
             result = await self._send(call, arguments)

@@ -78,6 +78,7 @@ class Context(Struct):
         fence: The fence of the worker that makes the attempt, for ``levada_effect``.
         trace, span, flags, tracestate: W3C trace context; 0 where none has begun.
         calls: How many unsafe calls were made from here; their keys derive from it.
+        published: How many events were written to an outbox from here; their ids derive from it.
         run: The durable run under way here, or None.
         held: Events held back until the operation commits.
         effect: The effect under way in an adapter's operation.
@@ -95,6 +96,7 @@ class Context(Struct):
     attempt: int = 0
     fence: int = 0
     calls: int = 0
+    published: int = 0
     run: RunPort | None = None
     held: list[Any] | None = None
     effect: Any = None

@@ -17,6 +17,7 @@ from levada.contract.problem import Problem, fields_of
 from levada.contract.standard import (
     DeadlineExceeded,
     InternalError,
+    NotSent,
     StandardProblem,
     TooManyRequests,
     Unavailable,
@@ -58,10 +59,24 @@ def settle(error: BaseException, operation: Operation, name: str) -> BaseExcepti
     if isinstance(error, TimeoutError) and not isinstance(error, asyncio.CancelledError):
         log.warning("call timed out", extra={"operation": name}, exc_info=error)
         return DeadlineExceeded()
+    if (of_system := _of_system(error, name)) is not None:
+        return of_system
     if isinstance(error, Exception):
         log.error("call failed", extra={"operation": name}, exc_info=error)
         return InternalError()
     return error
+
+
+def _of_system(error: BaseException, name: str) -> StandardProblem | None:
+    """What a connector knows of its system (``outcome``: see ``levada.connect.errors``)."""
+    known = getattr(error, "outcome", None)
+    if known == "not_done":
+        log.warning("system not reached", extra={"operation": name, "error": str(error)})
+        return NotSent(reason="The system behind this API cannot be reached now.")
+    if known == "unknown":
+        log.warning("answer of the system lost", extra={"operation": name, "error": str(error)})
+        return Unavailable(reason="The answer of the system behind this API was lost.")
+    return None
 
 
 def _of_group(group: BaseExceptionGroup[BaseException], operation: Operation) -> BaseException:
@@ -85,6 +100,9 @@ def _of_problem(problem: Problem, operation: Operation, name: str) -> Problem:
     declared = ended(problem, operation)
     if declared is not None:
         return declared
+    if isinstance(problem, NotSent):
+        # What was not sent further down may follow on something that was done here.
+        return Unavailable(reason=problem.reason, retry_after=problem.retry_after)
     if isinstance(problem, PASSING):
         return problem
     log.error(

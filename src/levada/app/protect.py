@@ -13,7 +13,7 @@ from msgspec import Struct
 from levada.app.outcome import Refusal
 from levada.contract.errors import ContractError
 from levada.contract.problem import Problem
-from levada.contract.standard import StandardProblem, TooManyRequests, Unavailable
+from levada.contract.standard import NotSent, StandardProblem, TooManyRequests
 
 __all__ = ["Breaker", "Protect", "Shield"]
 
@@ -71,7 +71,7 @@ class Breaker:
         self._trying = False
 
     def enter(self) -> None:
-        """Ask to make a call; raises Unavailable while the circuit is open."""
+        """Ask to make a call; raises NotSent while the circuit is open."""
         if self._failures < self._limit:
             return
         now = self._clock()
@@ -131,7 +131,7 @@ class Shield:
     def _enter(self) -> None:
         try:
             self.breaker.enter()
-        except Unavailable as problem:
+        except NotSent as problem:
             raise Refusal(problem) from None
 
     async def _rate_place(self) -> None:

@@ -99,6 +99,7 @@ async def {name}(self, {signature}):
     caller = parent.caller
     context = _Context(deadline, caller, _consumer, _id, {key}, parent.trace, 0, parent.flags)
     context.tracestate = parent.tracestate
+{attempt}
     token = _set(context)
     try:
 {guards}
@@ -164,6 +165,10 @@ def _method(operation: Operation, name: str, target: Target, link: Link) -> Call
         if operation.timeout is None
         else f"\n    if start + {operation.timeout!r} < deadline: deadline = start + {operation.timeout!r}",
         key="None" if operation.safe else "parent.next_key()",
+        # Whether this is a repeat follows from whether the caller's own call is one.
+        attempt=""
+        if operation.safe
+        else "    context.attempt = parent.attempt; context.fence = parent.fence",
         guards="        if not caller.has(_scopes): raise _deny(_scopes, caller)"
         if operation.scopes
         else "        pass",

@@ -338,13 +338,15 @@ def _check_method(cls: type[API], name: str, operation: Operation, place: str) -
     method = getattr(cls, name)
     where = f"{cls.__name__}.{name} ({place})"
     if getattr(method, "__isabstractmethod__", False):
-        if _is_mixin(cls):
-            return
-        raise ContractError(
-            place=where,
-            reason="the operation is left out",
-            mend=f"Write async def {name}(…) as the contract has it",
-        )
+        if getattr(cls, "__levada_fake__", False):
+            setattr(cls, name, _left_out(cls, name))
+        elif not cls.__name__.startswith("_"):
+            raise ContractError(
+                place=where,
+                reason="the operation is left out",
+                mend=f"Write async def {name}(…) as the contract has it",
+            )
+        return
     if method is operation.function or hasattr(method, "__levada_fake__"):
         return
     want, have = inspect.signature(operation.function), inspect.signature(method)
@@ -370,5 +372,9 @@ def _check_method(cls: type[API], name: str, operation: Operation, place: str) -
         )
 
 
-def _is_mixin(cls: type[API]) -> bool:
-    return cls.__name__.startswith("_")
+def _left_out(cls: type[API], name: str) -> Callable[..., Any]:
+    async def left_out(self: Any, *arguments: Any) -> Any:  # noqa: ARG001 - takes what the operation takes
+        raise NotImplementedError(f"{cls.__name__} fakes no {name}; the test called it with {arguments!r}")
+
+    left_out.__levada_fake__ = True  # type: ignore[attr-defined]
+    return left_out

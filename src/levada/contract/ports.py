@@ -79,5 +79,5 @@ class ResourceRef(Struct, frozen=True):
 
 
 def resource(name: str) -> Any:
-    """A resource that an adapter uses: ``db: Database = resource("erp")``, named in ``levada.toml``."""
+    """Ask for what ``levada.toml`` names: ``db: Database = resource("erp")`` in an adapter."""
     return ResourceRef(name)

@@ -1,0 +1,76 @@
+"""Makes the calls of runs: through the same proxies as any other call."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+
+import msgspec
+
+from levada.app import Caller, Context
+from levada.app.context import _current, parse_traceparent
+from levada.contract.operation import Operation
+from levada.contract.problem import Problem
+from levada.contract.standard import (
+    Conflict,
+    DeadlineExceeded,
+    NotSent,
+    StandardProblem,
+    TooManyRequests,
+)
+from levada.deployment import _codec
+from levada.process._protocol import Attempt, Known, Performed, Refused, Unknown
+from levada.process._steps import Step
+
+__all__ = ["ProxyPerformer"]
+
+_AGAIN = (NotSent, TooManyRequests)
+_UNKNOWN = (Conflict, DeadlineExceeded)
+
+
+class ProxyPerformer:
+    """Performs the calls of an app's runs; may be called concurrently."""
+
+    async def perform(self, step: Step, attempt: Attempt) -> Performed:
+        """Make one attempt, under a deadline of its own and the step's key."""
+        proxy, operation, arguments, caller = step.payload
+        context = _context(caller, attempt)
+        token = _current.set(context)
+        try:
+            async with asyncio.timeout(attempt.timeout):
+                result = await getattr(proxy, operation.name)(*arguments)
+        except TimeoutError:
+            return Unknown(f"no answer within {attempt.timeout:g} s")
+        except Problem as problem:
+            return _of_problem(problem, operation)
+        finally:
+            _current.reset(token)
+        return Known(_codec.encode_result(result))
+
+
+def _context(caller: Caller, attempt: Attempt) -> Context:
+    actors = (attempt.initiator,) if attempt.initiator else ()
+    acting = msgspec.structs.replace(caller, actors=actors)
+    context = Context(
+        deadline=monotonic() + attempt.timeout, caller=acting, consumer=caller.subject, key=attempt.key
+    )
+    context.attempt = 1 if attempt.number == 1 and not attempt.repeated else max(2, attempt.number)
+    context.fence = attempt.fence
+    parsed = parse_traceparent(attempt.traceparent)
+    if parsed is not None:
+        context.trace, context.span, context.flags = parsed
+    return context
+
+
+def _of_problem(problem: Problem, operation: Operation) -> Performed:
+    if isinstance(problem, operation.raises):
+        return Refused(_codec.encode_problem(problem))
+    if isinstance(problem, _AGAIN):
+        return Refused(_codec.encode_problem(problem), declared=False, again=True, reason=str(problem))
+    if (
+        isinstance(problem, StandardProblem)
+        and problem.fault == "caller"
+        and not isinstance(problem, _UNKNOWN)
+    ):
+        return Refused(_codec.encode_problem(problem), declared=False, reason=str(problem))
+    return Unknown(str(problem))

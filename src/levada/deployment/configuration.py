@@ -1,0 +1,264 @@
+"""``levada.toml``: one deployment; ``levada.<env>.toml`` beside it overlays one environment."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from levada.app.errors import ConfigurationError
+from levada.app.secrets import resolve
+from levada.contract.api import API, is_contract
+
+__all__ = [
+    "AppSection",
+    "Configuration",
+    "EventLogSection",
+    "GatewaySection",
+    "IdentitySection",
+    "PlanSection",
+    "ServerSection",
+    "StoreSection",
+    "implementations_in",
+    "load_configuration",
+]
+
+
+class AppSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[app]``: what is deployed.
+
+    Attributes:
+        modules: Packages or modules; every implementation in them (and below) becomes part of the app.
+        environment: The environment's name. Default ``development``; ``--env`` overrides it.
+        owner: Who is called when it is broken.
+    """
+
+    modules: list[str] = field(default_factory=list)
+    environment: str = "development"
+    owner: str | None = None
+
+
+class ServerSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[server]``: how the app listens and limits requests.
+
+    Attributes:
+        host: The address to listen on. Default 127.0.0.1: this machine alone.
+        port: The port; 0: a free one. Default 8000.
+        deadline: Seconds that a request may take where it states none. Default 30.
+        body_limit: Bytes of a request's body. Default 1 MiB.
+        drain: Seconds that a stop waits for requests in flight. Default 30.
+        anonymous: Whether requests without a credential are taken, as a caller without scopes. Default true.
+        anonymous_scopes: The scopes of such a caller; for development alone. Default none.
+        workers: Processes that serve and work. Default 1.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    deadline: float = 30.0
+    body_limit: int = 1 << 20
+    drain: float = 30.0
+    anonymous: bool = True
+    anonymous_scopes: list[str] = field(default_factory=list)
+    workers: int = 1
+
+
+class StoreSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[store]``: where runs, journal and log are kept. ``url``: ``sqlite:PATH`` (default
+    ``sqlite:levada.db``, relative to the file), ``postgresql://…`` or ``env:NAME``.
+    """
+
+    url: str = "sqlite:levada.db"
+
+
+class EventLogSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[eventlog]``: where events are kept. ``url``: ``in-store`` (default)."""
+
+    url: str = "in-store"
+
+
+class IdentitySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[identity]``: how APIs of the network prove themselves to each other. ``secret``: a reference."""
+
+    secret: str | None = None
+
+
+class PlanSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[plans.NAME]``: limits and terms. ``rate``: requests of one consumer, ``"600/min"``."""
+
+    rate: str = "600/min"
+    scopes: list[str] = field(default_factory=list)
+
+
+class GatewaySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[gateway]``: the front door of ``levada up``.
+
+    Attributes:
+        host: The address to listen on. Default 127.0.0.1.
+        port: The port; 0: a free one. Default 8080.
+        body_limit: Bytes of a request's body. Default 1 MiB.
+        dir: Where its files are. Default ``.levada/gateway`` beside ``levada.toml``.
+        master: A reference to the secret that keys are sealed under; default: made at the first
+            start, in a file of mode 0600.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    body_limit: int = 1 << 20
+    dir: str = ".levada/gateway"
+    master: str | None = None
+
+
+class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All of ``levada.toml``; each part has its default."""
+
+    app: AppSection = AppSection()
+    server: ServerSection = ServerSection()
+    bind: dict[str, Any] = field(default_factory=dict)
+    resources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    store: StoreSection = StoreSection()
+    eventlog: EventLogSection = EventLogSection()
+    identity: IdentitySection = IdentitySection()
+    gateway: GatewaySection = GatewaySection()
+    plans: dict[str, PlanSection] = field(default_factory=dict)
+    folder: str = "."
+    """Where the file lies; relative paths in it begin there. Not to be stated."""
+
+    def path(self, name: str) -> Path:
+        """A path of the configuration, relative to its file."""
+        return Path(self.folder) / name
+
+
+def load_configuration(path: Path, environment: str | None = None) -> Configuration:
+    """Read ``levada.toml`` with the overlay of an environment.
+
+    Raises:
+        ConfigurationError: Missing, no TOML, an unknown name or a wrong type; names the place.
+    """
+    if path.is_dir():
+        path = path / "levada.toml"
+    if not path.exists():
+        raise ConfigurationError(
+            place=str(path),
+            reason="there is no such file",
+            mend="Run this where levada.toml is, name it with --config, or begin with `levada new`",
+        )
+    data = _read(path)
+    stated = environment or data.get("app", {}).get("environment")
+    overlay = path.with_name(f"{path.stem}.{stated}.toml") if stated else None
+    if overlay is not None and overlay.exists():
+        data = _merged(data, _read(overlay))
+    elif environment is not None and environment != data.get("app", {}).get("environment", "development"):
+        raise ConfigurationError(
+            place=str(overlay),
+            reason="there is no such file",
+            mend=f"Write what differs in {environment} there; an empty file is fine",
+        )
+    if stated:
+        data = _merged(data, {"app": {"environment": stated}})
+    try:
+        return msgspec.convert({**data, "folder": str(path.parent)}, Configuration)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(
+            place=str(path), reason=_explained(str(error), data), mend="See docs/reference/configuration.md"
+        ) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            place=str(path), reason=f"it is not TOML: {error}", mend="Mend the line"
+        ) from None
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = (
+            _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+        )
+    return merged
+
+
+def _explained(text: str, data: Mapping[str, Any]) -> str:
+    """The message, with the nearest known name where one is unknown."""
+    marker = "unknown field `"
+    if marker not in text:
+        return text
+    unknown = text.split(marker)[1].split("`")[0]
+    known: list[str] = []
+    for cls in (
+        Configuration,
+        AppSection,
+        ServerSection,
+        StoreSection,
+        EventLogSection,
+        IdentitySection,
+        GatewaySection,
+        PlanSection,
+    ):
+        known.extend(cls.__struct_fields__)
+    near = difflib.get_close_matches(unknown, known, 1)
+    del data
+    return f"{text}{f'; did you mean {near[0]}?' if near else ''}"
+
+
+def implementations_in(modules: list[str], folder: Path) -> list[type[API]]:
+    """Every implementation in modules and the packages below them, in the order found.
+
+    A contract in the one-class form counts; an abstract one does not.
+
+    Raises:
+        ConfigurationError: A module cannot be imported.
+    """
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    found: dict[type[API], None] = {}
+    for name in modules:
+        for module in _modules(name):
+            for value in vars(module).values():
+                if (
+                    isinstance(value, type)
+                    and issubclass(value, API)
+                    and value.__module__ == module.__name__
+                    and _keeps(value)
+                ):
+                    found[value] = None
+    return list(found)
+
+
+def _keeps(cls: type[API]) -> bool:
+    if getattr(cls, "__contract__", None) is None or cls.__name__.startswith("_"):
+        return False
+    return cls.__contract__.concrete if is_contract(cls) else not getattr(cls, "__abstractmethods__", None)
+
+
+def _modules(name: str) -> list[Any]:
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            place="[app] modules",
+            reason=f"there is no module {error.name}",
+            mend="Check the spelling; modules are looked for beside levada.toml too",
+        ) from None
+    found = [module]
+    for info in pkgutil.iter_modules(getattr(module, "__path__", ())):
+        found.extend(_modules(f"{name}.{info.name}"))
+    return found
+
+
+def identity_secret(configuration: Configuration) -> str | None:
+    """The secret of the network's tokens, resolved now."""
+    reference = configuration.identity.secret
+    return None if reference is None else resolve(reference, "[identity] secret")

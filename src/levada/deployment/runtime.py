@@ -1,0 +1,270 @@
+"""The runtime of an app on a store: relays, subscriptions, workers, and what an operation commits."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from levada.app import App, Context
+from levada.app.effects import digest_of
+from levada.contract.event import Event, EventType
+from levada.contract.operation import Operation
+from levada.contract.ports import Transaction
+from levada.contract.standard import Conflict, DeadlineExceeded, KeyReused
+from levada.deployment import _codec
+from levada.deployment._effects import SystemEffects
+from levada.deployment._handlers import Code, codes_of
+from levada.deployment._performer import ProxyPerformer
+from levada.deployment._publisher import StepPublisher, envelope_of
+from levada.deployment._sinks import ToRuns
+from levada.events import outbox
+from levada.events.dispatcher import Dispatcher
+from levada.events.log import CHANNEL, Log
+from levada.events.publish import Held, event_id
+from levada.events.relay import Relay
+from levada.events.subscription import Subscriptions
+from levada.process.sink import ArrivalSink, RunSink
+from levada.process.start import start
+from levada.process.worker import Settings as WorkerSettings
+from levada.process.worker import Worker, missing_handlers
+from levada.store.control import Idempotency
+from levada.store.protocol import Store, Unit
+
+__all__ = ["RuntimeSettings", "StoreRuntime"]
+
+log = logging.getLogger("levada.runtime")
+
+
+class RuntimeSettings(Struct, frozen=True, kw_only=True):
+    """How a process takes part in the work on its store.
+
+    Attributes:
+        work: Whether it performs runs. False: it only serves, others work.
+        dispatch: Whether it reads subscriptions and relays outboxes. Several processes may: one
+            at a time holds each.
+        poll: Seconds between looks without a wake-up. Default 0.5.
+        worker: How its worker works.
+        virtual: The test kit drives it by :meth:`StoreRuntime.settle`; nothing runs by itself.
+    """
+
+    work: bool = True
+    dispatch: bool = True
+    poll: float = 0.5
+    worker: WorkerSettings = WorkerSettings()
+    virtual: bool = False
+
+
+class StoreRuntime:
+    """Keeps :class:`levada.app.Runtime` on a store. One for an app; it closes the store only if it ``owns`` it."""
+
+    def __init__(
+        self, app: App, store: Store, settings: RuntimeSettings | None = None, *, owns: bool = False
+    ) -> None:
+        self.app = app
+        self.store = store
+        self.settings = settings or RuntimeSettings()
+        self.codes: list[Code] = codes_of(app)
+        self._owns = owns
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.log = Log(store)
+        self.subscriptions = Subscriptions(self.log)
+        self.records = Idempotency(store)
+        self.relays: list[Relay] = []
+        self._relay_of: dict[int, Relay] = {}
+        self.dispatcher: Dispatcher | None = None
+        self.worker: Worker | None = None
+        app.attach(self, SystemEffects())
+
+    # -- life -------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Make what is missing in the stores, then begin to relay, dispatch and work."""
+        await self.log.topics()
+        await self._topics()
+        await self._outboxes()
+        sinks = await self._sinks()
+        await missing_handlers(self.store, self.codes)
+        self.dispatcher = Dispatcher(self.log, sinks, poll=self.settings.poll)
+        self.worker = Worker(
+            self.store, self.codes, ProxyPerformer(), StepPublisher(self.log), self.settings.worker
+        )
+        if self.settings.virtual:
+            return
+        loop = asyncio.get_running_loop()
+        if self.settings.dispatch:
+            self._tasks.append(loop.create_task(self.dispatcher.run(), name="levada dispatcher"))
+            self._tasks += [loop.create_task(r.run(), name=f"levada relay {r.name}") for r in self.relays]
+        if self.settings.work and self.codes:
+            self._tasks.append(loop.create_task(self.worker.serve(), name="levada worker"))
+        for task in self._tasks:
+            task.add_done_callback(_complain)
+
+    async def stop(self) -> None:
+        """Finish what is under way, give the rest back."""
+        if self.dispatcher is not None:
+            self.dispatcher.stop()
+        for relay in self.relays:
+            relay.stop()
+        if self.worker is not None and not self.settings.virtual:
+            await self.worker.drain()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        if self._owns:
+            await self.store.close()
+
+    async def _topics(self) -> None:
+        for local in self.app.plan.locals:
+            for kind in local.implementation.publishes.values():
+                await self.log.create(kind.topic)
+
+    async def _outboxes(self) -> None:
+        """The outbox and effect tables in the databases of adapters, and a relay for each outbox."""
+        for name, resource in self.app.resources.items():
+            if not hasattr(resource, "begin"):
+                continue
+            users = [
+                local.implementation
+                for local in self.app.plan.locals
+                if any(reference.name == name for reference, _ in local.implementation.resources.values())
+            ]
+            publishes = any(u.publishes for u in users)
+            if not publishes and not any(e.kind == "table" for u in users for e in u.effects.values()):
+                continue
+            async with resource.begin() as tx:
+                await outbox.create_tables(tx)
+            if publishes:
+                relay = Relay(name, resource, self.log)
+                self.relays.append(relay)
+
+    async def _sinks(self) -> dict[str, ToRuns]:
+        sinks: dict[str, ToRuns] = {}
+        for local in self.app.plan.locals:
+            implementation = local.implementation
+            for name, handler in implementation.handlers.items():
+                kind = next(c.event for c in self._versions(local, name))
+                assert kind is not None
+                present = next(iter(self._versions(local, name)))
+                subscription = f"{local.contract.id}/{name}"
+                await self.subscriptions.declare(subscription, [kind.topic])
+                sinks[subscription] = ToRuns(RunSink(present), msgspec.json.Decoder(handler.spec.event))
+            if implementation.awaits:
+                kinds = list(implementation.awaits.values())
+                subscription = f"{local.contract.id}/arrivals"
+                await self.subscriptions.declare(subscription, sorted({k.topic for k in kinds}))
+                sinks[subscription] = ToRuns(ArrivalSink({k.type for k in kinds}))
+        return sinks
+
+    def _versions(self, local: Any, name: str) -> Sequence[Code]:
+        return [c for c in self.codes if c.local is local and c.id.handler == name and c.durable is None]
+
+    # -- what operations commit ---------------------------------------------------------
+
+    async def outbox(self, kind: EventType, event: Event, tx: Transaction, context: Context) -> None:
+        """Write an event to the outbox of a system's database, in the transaction of its change."""
+        key = None if context.key is None else f"{context.operation}\n{context.key}"
+        context.published += 1
+        envelope = envelope_of(
+            kind,
+            event,
+            event_id=event_id(key, context.published),
+            source=f"/{context.consumer}",
+            now=await self.store.now(),
+            traceparent=context.traceparent,
+            initiator=context.caller.subject,
+        )
+        await outbox.append(tx, [envelope])
+
+    def held(self, context: Context, key: str | None) -> Held:
+        """What an operation held back, as statements to be committed."""
+        return Held(self.log, key)
+
+    async def commit(self, context: Context) -> None:
+        """Commit the events that an operation without a key held back."""
+        held = await self._hold(context, None)
+        await self.store.commit(Unit(held.statements(), held.notify))
+
+    async def _hold(self, context: Context, key: str | None) -> Held:
+        held = Held(self.log, key)
+        now = await self.store.now()
+        events, context.held = context.held or [], None
+        for kind, event in events:
+            held.publish(
+                envelope_of(
+                    kind,
+                    event,
+                    event_id="",
+                    source=f"/{context.operation}",
+                    now=now,
+                    traceparent=context.traceparent,
+                    initiator=context.caller.subject,
+                )
+            )
+        return held
+
+    async def once(
+        self,
+        context: Context,
+        name: str,
+        operation: Operation,
+        arguments: tuple[Any, ...],
+        call: Callable[[], Awaitable[Any]],
+    ) -> Any:
+        """Do a keyed call once; a repeat is answered from its record (durability, rule 10)."""
+        assert context.key is not None
+        caller = context.caller.client or context.caller.subject
+        digest = digest_of(operation, arguments)
+        taken = await self.records.begin(caller=caller, operation=name, key=context.key, digest=digest)
+        if taken.state == "mismatch":
+            raise KeyReused
+        if taken.state == "in_flight":
+            raise Conflict
+        if taken.state == "done":
+            return _codec.decode_result(operation, taken.response or b"null")
+        try:
+            result = await call()
+            held = await self._hold(context, f"{caller}\n{name}\n{context.key}")
+            done = self.records.done(
+                caller=caller, operation=name, key=context.key, response=_codec.encode_result(result)
+            )
+            outcome = await self.store.commit(Unit([*done, *held.statements()], held.notify))
+            if not outcome.committed:
+                raise Conflict(
+                    reason="Another attempt with this idempotency key was quicker; ask again for its answer."
+                )
+        except BaseException:
+            await self.records.release(caller=caller, operation=name, key=context.key)
+            raise
+        return result
+
+    async def begin(
+        self, context: Context, name: str, operation: Operation, arguments: tuple[Any, ...]
+    ) -> Any:
+        """Begin a durable operation as a run, and wait for its end as long as the deadline allows."""
+        contract_id = name.rpartition(".")[0]
+        code = next(c for c in self.codes if c.durable is operation and c.local.contract.id == contract_id)
+        key = context.key or event_id(None, 0)
+        started = await start(
+            self.store,
+            code,
+            caller=context.caller.client or context.caller.subject,
+            key=key,
+            data=code.arguments(arguments),
+            initiator=context.caller.subject,
+            traceparent=context.traceparent,
+        )
+        if operation.status == 202 and operation.shape == "none":
+            return None
+        raise DeadlineExceeded(
+            reason=f"The run {started.run} goes on; ask again with the same idempotency key for its result."
+        )
+
+
+def _complain(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("background task ended", extra={"task": task.get_name()}, exc_info=error)
