@@ -157,6 +157,7 @@ class Legacy:
         self.calls = []
         self.faults = {}
         self.hooks = []
+        self.ignores_keys = False
 
     async def perform(self, step, attempt):
         self.calls.append((step.operation, attempt.number, attempt.repeated))
@@ -184,6 +185,9 @@ class Legacy:
         found = self.db.execute(
             "SELECT result, fence FROM levada_effect WHERE key = ?", [attempt.key]
         ).fetchone()
+        if self.ignores_keys:
+            found = None
+            self.db.execute("DELETE FROM levada_effect WHERE key = ?", [attempt.key])
         if found and found[1] > attempt.fence:
             self.db.execute("ROLLBACK")
             return Unknown("a newer worker has this key")
@@ -292,14 +296,25 @@ class World:
         return [row["type"] for row in self.store.db.execute("SELECT * FROM published ORDER BY rowid")]
 
 
-@pytest.fixture
-async def world(tmp_path):
-    world = World(tmp_path)
+@asynccontextmanager
+async def opened(folder):
+    world = World(folder)
     yield world
     for worker in world.workers:
         await worker.kill()
     await world.store.close()
     world.legacy.db.close()
+
+
+@pytest.fixture
+def make_world():
+    return opened
+
+
+@pytest.fixture
+async def world(tmp_path):
+    async with opened(tmp_path) as world:
+        yield world
 
 
 @pytest.fixture

@@ -117,14 +117,13 @@ class Worker:
             When something can next proceed, microseconds UTC; None: never by itself.
         """
         while True:
+            busy = bool(self._tasks)  # what ends during the turn may have woken something behind it
             moved = await self.turn()
             if self._tasks:
                 await self._until_changed(self.settings.poll)
-            elif not moved:
-                rows = await self.store.read("runs.next_due")
-                due: int | None = rows[0]["due"]
-                if due is None or due > await self.store.now():
-                    return due
+            elif not moved and not busy:
+                due: int | None = (await self.store.read("runs.next_due"))[0]["due"]
+                return due
 
     # -- background
 

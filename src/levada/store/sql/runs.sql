@@ -309,7 +309,7 @@ WHERE a.taken_in <= :before AND NOT EXISTS (
 ORDER BY a.position LIMIT CAST(:n AS bigint)
 
 -- name: runs.next_due
--- When something can next proceed: a claimable run or an open wait with a time.
+-- When, after now, a run can be taken up again or an open wait ends by its time.
 SELECT min(due) AS due FROM (
-  SELECT min(due) AS due FROM levada_run WHERE ready = 1 AND worker IS NULL
-  UNION ALL SELECT min(due) FROM levada_wait WHERE state = 'open' AND due IS NOT NULL) AS both_kinds
+  SELECT min(due) AS due FROM levada_run WHERE ready = 1 AND worker IS NULL AND due > :now
+  UNION ALL SELECT min(due) FROM levada_wait WHERE state = 'open' AND due > :now) AS both_kinds
