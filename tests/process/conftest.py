@@ -134,6 +134,9 @@ class Code:
         effect = self.operations.get(operation, Effect.TABLE)
         return Operation(effect, undoable=operation in self.undos, retry=Retry(attempts=4))
 
+    def payload(self, step):
+        return "from the journal"
+
     def result(self, step, value):
         return msgspec.json.decode(value)
 

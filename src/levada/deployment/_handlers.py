@@ -126,6 +126,13 @@ class Code:
         called = self._called[operation]
         return StepOperation(effect=called.effect, undoable=called.undo is not None)
 
+    def payload(self, step: Step) -> Any:
+        """What the performer needs of a call that is known from the journal alone."""
+        called = self._called[step.operation]
+        proxy = getattr(self.local.instance, called.attribute)
+        arguments = _codec.decode_arguments(called.operation, step.arguments)
+        return proxy, called.operation, arguments, self.caller
+
     def result(self, step: Step, value: bytes) -> Any:
         """The result of a call or the event of a wait."""
         if step.operation.startswith("await "):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
-from msgspec import Struct
 
 from levada.events.delivery import Delivery, Park
 from levada.process._protocol import Delivery as RunDelivery
@@ -15,23 +14,8 @@ from levada.store.protocol import Statement
 __all__ = ["ToRuns"]
 
 
-class _Taken(Struct, frozen=True):
-    event_id: str
-    type: str
-    key: str | None
-    data: bytes
-    topic: str
-    partition: int
-    offset: int
-    subscription: str
-    generation: int
-    time: int
-    initiator: str
-    traceparent: str
-
-
 class _Takes(Protocol):
-    def take(self, event: RunDelivery) -> Sequence[Statement]: ...
+    async def take(self, delivery: RunDelivery) -> Sequence[Statement]: ...
 
 
 class ToRuns:
@@ -53,19 +37,4 @@ class ToRuns:
                 self._check.decode(event.data)
             except msgspec.DecodeError as error:
                 raise Park("schema", f"{event.type} {event.id} does not fit its contract: {error}") from None
-        return self._sink.take(
-            _Taken(
-                event_id=event.id,
-                type=event.type,
-                key=event.key,
-                data=event.data,
-                topic=delivery.topic,
-                partition=delivery.part,
-                offset=delivery.pos,
-                subscription=delivery.subscription,
-                generation=delivery.generation if not delivery.again else delivery.generation,
-                time=event.at,
-                initiator=event.initiator or "",
-                traceparent=event.traceparent or "",
-            )
-        )
+        return await self._sink.take(delivery)

@@ -12,6 +12,8 @@ import random
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from levada._errors import LevadaError
 from levada.process._calls import AGAIN, UNKNOWN, Call, Calls
 from levada.process._core import Broken, Core, Ended, Raised, Returned
@@ -192,6 +194,8 @@ class Actor:
             if not outcome.committed:
                 raise Lost
         for call in launch:
+            if call.step.payload is None:  # its code is not in memory: the run is being undone
+                call.step = replace(call.step, payload=self._handler.payload(call.step))
             self._flying[call.step.id] = group.create_task(self._attempt(call))
         if not self._left:
             self._take_later(await self._inbox.get())

@@ -127,6 +127,10 @@ class Handler(Protocol):
         """What is to be known of an operation it calls."""
         ...
 
+    def payload(self, step: Step) -> Any:
+        """What `call_step` was given as payload, for a call that is known from the journal alone."""
+        ...
+
     def result(self, step: Step, value: bytes) -> Any:
         """The decoded result of a call, or the decoded event of a wait."""
         ...
