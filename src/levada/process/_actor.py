@@ -60,10 +60,18 @@ class Host(Protocol):
 
 
 class Actor:
-    """Drives one run until it leaves memory."""
+    """Drives one run until it leaves memory.
 
-    def __init__(self, host: Host, row: RunRow, handler: Handler) -> None:
+    Args:
+        host: Its worker.
+        row: The run, claimed by this worker.
+        handler: Its code.
+        fresh: It was never claimed before, so that it has no journal yet.
+    """
+
+    def __init__(self, host: Host, row: RunRow, handler: Handler, *, fresh: bool) -> None:
         self._host = host
+        self._fresh = fresh
         self._row = row
         self._handler = handler
         self._inbox: asyncio.Queue[tuple[str, Performed | Entry]] = asyncio.Queue()
@@ -121,8 +129,7 @@ class Actor:
     # -- coming into memory
 
     async def _load(self) -> None:
-        row, store = self._row, self._host.store
-        fresh = row.fence == 1 and row.state == State.RUNNING
+        row, store, fresh = self._row, self._host.store, self._fresh and self._row.state == State.RUNNING
         journal = [] if fresh else entries(await store.read("runs.journal", {"run": row.id}))
         self._now = await store.now()
         if journal:

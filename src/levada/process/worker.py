@@ -95,7 +95,9 @@ class Worker:
         self.draining = True
         for actor in self._actors.values():
             actor.nudge()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        while self._tasks:
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await asyncio.sleep(0)  # let them be taken off the list
         if self.id:
             await self.store.commit(Unit([Statement("runs.worker_end", self._me())], (CHANNEL,)))
             self.id = ""
@@ -129,7 +131,13 @@ class Worker:
 
     async def _working(self) -> None:
         while not (self.draining and not self._tasks):
-            moved = not self.draining and await self.turn()
+            moved = False
+            try:
+                moved = not self.draining and await self.turn()
+            except LevadaError as error:
+                if not _of_store(error):
+                    raise
+                log.warning("worker_without_store", extra={"worker": self.id, "error": str(error)})
             if not moved:
                 await self._until_changed(self.settings.poll)
 
@@ -150,7 +158,12 @@ class Worker:
     async def _renewing(self) -> None:
         while True:
             await asyncio.sleep(self.settings.lease / 3)
-            await self.renew()
+            try:
+                await self.renew()
+            except LevadaError as error:
+                if not _of_store(error):
+                    raise
+                log.warning("worker_without_store", extra={"worker": self.id, "error": str(error)})
 
     async def renew(self) -> None:
         """Lengthen the lease. A worker that was taken for dead drops its runs and begins anew."""
@@ -191,11 +204,11 @@ class Worker:
 
     async def _wake(self) -> bool:
         rows = await self.store.read("runs.woken", {"n": self.settings.timers})
-        # one after another: order of waking is order in the lane
-        units = [
-            Unit([*touch_lane(row["lane"]), Statement("runs.wake", {"run": row["id"]}, 1)]) for row in rows
-        ]
-        await asyncio.gather(*(self.store.commit(unit) for unit in units))
+        units: dict[str, list[Statement]] = {}
+        for row in rows:  # one unit a lane: order of waking is order in the lane
+            statements = units.setdefault(row["lane"] or row["id"], [])
+            statements += [*touch_lane(row["lane"]), Statement("runs.wake", {"run": row["id"]})]
+        await asyncio.gather(*(self.store.commit(Unit(statements)) for statements in units.values()))
         return bool(rows)
 
     async def _closed_waits(self) -> None:
@@ -235,34 +248,36 @@ class Worker:
         self._changed.set()
 
     async def _drive(self, row: RunRow) -> None:
-        pause = 0.05
+        """Keep a run going until it leaves memory; the store's troubles only delay it."""
+        current: RunRow | None = row
+        fresh, pause = row.fence == 1, 0.05
         while True:
-            self._actors[row.id] = actor = Actor(self, row, self._handlers[row.code])
             try:
-                await actor.live()
-                return None
-            except Lost:
-                log.warning("run_lost", extra={"run": row.id, "worker": self.id})
-                return None
+                current = current or await self._mine(row.id)
+                if current is not None:
+                    await self._live(current, fresh=fresh)
+                return
             except LevadaError as error:
-                if not error.code.startswith("LV13"):
-                    return await self._stick(row, error)
                 log.warning("run_reloads", extra={"run": row.id, "error": str(error)})
-            except Exception as error:  # nothing of it is lost: the run is stuck with it
-                return await self._stick(row, error)
+            current, fresh = None, False
             await asyncio.sleep(pause)
             pause = min(2 * pause, 5.0)
-            mine = await self._mine(row.id)
-            if mine is None:
-                return None
-            row = mine
+
+    async def _live(self, row: RunRow, *, fresh: bool) -> None:
+        self._actors[row.id] = actor = Actor(self, row, self._handlers[row.code], fresh=fresh)
+        try:
+            await actor.live()
+        except Lost:
+            log.warning("run_lost", extra={"run": row.id, "worker": self.id})
+        except Exception as error:
+            if _of_store(error):
+                raise
+            await self._stick(row, error)  # nothing of it is lost: the run is stuck with the error
 
     async def _mine(self, run: str) -> RunRow | None:
-        """A run as it is now, if this worker still has it. It may have been changed since it was claimed."""
+        """A run as it is now, if this worker still has it."""
         rows = await self.store.read("runs.one", {"run": run})
-        if not rows or rows[0]["worker"] != self.id:
-            return None
-        return RunRow.of({**rows[0], "fence": rows[0]["fence"] + 1})
+        return RunRow.of(rows[0]) if rows and rows[0]["worker"] == self.id else None
 
     async def _stick(self, row: RunRow, error: Exception) -> None:
         problem = (
@@ -289,6 +304,11 @@ class Worker:
 
     def _lease(self) -> int:
         return round(self.settings.lease * 1_000_000)
+
+
+def _of_store(error: Exception) -> bool:
+    """Whether the store had trouble: nothing is wrong with the run."""
+    return isinstance(error, LevadaError) and error.code.startswith("LV13")
 
 
 def _due(row: Row) -> tuple[int, str]:

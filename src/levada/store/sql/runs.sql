@@ -116,8 +116,8 @@ ON CONFLICT (run, seq) DO NOTHING
 -- name: runs.journal_append
 -- Write one entry behind the last, for a run that no worker has.
 INSERT INTO levada_journal (run, seq, kind, step, operation, arguments, value, type, event, attempt, at, format)
-SELECT :run, coalesce(max(seq) + 1, 0), :kind, :step, :operation, :arguments, :value, :type, :event, :attempt, :now, :format
-FROM levada_journal WHERE run = :run
+VALUES (:run, (SELECT coalesce(max(seq) + 1, 0) FROM levada_journal WHERE run = :run),
+  :kind, :step, :operation, :arguments, :value, :type, :event, :attempt, :now, :format)
 
 -- name: runs.journal
 -- A run's journal in its order.
