@@ -1,0 +1,118 @@
+"""How two statements about one node or one flow become one.
+
+Fields that are unknown in one are taken from the other; where both say something and
+differ, the first stands and the difference is a finding. Evidence is only ever added.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from levada.network.graph import Evidence, Finding, Flow, Node
+
+_NODE_FIELDS = ("kind", "layer", "owner", "domain")
+_FLOW_FIELDS = (
+    "volume_day",
+    "errors_day",
+    "hours_month",
+    "incidents_90d",
+    "freshness_s",
+    "contract",
+    "classification",
+    "process",
+)
+
+
+def merge_nodes(held: Node, new: Node) -> tuple[Node, list[Finding]]:
+    """One node of two with the same id, and the findings where they disagree."""
+    changes, conflicts = _fields(held, new, _NODE_FIELDS, held.id)
+    # A bare name equal to the id says nothing; a real name replaces it.
+    if new.name and (not held.name or held.name == held.id):
+        changes["name"] = new.name
+    elif new.name and new.name not in (held.name, new.id):
+        changes["aliases"] = (*held.aliases, f"name:{new.name}")
+    aliases = (*changes.get("aliases", held.aliases), *new.aliases)
+    return (
+        structs.replace(
+            held,
+            **{
+                **changes,
+                "aliases": tuple(dict.fromkeys(aliases)),
+                "attributes": {**new.attributes, **held.attributes},
+                "evidence": unite(held.evidence, new.evidence),
+            },
+        ),
+        conflicts,
+    )
+
+
+def merge_flows(held: Flow, new: Flow) -> tuple[Flow, list[Finding]]:
+    """One flow of two with the same id, and the findings where they disagree."""
+    changes, conflicts = _fields(held, new, _FLOW_FIELDS, held.id)
+    return (
+        structs.replace(
+            held,
+            **{
+                **changes,
+                "attributes": {**new.attributes, **held.attributes},
+                "evidence": unite(held.evidence, new.evidence),
+            },
+        ),
+        conflicts,
+    )
+
+
+def moved(node: Node, new_id: str) -> Node:
+    """The node under another id; the old one stays as an alias."""
+    return structs.replace(node, id=new_id, aliases=(*node.aliases, f"id:{node.id}"))
+
+
+def unite(one: Iterable[Evidence], other: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Both evidences, each once, in the order met."""
+    return tuple(dict.fromkeys((*one, *other)))
+
+
+def order_evidence(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Evidence in the order of the text formats."""
+    return tuple(
+        sorted(set(evidence), key=lambda e: (e.source, e.line or 0, e.seen or "", e.status, e.importer or ""))
+    )
+
+
+def finding_key(finding: Finding) -> tuple[Any, ...]:
+    """Worst first, then by place."""
+    rank = {"error": 0, "warning": 1, "info": 2}[finding.severity]
+    return (rank, finding.kind, finding.source or "", finding.line or 0, finding.text)
+
+
+def changed(one: Node | Flow, other: Node | Flow) -> bool:
+    """Do the two say different things, evidence apart?"""
+    return structs.replace(one, evidence=()) != structs.replace(other, evidence=())
+
+
+def _fields(held: Any, new: Any, names: tuple[str, ...], what: str) -> tuple[dict[str, Any], list[Finding]]:
+    from levada.network.graph import Finding
+
+    changes: dict[str, Any] = {}
+    conflicts: list[Finding] = []
+    for name in names:
+        mine, theirs = getattr(held, name), getattr(new, name)
+        if mine is None and theirs is not None:
+            changes[name] = theirs
+        elif theirs is not None and mine != theirs:
+            place = new.evidence[0] if new.evidence else None
+            conflicts.append(
+                Finding(
+                    kind="conflict",
+                    severity="warning",
+                    text=f"{what}: {name} is {mine!s} and also {theirs!s}; the first stands",
+                    source=place.source if place else None,
+                    line=place.line if place else None,
+                )
+            )
+    return changes, conflicts
