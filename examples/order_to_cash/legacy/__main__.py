@@ -23,9 +23,15 @@ def main() -> None:
     parser.add_argument("--webhook", default="", help="payments: where webhooks go")
     parser.add_argument("--secret", default="whsec-demo", help="payments: the webhooks' signing secret")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--never", type=float, default=0.1, help="payments: share of customers that never pay")
-    parser.add_argument("--delay", type=float, nargs=2, default=None, metavar=("LEAST", "MOST"), help="seconds")
-    parser.add_argument("--partial", type=float, default=0.0, help="warehouse: share of orders dispatched in two parts")
+    parser.add_argument(
+        "--never", type=float, default=0.1, help="payments: share of customers that never pay"
+    )
+    parser.add_argument(
+        "--delay", type=float, nargs=2, default=None, metavar=("LEAST", "MOST"), help="seconds"
+    )
+    parser.add_argument(
+        "--partial", type=float, default=0.0, help="warehouse: share of orders dispatched in two parts"
+    )
     asyncio.run(_serve(parser.parse_args()))
 
 

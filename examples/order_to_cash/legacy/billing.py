@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from examples.order_to_cash.legacy.database import open_books, transaction
+from examples.order_to_cash.legacy.faults import Faults
+from examples.order_to_cash.legacy.http import HttpSystem
 from soapbar import (
     ArrayXsdType,
     BindingStyle,
@@ -22,10 +25,6 @@ from soapbar import (
     soap_operation,
     xsd,
 )
-
-from examples.order_to_cash.legacy.database import open_books, transaction
-from examples.order_to_cash.legacy.faults import Faults
-from examples.order_to_cash.legacy.http import HttpSystem
 
 __all__ = ["NAMESPACE", "Billing"]
 
@@ -109,7 +108,9 @@ class _Service(SoapService):
         return {"Document": _view(self._row(Number))}
 
     @soap_operation(
-        name="FindInvoiceByReference", input_params=_in(Reference=_TEXT), output_params=_in(Documents=_DOCUMENTS)
+        name="FindInvoiceByReference",
+        input_params=_in(Reference=_TEXT),
+        output_params=_in(Documents=_DOCUMENTS),
     )
     def find(self, Reference: str) -> Any:
         rows = self._db.execute(_SELECT + " WHERE d.reference=? ORDER BY number", (Reference,))
@@ -157,9 +158,16 @@ def _check(reference: str, account: str, currency: str, lines: list[Any]) -> Non
         raise _client("NO_LINES", "At least one line is needed.")
     for at, line in enumerate(lines, 1):
         price, quantity = line.get("Price"), line.get("Quantity")
-        good = isinstance(price, Decimal) and price.is_finite() and isinstance(quantity, int) and line.get("Product")
+        good = (
+            isinstance(price, Decimal)
+            and price.is_finite()
+            and isinstance(quantity, int)
+            and line.get("Product")
+        )
         if not good or price < 0 or quantity <= 0:
-            raise _client("BAD_LINE", f"Line {at}: Product, Quantity above 0 and Price not below 0 are needed.")
+            raise _client(
+                "BAD_LINE", f"Line {at}: Product, Quantity above 0 and Price not below 0 are needed."
+            )
 
 
 def _check_left(db: sqlite3.Connection, credited: int, pence: int) -> None:
@@ -251,7 +259,9 @@ class Billing(HttpSystem):
 
     def duplicates(self) -> dict[str, int]:
         """References that more than one document of a kind bears."""
-        rows = self.db.execute("SELECT reference, count(*) FROM document GROUP BY reference, kind HAVING count(*) > 1")
+        rows = self.db.execute(
+            "SELECT reference, count(*) FROM document GROUP BY reference, kind HAVING count(*) > 1"
+        )
         return {row[0]: row[1] for row in rows}
 
     async def holdings(self) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-
 from examples.order_to_cash.legacy.faults import Faults
 from examples.order_to_cash.legacy.postgres import PostgresServer
 from examples.order_to_cash.legacy.seed import Seed, seed
@@ -119,7 +118,9 @@ class Erp(LegacySystem):
             if upstream is not None:
                 upstream.transport.abort()
 
-    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, answers: bool) -> None:
+    async def _pump(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, answers: bool
+    ) -> None:
         tail = b""
         while data := await source.read(65536):
             if answers:
@@ -147,7 +148,8 @@ class Erp(LegacySystem):
 
 async def _fill(books: Any, data: Seed) -> None:
     await books.executemany(
-        "INSERT INTO land (land_bez) VALUES ($1)", [(country,) for country in sorted({a.country for a in data.accounts})]
+        "INSERT INTO land (land_bez) VALUES ($1)",
+        [(country,) for country in sorted({a.country for a in data.accounts})],
     )
     lands = {row[1]: row[0] for row in await books.fetch("SELECT land_kz, land_bez FROM land")}
     await books.execute("INSERT INTO lagerort VALUES (1, 'Hauptlager'), (2, 'Aussenlager')")

@@ -11,13 +11,12 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
-from msgspec import Struct
-
 from examples.order_to_cash.legacy.database import open_books, transaction
 from examples.order_to_cash.legacy.faults import Faults
 from examples.order_to_cash.legacy.http import HttpSystem
 from examples.order_to_cash.legacy.seed import Seed, seed
 from examples.order_to_cash.orders.model import Invoice
+from msgspec import Struct
 
 __all__ = ["Erp2"]
 
@@ -120,7 +119,9 @@ class Erp2(HttpSystem):
 
     async def _by_memo(self, http: web.Request) -> web.Response:
         table, view = _NOUNS[http.path.rsplit("/", 1)[1]]
-        rows = self.db.execute(f"SELECT * FROM {table} WHERE memo=? ORDER BY rowid", (http.query.get("memo", ""),))
+        rows = self.db.execute(
+            f"SELECT * FROM {table} WHERE memo=? ORDER BY rowid", (http.query.get("memo", ""),)
+        )
         return web.json_response({"items": [view(row) for row in rows]})
 
     async def _keyed(self, http: web.Request) -> web.Response:
@@ -131,7 +132,8 @@ class Erp2(HttpSystem):
             known = db.execute("SELECT * FROM idempotency WHERE key=?", (key,)).fetchone() if key else None
             if known is not None and known["digest"] != digest:
                 return web.json_response(
-                    {"error": "key_reused", "message": "this Idempotency-Key came with another request"}, status=422
+                    {"error": "key_reused", "message": "this Idempotency-Key came with another request"},
+                    status=422,
                 )
             if known is not None:
                 return _answer(known["status"], known["body"], replayed=True)

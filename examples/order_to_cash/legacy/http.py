@@ -7,7 +7,6 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-
 from examples.order_to_cash.legacy.system import LegacySystem
 
 __all__ = ["HttpSystem"]

@@ -53,7 +53,9 @@ def dispatch_text(dispatch: str, order: str, part: int, parts: int, lines: list[
 def _text(head: list[object], lines: list[OrderLine]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerows([head, *(["L", line.line, line.sku, line.quantity] for line in lines), ["E", len(lines)]])
+    writer.writerows(
+        [head, *(["L", line.line, line.sku, line.quantity] for line in lines), ["E", len(lines)]]
+    )
     return out.getvalue()
 
 
@@ -91,7 +93,12 @@ def _decode(data: bytes) -> str:
 
 
 def _line(row: list[str], at: int) -> OrderLine:
-    good = len(row) == 4 and row[0] == "L" and row[2] and all(re.fullmatch(r"[1-9]\d{0,8}", row[n]) for n in (1, 3))
+    good = (
+        len(row) == 4
+        and row[0] == "L"
+        and row[2]
+        and all(re.fullmatch(r"[1-9]\d{0,8}", row[n]) for n in (1, 3))
+    )
     if not good:
         raise Malformed(f"line {at}: L,<line>,<sku>,<quantity above 0> expected, got {','.join(row)!r}")
     return OrderLine(int(row[1]), row[2], int(row[3]))

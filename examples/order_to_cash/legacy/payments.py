@@ -15,11 +15,10 @@ from typing import Annotated, Any
 import aiohttp
 import msgspec
 from aiohttp import web
-from msgspec import Struct
-
 from examples.order_to_cash.legacy.database import open_books, transaction
 from examples.order_to_cash.legacy.faults import Faults
 from examples.order_to_cash.legacy.http import HttpSystem
+from msgspec import Struct
 
 __all__ = ["Payments", "signature"]
 
@@ -157,13 +156,18 @@ class Payments(HttpSystem):
         event = f"evt_{uuid.uuid4().hex}"
         db.execute(
             "INSERT INTO webhook (id, body) VALUES (?,?)",
-            (event, msgspec.json.encode({"id": event, "type": kind, "at": time.time_ns() // 1000, "data": data})),
+            (
+                event,
+                msgspec.json.encode({"id": event, "type": kind, "at": time.time_ns() // 1000, "data": data}),
+            ),
         )
 
     async def _payers(self) -> None:
         while True:
             now = time.time_ns() // 1000
-            rows = self.db.execute("SELECT * FROM request WHERE status='open' AND due<=? LIMIT 200", (now,)).fetchall()
+            rows = self.db.execute(
+                "SELECT * FROM request WHERE status='open' AND due<=? LIMIT 200", (now,)
+            ).fetchall()
             if rows:
                 with transaction(self.db) as db:
                     for row in rows:
@@ -240,7 +244,9 @@ async def _body(http: web.Request, shape: type[Any]) -> Any:
 
 
 def _bad(text: str) -> web.HTTPBadRequest:
-    return web.HTTPBadRequest(text=msgspec.json.encode({"error": text}).decode(), content_type="application/json")
+    return web.HTTPBadRequest(
+        text=msgspec.json.encode({"error": text}).decode(), content_type="application/json"
+    )
 
 
 def _error(status: int, text: str) -> web.Response:

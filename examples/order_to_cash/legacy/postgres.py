@@ -64,7 +64,9 @@ class PostgresServer:
             if self._process.poll() is not None:
                 break
             check = await asyncio.to_thread(
-                subprocess.run, [self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False
+                subprocess.run,
+                [self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)],
+                check=False,
             )
             if check.returncode == 0:
                 return

@@ -30,7 +30,9 @@ def make(name: str, args: Namespace, faults: Faults) -> LegacySystem:
         from examples.order_to_cash.legacy.warehouse import Warehouse
 
         delay = tuple(args.delay) if args.delay else (0.5, 2.0)
-        return Warehouse(args.dir, port=args.port, delay=delay, partial=args.partial, seed=args.seed, faults=faults)
+        return Warehouse(
+            args.dir, port=args.port, delay=delay, partial=args.partial, seed=args.seed, faults=faults
+        )
     from examples.order_to_cash.orders import read
 
     if name == "erp2":

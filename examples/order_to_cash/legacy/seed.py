@@ -6,11 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 
-from msgspec import Struct
-
 from examples.order_to_cash.orders.accounts import Account, accounts
 from examples.order_to_cash.orders.classify import Kind, classify, is_charge
 from examples.order_to_cash.orders.model import Invoice
+from msgspec import Struct
 
 __all__ = ["Product", "Seed", "seed"]
 

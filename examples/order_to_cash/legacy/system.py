@@ -10,7 +10,6 @@ from typing import Any, Self
 
 import msgspec
 from aiohttp import web
-
 from examples.order_to_cash.legacy.faults import Dice, Faults
 
 __all__ = ["LegacySystem"]
@@ -26,7 +25,9 @@ class LegacySystem(ABC):
 
     name: str
 
-    def __init__(self, directory: Path, *, port: int = 0, host: str = "127.0.0.1", faults: Faults | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, port: int = 0, host: str = "127.0.0.1", faults: Faults | None = None
+    ) -> None:
         self.directory = directory / self.name
         self.host, self.port = host, port
         self.dice = Dice(faults or Faults())
@@ -134,7 +135,9 @@ class LegacySystem(ABC):
             values = msgspec.json.decode(await request.read(), type=dict[str, Any])
             await self.fault(**values)
         except msgspec.DecodeError as error:
-            return web.json_response({"error": str(error), "switches": list(Faults.__struct_fields__)}, status=400)
+            return web.json_response(
+                {"error": str(error), "switches": list(Faults.__struct_fields__)}, status=400
+            )
         return await self._get_faults(request)
 
     async def _delete_faults(self, request: web.Request) -> web.Response:

@@ -11,7 +11,6 @@ from typing import Any
 
 import asyncssh
 import msgspec
-
 from examples.order_to_cash.legacy.database import open_books, transaction
 from examples.order_to_cash.legacy.faults import Dice, Faults
 from examples.order_to_cash.legacy.orderfile import Halfway, Malformed, OrderLine, dispatch_text, parse
@@ -103,7 +102,11 @@ class Warehouse(LegacySystem):
             # While it is down nobody works there either: what lies in in/ waits.
             if not self.faults.down:
                 for path in sorted((self.files / "in").iterdir()):
-                    if path.is_file() and not path.name.startswith(".") and path.suffix not in {".part", ".tmp"}:
+                    if (
+                        path.is_file()
+                        and not path.name.startswith(".")
+                        and path.suffix not in {".part", ".tmp"}
+                    ):
                         self._take(path)
                 self._send()
             await asyncio.sleep(0.05)
@@ -144,7 +147,9 @@ class Warehouse(LegacySystem):
             for at, part in enumerate(parts, 1):
                 due = now + int(chance.uniform(*self.delay) * 1e6)
                 row = (f"D-{number}-{at}", number, at, len(parts), msgspec.json.encode(part), due)
-                db.execute("INSERT INTO dispatch (id, number, part, parts, lines, due) VALUES (?,?,?,?,?,?)", row)
+                db.execute(
+                    "INSERT INTO dispatch (id, number, part, parts, lines, due) VALUES (?,?,?,?,?,?)", row
+                )
 
     def _reject(self, path: Path, file: str, reason: str) -> None:
         target = self.files / "rejected" / path.name
@@ -154,7 +159,9 @@ class Warehouse(LegacySystem):
 
     def _send(self) -> None:
         now = time.time_ns() // 1000 - self.faults.slow_ms * 1000
-        rows = self.db.execute("SELECT * FROM dispatch WHERE written=0 AND due<=? ORDER BY due LIMIT 200", (now,)).fetchall()
+        rows = self.db.execute(
+            "SELECT * FROM dispatch WHERE written=0 AND due<=? ORDER BY due LIMIT 200", (now,)
+        ).fetchall()
         if self.faults.out_of_order:
             self.dice.random.shuffle(rows)
         for row in rows:
@@ -188,11 +195,17 @@ class Warehouse(LegacySystem):
 
     def duplicates(self) -> list[dict[str, Any]]:
         """Requests for an order that was there already; ``differs`` if they asked for something else."""
-        return [dict(row) for row in self.db.execute("SELECT file, number, differs FROM request WHERE duplicate")]
+        return [
+            dict(row) for row in self.db.execute("SELECT file, number, differs FROM request WHERE duplicate")
+        ]
 
     async def holdings(self) -> dict[str, Any]:
         rejected = [dict(row) for row in self.db.execute("SELECT name, reason FROM rejection")]
-        return {"dispatches": self.all_dispatches(), "duplicate_requests": self.duplicates(), "rejected": rejected}
+        return {
+            "dispatches": self.all_dispatches(),
+            "duplicate_requests": self.duplicates(),
+            "rejected": rejected,
+        }
 
 
 async def _slowly(path: Path, text: str, seconds: float) -> None:
