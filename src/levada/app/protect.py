@@ -76,7 +76,7 @@ class Breaker:
             return
         now = self._clock()
         if now < self._until or self._trying:
-            raise Unavailable(
+            raise NotSent(
                 reason="The system behind this API does not answer; it is left alone for a moment.",
                 retry_after=max(0.1, round(self._until - now, 1)),
             )

@@ -373,7 +373,7 @@ def _check_method(cls: type[API], name: str, operation: Operation, place: str) -
 
 
 def _left_out(cls: type[API], name: str) -> Callable[..., Any]:
-    async def left_out(self: Any, *arguments: Any) -> Any:  # noqa: ARG001 - takes what the operation takes
+    async def left_out(self: Any, *arguments: Any) -> Any:
         raise NotImplementedError(f"{cls.__name__} fakes no {name}; the test called it with {arguments!r}")
 
     left_out.__levada_fake__ = True  # type: ignore[attr-defined]

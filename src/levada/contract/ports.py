@@ -23,11 +23,11 @@ class Transaction(Protocol):
         """``postgresql``, ``sqlite``, …."""
         ...
 
-    async def execute(self, sql: str, /, *args: Any) -> int:
+    async def execute(self, sql: str, *args: Any) -> int:
         """Run a statement; the number of rows it changed."""
         ...
 
-    async def fetch(self, sql: str, /, *args: Any) -> list[Any]:
+    async def fetch(self, sql: str, *args: Any) -> list[dict[str, Any]]:
         """Run a query; its rows, each a mapping by column."""
         ...
 
@@ -79,5 +79,5 @@ class ResourceRef(Struct, frozen=True):
 
 
 def resource(name: str) -> Any:
-    """Ask for what ``levada.toml`` names: ``db: Database = resource("erp")`` in an adapter."""
+    """Ask for what ``levada.toml`` names; an adapter writes ``db: Database = resource`` with the name."""
     return ResourceRef(name)

@@ -24,7 +24,7 @@ from levada.deployment._publisher import StepPublisher, envelope_of
 from levada.deployment._sinks import ToRuns
 from levada.events import outbox
 from levada.events.dispatcher import Dispatcher
-from levada.events.log import CHANNEL, Log
+from levada.events.log import Log
 from levada.events.publish import Held, event_id
 from levada.events.relay import Relay
 from levada.events.subscription import Subscriptions

@@ -25,15 +25,16 @@ ORDER BY t.topic
 UPDATE levada_topic SET retention = :retention WHERE topic = :topic
 
 -- name: log.reserve
--- Take the next offsets of a partition; the row stays locked until the commit, so that order of offsets is order of commits.
-UPDATE levada_partition SET next = next + :n WHERE topic = :topic AND part = :part
+-- Take the next positions of a partition; its row stays locked until the commit, so that order of positions is order of commits, and of times.
+UPDATE levada_partition
+SET next = next + :n, last = CASE WHEN last > :now THEN last ELSE :now END
+WHERE topic = :topic AND part = :part
 
 -- name: log.append
--- Write one event at an offset taken in the same unit, counted back from the end.
+-- Write one event at a position taken in the same unit, counted back from the end.
 INSERT INTO levada_log (topic, part, pos, event_id, key, at, appended, head, data, format)
-VALUES (:topic, :part,
-        (SELECT next FROM levada_partition WHERE topic = :topic AND part = :part) - :back,
-        :event_id, :key, :at, :now, :head, :data, :format)
+SELECT topic, part, next - :back, :event_id, :key, :at, last, :head, :data, :format
+FROM levada_partition WHERE topic = :topic AND part = :part
 
 -- name: log.read
 -- Events of one partition from a position on.

@@ -15,6 +15,7 @@ CREATE TABLE levada_partition (
   part   integer NOT NULL,
   first  integer NOT NULL DEFAULT 0,
   next   integer NOT NULL DEFAULT 0,
+  last   integer NOT NULL DEFAULT 0,
   PRIMARY KEY (topic, part)
 ) WITHOUT ROWID;
 
@@ -120,6 +121,7 @@ CREATE TABLE levada_partition (
   part   bigint NOT NULL,
   first  bigint NOT NULL DEFAULT 0,
   next   bigint NOT NULL DEFAULT 0,
+  last   bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (topic, part)
 ) WITH (fillfactor = 50);
 

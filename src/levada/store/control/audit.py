@@ -1,0 +1,116 @@
+"""The audit: every change by a person, chained by hash so that an altered row is found."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from levada._errors import LevadaError
+from levada.store.protocol import Statement, Store, Unit
+
+__all__ = ["Audit", "AuditBroken", "AuditRow"]
+
+_START = bytes(32)
+
+
+class AuditBroken(LevadaError, code="LV1308"):
+    """The audit is broken at row {seq}: {reason} Compare with a backup; what follows it cannot be trusted."""
+
+
+class AuditRow(Struct, frozen=True):
+    """One change: who did what to which target, why, and what was there before and after.
+
+    ``at``: microseconds since 1970-01-01 UTC. ``before``, ``after``: JSON or None.
+    """
+
+    seq: int
+    at: int
+    who: str
+    action: str
+    target: str
+    why: str | None
+    before: bytes | None
+    after: bytes | None
+    prev: bytes
+    hash: bytes
+
+    def computed(self) -> bytes:
+        """The hash that the row ought to have: of its fields and the hash before it."""
+        fields = [self.seq, self.at, self.who, self.action, self.target, self.why, self.before, self.after]
+        return hashlib.sha256(self.prev + msgspec.msgpack.encode(fields)).digest()
+
+
+class Audit:
+    """The audit of a store. May be called concurrently."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def add(
+        self,
+        *,
+        who: str,
+        action: str,
+        target: str,
+        why: str | None = None,
+        before: Any = None,
+        after: Any = None,
+    ) -> AuditRow:
+        """Append a row; durable when it returns."""
+        while True:
+            rows = await self._store.read("audit.last")
+            seq, prev = (rows[0]["seq"] + 1, bytes(rows[0]["hash"])) if rows else (1, _START)
+            encode = msgspec.json.encode
+            row = AuditRow(
+                seq=seq,
+                at=await self._store.now(),
+                who=who,
+                action=action,
+                target=target,
+                why=why,
+                before=None if before is None else encode(before),
+                after=None if after is None else encode(after),
+                prev=prev,
+                hash=b"",
+            )
+            row = msgspec.structs.replace(row, hash=row.computed())
+            if (
+                await self._store.commit(Unit([Statement("audit.add", msgspec.structs.asdict(row), 1)]))
+            ).committed:
+                return row
+
+    async def rows(self, start: int = 1) -> AsyncIterator[AuditRow]:
+        """All rows from a number on, in order."""
+        while found := await self._store.read("audit.read", {"seq": start, "n": 500}):
+            for row in found:
+                yield _row(row)
+            start = found[-1]["seq"] + 1
+
+    async def verify(self) -> int:
+        """Check the whole chain; how many rows it has.
+
+        Raises:
+            AuditBroken: A row was altered, removed or put in. (Rows cut off at the end
+                show only against a number kept elsewhere.)
+        """
+        prev, expected = _START, 1
+        async for row in self.rows():
+            if row.seq != expected:
+                raise AuditBroken(seq=expected, reason="the row is missing.")
+            if row.prev != prev:
+                raise AuditBroken(seq=row.seq, reason="it does not follow on the row before it.")
+            if row.computed() != row.hash:
+                raise AuditBroken(seq=row.seq, reason="its contents were altered.")
+            prev, expected = row.hash, expected + 1
+        return expected - 1
+
+
+def _row(row: dict[str, Any]) -> AuditRow:
+    values = dict(row)
+    for name in ("before", "after", "prev", "hash"):
+        values[name] = None if row[name] is None else bytes(row[name])
+    return AuditRow(**values)

@@ -1,0 +1,73 @@
+"""Answers by idempotency key (draft-ietf-httpapi-idempotency-key-header)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from levada.store.protocol import Statement, Store, Unit
+
+__all__ = ["Idempotency", "Taken"]
+
+DAY = 86_400_000_000
+State: TypeAlias = Literal["taken", "in_flight", "done", "mismatch"]
+
+
+class Taken(Struct, frozen=True):
+    """What asking for a key found.
+
+    ``taken``: it is ours now. ``in_flight``: another call has it. ``done``: it was
+    answered, with ``response``. ``mismatch``: it was used for another request.
+    """
+
+    state: State
+    response: bytes | None = None
+
+
+class Idempotency:
+    """The records of a store. May be called concurrently.
+
+    ``lease``: microseconds after which a call that never ended gives its key up.
+    ``keep``: microseconds that an answer is kept.
+    """
+
+    def __init__(self, store: Store, *, lease: int = 60_000_000, keep: int = DAY) -> None:
+        self._store = store
+        self._lease = lease
+        self._keep = keep
+        self._holder = uuid.uuid4().hex
+
+    async def begin(self, *, caller: str, operation: str, key: str, digest: bytes) -> Taken:
+        """Take a key; durable when it returns."""
+        place = {"caller": caller, "operation": operation, "key": key}
+        take = Statement(
+            "idempotency.begin", {**place, "digest": digest, "holder": self._holder, "lease": self._lease}, 1
+        )
+        if (await self._store.commit(Unit([take]))).committed:
+            return Taken("taken")
+        rows = await self._store.read("idempotency.get", place)
+        if not rows:
+            return Taken("in_flight")
+        row = rows[0]
+        if bytes(row["digest"]) != digest:
+            return Taken("mismatch")
+        if row["state"] != "done":
+            return Taken("in_flight")
+        return Taken("done", None if row["response"] is None else bytes(row["response"]))
+
+    def done(self, *, caller: str, operation: str, key: str, response: bytes) -> Sequence[Statement]:
+        """Statements that keep the answer, to be committed with all that the call did."""
+        place = {"caller": caller, "operation": operation, "key": key, "holder": self._holder}
+        return [Statement("idempotency.done", {**place, "response": response, "keep": self._keep}, 1)]
+
+    async def release(self, *, caller: str, operation: str, key: str) -> None:
+        """Give a key back: the call failed and left nothing."""
+        place = {"caller": caller, "operation": operation, "key": key, "holder": self._holder}
+        await self._store.commit(Unit([Statement("idempotency.release", place)]))
+
+    async def clean(self) -> None:
+        """Forget answers whose time is over."""
+        await self._store.commit(Unit([Statement("idempotency.clean")]))

@@ -1,0 +1,40 @@
+"""Opens a store by its URL."""
+
+from __future__ import annotations
+
+from levada.store.clock import Clock
+from levada.store.errors import StoreUnusable
+from levada.store.protocol import Store
+
+__all__ = ["open_store"]
+
+
+async def open_store(url: str, *, clock: Clock | None = None) -> Store:
+    """Open a store and bring its schema up to date.
+
+    Args:
+        url: ``sqlite:PATH`` (``sqlite::memory:`` ends with the process; ``?synchronous=NORMAL``),
+            ``postgresql://…``, or ``unix:PATH``: the socket of the process that owns a SQLite file.
+        clock: Tells the time of an embedded store; tests turn it.
+
+    Raises:
+        StoreUnusable: The URL names no store, or it cannot be used.
+    """
+    scheme, _, rest = url.partition(":")
+    if scheme == "sqlite":
+        from levada.store.sqlite import SqliteStore
+
+        path, _, options = rest.partition("?")
+        synchronous = "NORMAL" if options == "synchronous=NORMAL" else "FULL"
+        return await SqliteStore(
+            path.removeprefix("//") or ":memory:", clock=clock, synchronous=synchronous
+        ).open()
+    if scheme in ("postgresql", "postgres"):
+        from levada.store.postgres import PostgresStore
+
+        return await PostgresStore(url).open()
+    if scheme == "unix":
+        from levada.store.socket import SocketStore
+
+        return await SocketStore(rest).open()
+    raise StoreUnusable(place=url, reason="Write sqlite:PATH, postgresql://… or unix:PATH.")
