@@ -9,6 +9,7 @@ from levada.events.delivery import Delivery, Park, Retry, Sink
 from levada.events.filter import Filter, FilterFailed
 from levada.events.log import Record, RecordUnreadable
 from levada.events.subscription import Subscription
+from levada.store.errors import StoreError
 from levada.store.protocol import Statement
 
 __all__ = ["Batch"]
@@ -99,7 +100,10 @@ class Batch:
         if (why := self.doomed.get(delivery.id)) is not None:
             raise _Aside("refused", why)
         try:
-            return await self.sink.take(delivery)
+            taken = self.sink.take(delivery)
+            return taken if isinstance(taken, Sequence) else await taken
+        except StoreError:
+            raise  # the sink looked something up: that is no fault of the event
         except Park as park:
             raise _Aside(park.reason, park.detail) from None
         except Retry as retry:

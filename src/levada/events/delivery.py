@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -44,10 +44,52 @@ class Delivery(Struct, frozen=True):
         """What step keys derive from: the same in every generation, unless it is ``again``."""
         return _named(self.subscription, self.event.id, self.generation if self.again else 0)
 
+    # What a sink mostly needs, without going through the event.
+
     @property
-    def order_key(self) -> str | None:
-        """Deliveries of one order key come one after another; None is unordered."""
+    def event_id(self) -> str:
+        """The event's id, the same wherever it travels."""
+        return self.event.id
+
+    @property
+    def type(self) -> str:
+        """The CloudEvents type, without the version."""
+        return self.event.type
+
+    @property
+    def key(self) -> str | None:
+        """Deliveries of one key come one after another; None is unordered."""
         return self.event.key
+
+    @property
+    def data(self) -> bytes:
+        """The event's data, encoded."""
+        return self.event.data
+
+    @property
+    def partition(self) -> int:
+        """The partition of the topic."""
+        return self.part
+
+    @property
+    def offset(self) -> int:
+        """The position in the partition."""
+        return self.pos
+
+    @property
+    def time(self) -> int:
+        """When the event happened, in microseconds since 1970-01-01 UTC."""
+        return self.event.at
+
+    @property
+    def initiator(self) -> str:
+        """Who caused it; empty if nobody is known."""
+        return self.event.initiator or ""
+
+    @property
+    def traceparent(self) -> str:
+        """The trace it belongs to; empty if none."""
+        return self.event.traceparent or ""
 
 
 def _named(subscription: str, event_id: str, generation: int) -> str:
@@ -61,10 +103,12 @@ class Sink(Protocol):
     returns commits in one unit with the subscription's position and inbox, so that
     it happens once. The unit may be refused and the delivery given again: ``take``
     itself must change nothing that lasts. It may block the subscription, never
-    another one. Any exception but :class:`Retry` parks the event.
+    another one. Any exception but :class:`Retry` parks the event, unless it is the
+    store that does not answer. A sink with an attribute ``wakes`` has these channels
+    of the store woken with each unit.
     """
 
-    async def take(self, delivery: Delivery) -> Sequence[Statement]:
+    def take(self, delivery: Delivery, /) -> Sequence[Statement] | Awaitable[Sequence[Statement]]:
         """The statements that take the delivery in; none is allowed.
 
         Raises:

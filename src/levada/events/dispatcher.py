@@ -8,14 +8,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from levada.store.errors import StoreError, StoreUnknown
-
 from levada._errors import LevadaError
 from levada.events._batch import Batch
 from levada.events.delivery import Sink
 from levada.events.filter import Filter
 from levada.events.log import CHANNEL, Log
-from levada.events.subscription import Subscription, Subscriptions
+from levada.events.subscription import Subscription, Subscriptions, SubscriptionUnknown
+from levada.store.errors import StoreError, StoreUnknown
 from levada.store.protocol import Outcome, Row, Statement, Unit
 
 __all__ = ["Dispatcher", "LogGap", "Reader", "ReaderFenced"]
@@ -47,6 +46,7 @@ class Reader:
         self.batch, self.lease = batch, lease
         self.holder = str(uuid.uuid4())
         self.epoch: int | None = None
+        self._wakes: Sequence[str] = getattr(sink, "wakes", ())
         self._subscriptions = Subscriptions(log)
         self._filter: tuple[str | None, Filter | None] = (None, None)
         self._alone = False
@@ -133,7 +133,7 @@ class Reader:
 
     async def _commit(self, batch: Batch) -> bool:
         try:
-            outcome = await self.store.commit(Unit(batch.statements))
+            outcome = await self.store.commit(Unit(batch.statements, self._wakes))
         except StoreUnknown:
             return False  # the positions tell at the next step
         except StoreError as error:
@@ -187,6 +187,7 @@ class Dispatcher:
     """Runs a reader for each subscription of this process.
 
     ``poll`` (seconds): how often it looks without a wake-up from the store.
+    ``troubles``: why a subscription does not go on, by its name.
     """
 
     def __init__(self, log: Log, sinks: Mapping[str, Sink], *, poll: float = 1.0, **reader: Any) -> None:
@@ -194,6 +195,7 @@ class Dispatcher:
         self.readers = {name: Reader(log, name, sink, **reader) for name, sink in sinks.items()}
         self._wakes = {name: asyncio.Event() for name in sinks}
         self._stopping = asyncio.Event()
+        self.troubles: dict[str, str] = {}
 
     async def run(self) -> None:
         """Dispatch until :meth:`stop`; a batch begun is finished. Cancelling loses nothing."""
@@ -231,14 +233,15 @@ class Dispatcher:
         try:
             if reader.epoch is None and not await reader.claim():
                 return False
-            return await reader.step() > 0
-        except ReaderFenced as error:
-            _log.warning("events.reader_fenced subscription=%s error=%s", reader.name, error)
-        except LogGap as error:
-            _log.error("events.log_gap subscription=%s error=%s", reader.name, error)
-        except StoreError as error:
-            _log.warning("events.store_unavailable subscription=%s error=%s", reader.name, error)
-        return False
+            moved = await reader.step()
+            self.troubles.pop(reader.name, None)
+            return moved > 0
+        except (ReaderFenced, LogGap, SubscriptionUnknown, StoreError) as error:
+            # Nothing was moved: another reader has it, somebody has to look, or the store is away.
+            if str(error) != self.troubles.get(reader.name):
+                self.troubles[reader.name] = str(error)
+                _log.warning("events.reader_troubled subscription=%s error=%s", reader.name, error)
+            return False
 
 
 async def _wait(wake: asyncio.Event, seconds: float) -> None:

@@ -18,7 +18,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from levada.store.errors import StoreError, StoreUnknown
 from msgspec import Struct
 
 from levada._errors import LevadaError
@@ -26,6 +25,7 @@ from levada.events.envelope import Envelope, EnvelopeMalformed
 from levada.events.log import CHANNEL, Log
 from levada.events.outbox import Database, Transaction
 from levada.events.outbox._queries import queries
+from levada.store.errors import StoreError, StoreUnknown
 from levada.store.protocol import Row, Statement, Unit
 
 __all__ = ["Place", "Relay", "RelayFenced", "RelayRewound"]
@@ -56,7 +56,8 @@ class Relay:
     """Moves one outbox to the log. Not for concurrent use.
 
     ``alarm`` (seconds): the age of the oldest open transaction at which a warning is
-    logged, since it holds all later events back; :attr:`age` has the figure.
+    logged, since it holds all later events back; ``age`` has the figure, and
+    ``trouble`` says why :meth:`run` cannot go on, if so.
     ``lease`` (seconds): after how much silence another relay may take over.
     """
 
@@ -76,6 +77,7 @@ class Relay:
         self.epoch: int | None = None
         self.place = Place()
         self.age = 0.0
+        self.trouble: str | None = None
         self._stored = Place()
         self._held: tuple[int, float] | None = None
         self._beaten = 0.0
@@ -145,12 +147,15 @@ class Relay:
         while not self._stopping:
             self._wake.clear()
             moved = await self._advance()
-            if loop.time() - cleaned > clean_every and self.epoch is not None:
+            if not moved and loop.time() - cleaned > clean_every:
                 cleaned = loop.time()
-                await self.clean()
+                moved = await self._cleaned()
             if not moved:
                 await _wait(self._wake, poll)
-        await self.release()
+        try:
+            await self.release()
+        except StoreError as error:
+            self._tell(error)
 
     def wake(self) -> None:
         """Say that there is something to be relayed."""
@@ -165,12 +170,26 @@ class Relay:
         try:
             if self.epoch is None and not await self.claim():
                 return 0
-            return await self.step()
-        except RelayFenced as error:
-            _log.warning("events.relay_fenced relay=%s error=%s", self.name, error)
-        except StoreError as error:
-            _log.warning("events.store_unavailable relay=%s error=%s", self.name, error)
-        return 0
+            moved = await self.step()
+            self.trouble = None
+            return moved
+        except (LevadaError, OSError) as error:
+            # The store, or the system's database, may be away: nothing was moved, and nothing is lost.
+            self._tell(error)
+            return 0
+
+    async def _cleaned(self) -> int:
+        try:
+            return await self.clean() if self.epoch is not None else 0
+        except (LevadaError, OSError) as error:
+            self._tell(error)
+            return 0
+
+    def _tell(self, error: LevadaError | OSError) -> None:
+        """Say a trouble once, not at every attempt."""
+        if str(error) != self.trouble:
+            self.trouble = str(error)
+            _log.warning("events.relay_troubled relay=%s error=%s", self.name, error)
 
     async def _window(self, tx: Transaction) -> tuple[Sequence[Row], Place]:
         """Rows of the window begun, or of the next one up to the present horizon."""
