@@ -4,107 +4,59 @@ The legacy system keeps its rows in a file of its own. What has happened is judg
 """
 
 import asyncio
-import re
 import sqlite3
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 import pytest
 
-import levada.store
 from levada.process._protocol import Effect, HandlerId, Known, Operation, Refused, Retry, Unknown
 from levada.process._steps import call_step
 from levada.process.sink import ArrivalSink, RunSink
 from levada.process.worker import Settings, Worker
-from levada.store.protocol import Outcome, Statement, Unit
-
-SQL = Path(levada.store.__file__).parent / "sql"
-
-
-def queries():
-    found = {}
-    for block in re.split(r"^-- name: ", (SQL / "runs.sql").read_text(), flags=re.MULTILINE)[1:]:
-        head, _, body = block.partition("\n")
-        name, _, dialect = head.partition(" ")
-        if dialect in ("", "[sqlite]"):
-            found[name] = body.partition("\n")[2].strip()
-    return found
+from levada.store import Statement, Unit, VirtualClock
+from levada.store._queries import Query
+from levada.store.sqlite import SqliteStore
 
 
-def schema():
-    text = (SQL / "migrations/0003_runs.sql").read_text()
-    parts = re.split(r"^-- \[(\w+)\]$", text, flags=re.MULTILINE)[1:]
-    return "\n".join(
-        body for dialect, body in zip(parts[::2], parts[1::2], strict=True) if dialect != "postgresql"
-    )
-
-
-class Crash(BaseException):
-    """The process is gone."""
-
-
-class TurnedStore:
-    """SQLite behind the store's protocol, with a clock that tests turn, and a place to crash."""
-
-    dialect = "sqlite"
+class TurnedStore(SqliteStore):
+    """The embedded store with a clock that tests turn, and places to crash at."""
 
     def __init__(self, path):
-        self.db = sqlite3.connect(path, isolation_level=None)
-        self.db.row_factory = sqlite3.Row
-        self.db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;" + schema())
-        self.db.execute("CREATE TABLE published (id text PRIMARY KEY, type text, key text, data blob)")
-        self.queries = queries() | {
-            "test.publish": "INSERT INTO published VALUES (:id, :type, :key, :data)",
-            "test.published": "SELECT * FROM published ORDER BY rowid",
+        self.turned = VirtualClock()
+        super().__init__(str(path), clock=self.turned, synchronous="OFF")
+        self._queries = {
+            **self._queries,
+            "test.publish": Query(
+                "test.publish", "INSERT INTO published VALUES (:id, :type, :key, :data)", "", ()
+            ),
         }
-        self.clock = 1_700_000_000_000_000
         self.before_commit = lambda unit: None
         self.after_commit = lambda unit: None
 
+    async def open(self):
+        await super().open()
+        self.db = sqlite3.connect(self.path, isolation_level=None)
+        self.db.row_factory = sqlite3.Row
+        self.db.execute("CREATE TABLE published (id text PRIMARY KEY, type text, key text, data blob)")
+
+    @property
+    def clock(self):
+        return max(self._last, self.turned.time)
+
+    @clock.setter
+    def clock(self, time):
+        self.turned.time = time
+
     async def commit(self, unit):
-        await asyncio.sleep(0)
         self.before_commit(unit)
-        self.clock += 1
-        self.db.execute("BEGIN IMMEDIATE")
-        try:
-            rows = []
-            for number, statement in enumerate(unit.statements):
-                cursor = self.db.execute(
-                    self.queries[statement.query], {**statement.params, "now": self.clock}
-                )
-                found = [dict(row) for row in cursor.fetchall()]
-                count = len(found) if cursor.description else cursor.rowcount
-                if statement.rows is not None and count != statement.rows:
-                    self.db.execute("ROLLBACK")
-                    return Outcome(refused=number)
-                rows.append(found)
-            self.db.execute("COMMIT")
-        except sqlite3.Error:
-            self.db.execute("ROLLBACK")
-            raise
+        outcome = await super().commit(unit)
         self.after_commit(unit)
-        return Outcome(rows)
-
-    async def read(self, query, params=None):
-        await asyncio.sleep(0)
-        return [
-            dict(row) for row in self.db.execute(self.queries[query], {**(params or {}), "now": self.clock})
-        ]
-
-    async def now(self):
-        return self.clock
-
-    @asynccontextmanager
-    async def listen(self, *channels):
-        async def never():
-            await asyncio.Event().wait()
-            yield ""
-
-        yield never()
+        return outcome
 
     async def close(self):
+        await super().close()
         self.db.close()
 
 
@@ -302,6 +254,7 @@ class World:
 @asynccontextmanager
 async def opened(folder):
     world = World(folder)
+    await world.store.open()
     yield world
     for worker in world.workers:
         await worker.kill()
@@ -338,6 +291,6 @@ def outcomes():
     """Known, Refused, Unknown, and the exception that refused calls raise."""
 
     class Outcomes:
-        known, refused, unknown, declined, crash = Known, Refused, Unknown, Declined, Crash
+        known, refused, unknown, declined = Known, Refused, Unknown, Declined
 
     return Outcomes

@@ -12,6 +12,7 @@ from levada.process import run
 from levada.process._protocol import Effect
 from levada.process._steps import await_step, publish_step
 from levada.process.worker import Worker
+from levada.store import StoreUnknown
 
 DAY = 86_400
 
@@ -331,11 +332,6 @@ async def test_an_event_that_was_taken_in_before_a_late_run_but_happened_after_i
 async def test_a_lost_commit_answer_is_found_out_from_the_store(world, call, event):
     """The unit was committed, the answer was lost: the run is loaded anew and nothing is done twice."""
 
-    from levada._errors import LevadaError
-
-    class LostAnswer(LevadaError, code="LV1399"):
-        """The connection was lost while committing."""
-
     async def fulfil(_):
         await call("a")
         await call("b")
@@ -346,7 +342,7 @@ async def test_a_lost_commit_answer_is_found_out_from_the_store(world, call, eve
 
     def after(unit):
         if any(s.query == "runs.guard" for s in unit.statements) and next(lose):
-            raise LostAnswer
+            raise StoreUnknown(reason="pulled")
 
     world.store.after_commit = after
     await world.worker().settle()

@@ -167,13 +167,17 @@ async def test_an_unknown_step_becomes_known_before_compensation(world, call, ev
     """The slow branch's effect has happened; were it not resolved first, nobody would undo it."""
 
     async def fulfil(_):
+        await call("hold")
         await run.gather(call("reserve"), call("invoice"))
 
     async def unreserve(result):
         await call("unreserve", of=result)
 
+    async def release(result):
+        await call("release", of=result)
+
     losses = iter(["lost"])
-    world.code(fulfil, undos={"reserve": unreserve})
+    world.code(fulfil, undos={"hold": release, "reserve": unreserve})
     world.legacy.faults["reserve"] = lambda attempt: next(losses, None)
     world.legacy.faults["invoice"] = lambda attempt: outcomes.refused(b"credit")
     worker = world.worker()
@@ -182,7 +186,7 @@ async def test_an_unknown_step_becomes_known_before_compensation(world, call, ev
     world.advance(5)
     await worker.settle()
     assert (await world.run())["state"] == "compensated"
-    assert world.legacy.done == ["reserve", "unreserve"]
+    assert world.legacy.done == ["hold", "reserve", "unreserve", "release"]
 
 
 async def test_retries_end_and_the_run_is_stuck_with_what_was_said(world, call, event, outcomes):

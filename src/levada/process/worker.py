@@ -22,6 +22,7 @@ from levada.process._actor import Actor, Lost
 from levada.process._errors import HandlerFailed, HandlerMissing
 from levada.process._protocol import Handler, Performer, Publisher
 from levada.process._rows import CHANNEL, RunRow, guard, leave_lane, touch_lane
+from levada.store.errors import StoreClosed, StoreError
 from levada.store.protocol import Row, Statement, Store, Unit
 
 __all__ = ["Settings", "Worker", "missing_handlers"]
@@ -134,9 +135,9 @@ class Worker:
             moved = False
             try:
                 moved = not self.draining and await self.turn()
-            except LevadaError as error:
-                if not _of_store(error):
-                    raise
+            except StoreClosed:
+                raise
+            except StoreError as error:
                 log.warning("worker_without_store", extra={"worker": self.id, "error": str(error)})
             if not moved:
                 await self._until_changed(self.settings.poll)
@@ -160,9 +161,9 @@ class Worker:
             await asyncio.sleep(self.settings.lease / 3)
             try:
                 await self.renew()
-            except LevadaError as error:
-                if not _of_store(error):
-                    raise
+            except StoreClosed:
+                raise
+            except StoreError as error:
                 log.warning("worker_without_store", extra={"worker": self.id, "error": str(error)})
 
     async def renew(self) -> None:
@@ -257,7 +258,9 @@ class Worker:
                 if current is not None:
                     await self._live(current, fresh=fresh)
                 return
-            except LevadaError as error:
+            except StoreClosed:
+                return
+            except StoreError as error:
                 log.warning("run_reloads", extra={"run": row.id, "error": str(error)})
             current, fresh = None, False
             await asyncio.sleep(pause)
@@ -270,7 +273,7 @@ class Worker:
         except Lost:
             log.warning("run_lost", extra={"run": row.id, "worker": self.id})
         except Exception as error:
-            if _of_store(error):
+            if isinstance(error, StoreError):
                 raise
             await self._stick(row, error)  # nothing of it is lost: the run is stuck with the error
 
@@ -304,11 +307,6 @@ class Worker:
 
     def _lease(self) -> int:
         return round(self.settings.lease * 1_000_000)
-
-
-def _of_store(error: Exception) -> bool:
-    """Whether the store had trouble: nothing is wrong with the run."""
-    return isinstance(error, LevadaError) and error.code.startswith("LV13")
 
 
 def _due(row: Row) -> tuple[int, str]:
