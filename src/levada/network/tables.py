@@ -37,13 +37,16 @@ def from_rows(
     systems_source: str = "systems.csv",
     flows_source: str = "flows.csv",
     importer: str | None = None,
+    listed: Iterable[str] = (),
 ) -> Iterator[Node | Flow | Finding]:
     """Nodes, flows and findings of table rows, each with its line number.
+
+    ``listed`` are ids of systems that stand elsewhere.
 
     A value that is not of its column's words is reported and taken as unknown; a row
     without its key columns is reported and left out.
     """
-    known: set[str] = set()
+    known: set[str] = set(listed)
     for line, row in systems:
         for item in _node(line, row, systems_source, importer):
             if isinstance(item, Node):

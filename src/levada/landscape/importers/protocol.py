@@ -1,0 +1,120 @@
+"""What an importer is, and what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+from levada.landscape.importers._source import Malformed, SourceFile
+from levada.network.graph import Evidence, Finding, Flow, Node, Severity, Status
+
+__all__ = ["Context", "Finishes", "Importer", "Item", "Malformed", "SourceFile", "Verified"]
+
+Item: TypeAlias = Node | Flow | Finding
+Verified: TypeAlias = Literal["on real exports", "from the specification"]
+
+
+@runtime_checkable
+class Importer(Protocol):
+    """Reads one kind of file into nodes, flows and findings.
+
+    One instance serves one import and may keep state between its files. ``recognise`` is
+    called for every file and must be cheap (``file.head``, its name); ``read`` only for
+    those it won. Neither is called concurrently. ``read`` may raise :class:`Malformed`:
+    what it yielded before stands, the rest becomes a finding.
+    """
+
+    name: str
+    """Stable, short, lower case; stands in the evidence."""
+    formats: tuple[str, ...]
+    """What it reads, for people."""
+    verified: Verified
+    """Was it tried on exports that real organisations or vendors made?"""
+
+    def recognise(self, file: SourceFile) -> float:
+        """How sure it is that the file is its own: 0 (no) to 1 (its format says so)."""
+        ...
+
+    def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
+        """What the file says, each with :class:`Evidence` naming file and line."""
+        ...
+
+
+@runtime_checkable
+class Finishes(Protocol):
+    """An importer with more to say once all files are read (names that need every file)."""
+
+    def finish(self, context: Context) -> Iterable[Item]:
+        """What could only be said now."""
+        ...
+
+
+class Context:
+    """What an import shares: the files, topics written and read, and evidence in one form.
+
+    ``files`` are all files of the import by source, so that an importer finds those that
+    belong together (a project's properties); reading one there is bounded as anywhere.
+    """
+
+    def __init__(self, files: Iterable[SourceFile] = ()) -> None:
+        self.files: dict[str, SourceFile] = {f.source: f for f in files}
+        self.importer = ""
+        self._topics: dict[tuple[str, str], dict[str, dict[str, list[Evidence]]]] = {}
+        self._folders: dict[str, list[SourceFile]] = {}
+        for file in self.files.values():
+            self._folders.setdefault(file.source.rpartition("/")[0], []).append(file)
+
+    def at(
+        self, file: SourceFile, line: int | None = None, *, status: Status = "configured", seen: str | None = None
+    ) -> tuple[Evidence]:
+        """The evidence of one place of a file."""
+        return (Evidence(file.source, line, seen, status, self.importer or None),)
+
+    def finding(
+        self, kind: str, text: str, file: SourceFile | None = None, line: int | None = None, *,
+        severity: Severity = "warning",
+    ) -> Finding:  # fmt: skip
+        """A finding at a place of a file."""
+        return Finding(kind, severity, text, file.source if file else None, line)
+
+    def beside(self, file: SourceFile, *names: str) -> list[SourceFile]:
+        """Files in the same folder with one of these names."""
+        return [f for f in self.within(file.source.rpartition("/")[0]) if f.name in names]
+
+    def within(self, folder: str) -> list[SourceFile]:
+        """Files directly in a folder (as sources name it)."""
+        return self._folders.get(folder, [])
+
+    def under(self, folder: str) -> Iterator[SourceFile]:
+        """Files anywhere below a folder; ``""`` is all."""
+        prefix = f"{folder}/" if folder else ""
+        for name, files in self._folders.items():
+            if not folder or name == folder or name.startswith(prefix):
+                yield from files
+
+    def topic(
+        self, role: Literal["writes", "reads"], app: str, topic: str, evidence: Iterable[Evidence], *,
+        broker: str = "kafka",
+    ) -> None:  # fmt: skip
+        """Note who writes or reads a topic; at the end each reader becomes a consumer of each writer.
+
+        A topic with only one side known becomes a flow with the broker.
+        """
+        sides = self._topics.setdefault((broker, topic), {"writes": {}, "reads": {}})
+        sides[role].setdefault(app, []).extend(evidence)
+
+    def topic_flows(self) -> Iterator[Item]:
+        """The flows of all topics noted."""
+        for (broker, topic), sides in sorted(self._topics.items()):
+            how: dict[str, Any] = {"object": topic, "mode": "async", "protocol": broker.partition("/")[0]}
+            for reader, seen in sides["reads"].items():
+                writers = {w: e for w, e in sides["writes"].items() if w != reader}
+                for writer, told in writers.items():
+                    yield Flow(consumer=reader, provider=writer, evidence=tuple(dict.fromkeys([*seen, *told])), **how)
+                if not writers:
+                    yield Node(id=broker, name=broker, kind="broker")
+                    yield Flow(consumer=reader, provider=broker, evidence=tuple(dict.fromkeys(seen)), **how)
+            for writer, told in sides["writes"].items():
+                if not any(r != writer for r in sides["reads"]):
+                    yield Node(id=broker, name=broker, kind="broker")
+                    yield Flow(consumer=writer, provider=broker, evidence=tuple(dict.fromkeys(told)), **how)

@@ -1,0 +1,173 @@
+"""Map folders: find what each file is, read it, and make one network of what they say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from msgspec import Struct, field
+
+from levada._errors import LevadaError
+from levada.landscape.importers.protocol import Context, Finishes, Importer, Item, Malformed, SourceFile
+from levada.network.graph import Finding, Flow, Network, Node
+
+__all__ = ["FileReport", "Mapped", "NoSuchFolder", "Progress", "map_folders"]
+
+Progress = Callable[[int, int, str], None]
+"""Called with files done, files in all, and the source being read."""
+
+SKIPPED_FOLDERS = frozenset(
+    ".git .hg .svn node_modules target build dist .venv venv __pycache__ .idea .vscode .gradle .terraform".split()
+)
+MAX_FILES = 500_000
+
+
+class NoSuchFolder(LevadaError, code="LV1902"):
+    """There is no folder or file {path} to map. Give the folders that hold the exports: `levada map DIR…`."""
+
+
+class FileReport(Struct, frozen=True, omit_defaults=True):
+    """What became of one file."""
+
+    source: str
+    importer: str | None = None
+    confidence: float = 0.0
+    nodes: int = 0
+    flows: int = 0
+    skipped: str | None = None
+    """Why nothing of it was read; None if it was."""
+
+
+class Mapped(Struct, kw_only=True):
+    """What an import made: the network, and what became of each file."""
+
+    network: Network
+    files: list[FileReport] = field(default_factory=list)
+
+    @property
+    def read(self) -> list[FileReport]:
+        """The files that were read."""
+        return [f for f in self.files if f.skipped is None]
+
+
+def map_folders(
+    paths: Sequence[Path | str],
+    *,
+    progress: Progress | None = None,
+    use: Iterable[Importer] | None = None,
+) -> Mapped:
+    """Read everything under ``paths`` that an importer knows into one network.
+
+    Args:
+        paths: Folders (or files). With one folder, evidence names files relative to it;
+            with several, each begins with its folder's name.
+        progress: Called before each file.
+        use: Importers instead of all installed ones; each instance serves one import.
+
+    Raises:
+        NoSuchFolder: One of the paths does not exist. Nothing else stops an import: a file
+            that cannot be read becomes a finding.
+    """
+    if use is None:
+        from levada.landscape.importers import importers
+
+        use = importers()
+    chosen = list(use)
+    network = Network()
+    reports: list[FileReport] = []
+    files = list(_walk([Path(p) for p in paths], network))
+    context = Context(files)
+    for done, file in enumerate(files):
+        if progress:
+            progress(done, len(files), file.source)
+        reports.append(_read(file, chosen, context, network))
+        file.forget()
+    for importer in chosen:
+        if isinstance(importer, Finishes):
+            context.importer = importer.name
+            _take(network, importer.finish(context))
+    _take(network, context.topic_flows())
+    if progress:
+        progress(len(files), len(files), "")
+    return Mapped(network=network, files=reports)
+
+
+def _walk(paths: Sequence[Path], network: Network) -> Iterator[SourceFile]:
+    count = 0
+    for given in paths:
+        if not given.exists():
+            raise NoSuchFolder(path=given)
+        root = given.resolve()
+        prefix = f"{root.name}/" if len(paths) > 1 and root.is_dir() else ""
+        if root.is_file():
+            yield SourceFile(root, root.name, root.parent)
+            continue
+        for folder, names, leaves in os.walk(root, followlinks=False):
+            names[:] = sorted(n for n in names if n not in SKIPPED_FOLDERS)
+            for leaf in sorted(leaves):
+                path = Path(folder) / leaf
+                source = prefix + path.relative_to(root).as_posix()
+                trouble = _unfit(path, root)
+                if trouble:
+                    network.add_finding(Finding("skipped-file", "warning", trouble, source))
+                    continue
+                count += 1
+                if count > MAX_FILES:
+                    network.add_finding(
+                        Finding("skipped-file", "error", f"more than {MAX_FILES:,} files; the rest is not read", source)
+                    )
+                    return
+                yield SourceFile(path, source, root)
+
+
+def _unfit(path: Path, root: Path) -> str | None:
+    if path.is_symlink():
+        target = path.resolve()
+        if not target.is_relative_to(root):
+            return "a link that leads out of the folder; not followed"
+        return "a link to another file of the folder; read there" if target.exists() else "a link that leads nowhere"
+    if not path.is_file():
+        return "not a regular file"
+    return None if os.access(path, os.R_OK) else "not readable by this user"
+
+
+def _read(file: SourceFile, chosen: Sequence[Importer], context: Context, network: Network) -> FileReport:
+    try:
+        ranked = sorted(((i.recognise(file), -n, i) for n, i in enumerate(chosen)), key=lambda r: r[:2], reverse=True)
+    except (OSError, Malformed, EOFError) as exc:
+        network.add_finding(Finding("unreadable-file", "warning", str(exc), file.source))
+        return FileReport(file.source, skipped="unreadable")
+    confidence, _, importer = ranked[0]
+    if confidence <= 0:
+        return FileReport(file.source, skipped="not recognised")
+    if len(ranked) > 1 and ranked[1][0] == confidence:
+        network.add_finding(
+            Finding(
+                "ambiguous-format", "info",
+                f"read as {importer.name}; {ranked[1][2].name} was as likely", file.source,
+            )
+        )  # fmt: skip
+    context.importer = importer.name
+    before = len(network.nodes), len(network.flows)
+    try:
+        _take(network, importer.read(file, context))
+    except (Malformed, OSError, EOFError, UnicodeError, RecursionError) as exc:
+        network.add_finding(
+            Finding("malformed-file", "warning", f"{importer.name}: {exc}", file.source, getattr(exc, "line", None))
+        )
+    for note in file.notes:
+        network.add_finding(Finding("encoding", "info", note, file.source))
+    return FileReport(
+        file.source, importer.name, confidence, len(network.nodes) - before[0], len(network.flows) - before[1]
+    )
+
+
+def _take(network: Network, items: Iterable[Item]) -> None:
+    for item in items:
+        if isinstance(item, Node):
+            network.add_node(item)
+        elif isinstance(item, Flow):
+            network.add_flow(item)
+        else:
+            network.add_finding(item)
