@@ -185,14 +185,14 @@ class Erp2(HttpSystem):
         self.db.execute("INSERT INTO allocation VALUES (?,?,?,?,?)", made)
         return self._one("allocations", made[0])
 
-    def _close(self, noun: str, id: str, verb: str) -> dict[str, Any]:
+    def _close(self, noun: str, number: str, verb: str) -> dict[str, Any]:
         state = {"release": "released", "capture": "captured"}[verb]
         table, _ = _NOUNS[noun]
-        row = self.db.execute(f"SELECT * FROM {table} WHERE uuid=?", (id,)).fetchone()
+        row = self.db.execute(f"SELECT * FROM {table} WHERE uuid=?", (number,)).fetchone()
         if row is None:
             raise Refused(404, "not_found", f"no such {table}")
         if row["state"] == state:
-            return self._one(noun, id)
+            return self._one(noun, number)
         if row["state"] != "active":
             raise Refused(409, "closed", f"it is {row['state']} already")
         if noun == "allocations":
@@ -201,12 +201,12 @@ class Erp2(HttpSystem):
                 "UPDATE item SET allocated=allocated-?, on_hand=on_hand-? WHERE uuid=?",
                 (row["pieces"], gone, row["item"]),
             )
-        self.db.execute(f"UPDATE {table} SET state=? WHERE uuid=?", (state, id))
-        return self._one(noun, id)
+        self.db.execute(f"UPDATE {table} SET state=? WHERE uuid=?", (state, number))
+        return self._one(noun, number)
 
-    def _one(self, noun: str, id: str) -> dict[str, Any]:
+    def _one(self, noun: str, number: str) -> dict[str, Any]:
         table, view = _NOUNS[noun]
-        return view(self.db.execute(f"SELECT * FROM {table} WHERE uuid=?", (id,)).fetchone())
+        return view(self.db.execute(f"SELECT * FROM {table} WHERE uuid=?", (number,)).fetchone())
 
     def _authorized(self, party: str) -> int:
         query = "SELECT coalesce(sum(cents),0) FROM authorization WHERE party=? AND state='active'"

@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import hashlib
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -49,10 +50,11 @@ class PostgresServer:
             self.port = free.getsockname()[1]
         log = (self.data.parent / "postgres.log").open("ab")
         # From the main thread: the kernel ends the server when the thread that started it dies.
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: ASYNC220 - a fork takes a millisecond, and see above
             [self._bin / "postgres", "-D", self.data, "-c", "listen_addresses=127.0.0.1", "-c", f"port={self.port}",
              "-c", "unix_socket_directories=", "-c", "wal_level=logical", "-c", "max_connections=200"],
-            stdout=log, stderr=log, preexec_fn=_die_with_parent, **self._user(),
+            stdout=log, stderr=log, preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl, no lock is taken
+            **self._user(),
         )  # fmt: skip
         log.close()
         await self._wait()
@@ -99,7 +101,11 @@ class PostgresServer:
 
     def _user(self) -> dict[str, Any]:
         alone: dict[str, Any] = {"cwd": "/", "start_new_session": True}
-        return alone | ({"user": "nobody", "group": "nogroup", "extra_groups": []} if self._root else {})
+        return alone | (
+            {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
+            if self._root
+            else {}
+        )
 
 
 def _reachable(directory: Path) -> bool:

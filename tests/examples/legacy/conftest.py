@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,3 +26,11 @@ def until():
                 await asyncio.sleep(0.01)
 
     return wait
+
+
+@pytest.fixture
+def open_dir():
+    """A directory that PostgreSQL's own user can reach, which tmp_path is not when root runs the tests."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)

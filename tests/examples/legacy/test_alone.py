@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("name", ["erp", "erp2", "billing", "warehouse", "payments"])
-async def test_starts_tells_its_address_and_ends(tmp_path, name):
+async def test_starts_tells_its_address_and_ends(open_dir, name):
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "examples.order_to_cash.legacy", name, "--port", "0", "--dir", str(tmp_path),
+        sys.executable, "-m", "examples.order_to_cash.legacy", name, "--port", "0", "--dir", str(open_dir),
         cwd=ROOT, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None

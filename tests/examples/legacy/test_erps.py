@@ -24,8 +24,8 @@ RESERVE = (
 )
 
 
-async def test_erp_rules_faults_and_restart(tmp_path, invoices):
-    async with Erp(tmp_path, orders=invoices) as system:
+async def test_erp_rules_faults_and_restart(open_dir, invoices):
+    async with Erp(open_dir, orders=invoices) as system:
         db = await asyncpg.connect(system.address)
         products = {line.product for one in invoices for line in one.lines}
         assert await db.fetchval("SELECT count(*) FROM artikel") == len(products)
@@ -50,7 +50,7 @@ async def test_erp_rules_faults_and_restart(tmp_path, invoices):
         with pytest.raises(OSError):
             await asyncpg.connect(system.address)
         await system.heal()
-    async with Erp(tmp_path, orders=invoices) as system:
+    async with Erp(open_dir, orders=invoices) as system:
         held = (await system.holdings())["holds"]
         assert [one["auftrag_nr"] for one in held].count("dropped") == 1
 
@@ -72,8 +72,8 @@ async def _every_sale_fits(db, invoices):
     await unit.rollback()
 
 
-async def test_credit_is_not_spent_twice_by_two_at_once(tmp_path, invoices):
-    async with Erp(tmp_path, orders=invoices) as system:
+async def test_credit_is_not_spent_twice_by_two_at_once(open_dir, invoices):
+    async with Erp(open_dir, orders=invoices) as system:
         async with asyncpg.create_pool(system.address, min_size=8, max_size=8) as pool:
             limit = await pool.fetchval("SELECT limit_betr FROM kreditkonto WHERE kd_nr=17850")
             tries = [pool.fetchval(HOLD, 17850, limit * Decimal("0.6"), f"o-{n}") for n in range(8)]

@@ -12,9 +12,12 @@ LINES = [OrderLine(1, "A", 2), OrderLine(2, "B", 1)]
 
 @pytest.fixture
 async def drop(tmp_path):
-    async with Warehouse(tmp_path, delay=(0, 0.05)) as system:
-        async with _sftp(system) as connection, connection.start_sftp_client() as files:
-            yield system, files
+    async with (
+        Warehouse(tmp_path, delay=(0, 0.05)) as system,
+        _sftp(system) as connection,
+        connection.start_sftp_client() as files,
+    ):
+        yield system, files
 
 
 def _sftp(system):
@@ -93,12 +96,15 @@ async def test_half_written_dispatch_and_twice(drop, until):
 
 
 async def test_partial_and_out_of_chroot(tmp_path, until):
-    async with Warehouse(tmp_path, delay=(0, 0), partial=1) as system:
-        async with _sftp(system) as connection, connection.start_sftp_client() as files:
-            await put(files, "o-1.csv", order_text("o-1", "1", "EIRE", LINES))
-            await until(lambda: [one["written"] for one in system.all_dispatches()] == [1, 1])
-            assert [one["lines"] for one in system.all_dispatches()] == [[[1, "A", 2]], [[2, "B", 1]]]
-            assert not await files.exists("/../../warehouse.db")
+    async with (
+        Warehouse(tmp_path, delay=(0, 0), partial=1) as system,
+        _sftp(system) as connection,
+        connection.start_sftp_client() as files,
+    ):
+        await put(files, "o-1.csv", order_text("o-1", "1", "EIRE", LINES))
+        await until(lambda: [one["written"] for one in system.all_dispatches()] == [1, 1])
+        assert [one["lines"] for one in system.all_dispatches()] == [[[1, "A", 2]], [[2, "B", 1]]]
+        assert not await files.exists("/../../warehouse.db")
 
 
 async def test_drop_after_and_down(drop, until):
