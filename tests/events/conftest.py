@@ -100,9 +100,31 @@ async def pg_system(postgres: str) -> AsyncIterator[PostgresSystem]:
         yield made
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
+async def connected(request: pytest.FixtureRequest, system: "SqliteSystem") -> AsyncIterator[Any]:
+    """The same file through the connector that adapters use."""
+    from levada.connect.sql import Database
+
+    database = Database(f"sqlite:///{system.path}")
+    await database.start()
+    yield database
+    await database.stop()
+
+
+@pytest.fixture
+async def pg_connected(postgres: str, pg_system: PostgresSystem) -> AsyncIterator[Any]:
+    """The same server through the connector that adapters use."""
+    from levada.connect.sql import Database
+
+    database = Database(postgres)
+    await database.start()
+    yield database
+    await database.stop()
+
+
+@pytest.fixture(params=["system", "pg_system", "connected", "pg_connected"])
 def any_system(request: pytest.FixtureRequest) -> Any:
-    return request.getfixturevalue("system" if request.param == "sqlite" else "pg_system")
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ class Moody:
             raise Retry(0)
         if dice < 0.25:
             raise RuntimeError("broken")
-        name = f"note.{delivery.event_id}"
+        name = f"note.{delivery.event.id}"
         return [Statement("log.topic_create", {"topic": name, "partitions": 1, "retention": None}, 1)]
 
 

@@ -44,53 +44,6 @@ class Delivery(Struct, frozen=True):
         """What step keys derive from: the same in every generation, unless it is ``again``."""
         return _named(self.subscription, self.event.id, self.generation if self.again else 0)
 
-    # What a sink mostly needs, without going through the event.
-
-    @property
-    def event_id(self) -> str:
-        """The event's id, the same wherever it travels."""
-        return self.event.id
-
-    @property
-    def type(self) -> str:
-        """The CloudEvents type, without the version."""
-        return self.event.type
-
-    @property
-    def key(self) -> str | None:
-        """Deliveries of one key come one after another; None is unordered."""
-        return self.event.key
-
-    @property
-    def data(self) -> bytes:
-        """The event's data, encoded."""
-        return self.event.data
-
-    @property
-    def partition(self) -> int:
-        """The partition of the topic."""
-        return self.part
-
-    @property
-    def offset(self) -> int:
-        """The position in the partition."""
-        return self.pos
-
-    @property
-    def time(self) -> int:
-        """When the event happened, in microseconds since 1970-01-01 UTC."""
-        return self.event.at
-
-    @property
-    def initiator(self) -> str:
-        """Who caused it; empty if nobody is known."""
-        return self.event.initiator or ""
-
-    @property
-    def traceparent(self) -> str:
-        """The trace it belongs to; empty if none."""
-        return self.event.traceparent or ""
-
 
 def _named(subscription: str, event_id: str, generation: int) -> str:
     return str(uuid.uuid5(_SPACE, f"{generation}\n{subscription}\n{event_id}"))

@@ -37,16 +37,26 @@ class Reader:
 
     Of all readers of one subscription, in any process, one reads at a time: who holds
     the epoch; each unit is refused to any other. ``lease`` (seconds): after how much
-    silence another may take over. Not for concurrent use.
+    silence another may take over. ``wakes``: channels of the store to wake with each
+    unit, besides the sink's own. Not for concurrent use.
     """
 
-    def __init__(self, log: Log, name: str, sink: Sink, *, batch: int = 256, lease: float = 30.0) -> None:
+    def __init__(
+        self,
+        log: Log,
+        name: str,
+        sink: Sink,
+        *,
+        batch: int = 256,
+        lease: float = 30.0,
+        wakes: Sequence[str] = (),
+    ) -> None:
         self.log, self.name, self.sink = log, name, sink
         self.store = log.store
         self.batch, self.lease = batch, lease
         self.holder = str(uuid.uuid4())
         self.epoch: int | None = None
-        self._wakes: Sequence[str] = getattr(sink, "wakes", ())
+        self._wakes: Sequence[str] = (*wakes, *getattr(sink, "wakes", ()))
         self._subscriptions = Subscriptions(log)
         self._filter: tuple[str | None, Filter | None] = (None, None)
         self._alone = False
