@@ -13,7 +13,7 @@ from levada.app.effects import EffectTable, KeyedDatabase, with_effect
 from levada.app.errors import AssemblyError, NoStore
 from levada.app.ports import AwaitsPort, PublishesPort
 from levada.app.protect import Protect, Shield
-from levada.app.proxy import Link, Target, make_proxy
+from levada.app.proxy import Link, Observer, Target, make_proxy
 from levada.app.records import Recorder
 from levada.app.runtime import Runtime
 from levada.app.settings import Settings
@@ -64,6 +64,7 @@ class App:
         self._stack: AsyncExitStack | None = None
         self._server: Server | None = None
         self._entries: dict[str, API] = {}
+        self._observers: list[Observer] = []
         for local in self.plan.locals:
             self._bind_resources(local)
         for local in self.plan.locals:
@@ -102,7 +103,7 @@ class App:
             setattr(local.instance, attribute, AwaitsPort(kind, f"{implementation.cls.__name__}.{attribute}"))
 
     def _proxy(self, contract: Any, behind: Local | Away, consumer: str, dependency: str) -> API:
-        link = Link(consumer, self.recorder, self.finish)
+        link = Link(consumer, self.recorder, self.finish, self.settings.wire, self._observers)
         if isinstance(behind, Local):
             return make_proxy(contract, self.targets[id_of(behind)], link)
         return make_proxy(contract, self._remote(dependency, behind).targets(contract), link)
@@ -223,6 +224,10 @@ class App:
     def targets_of(self, local: Local) -> dict[str, Target]:
         """What stands behind the operations of an implementation, with its shield and its effects."""
         return self.targets[id_of(local)]
+
+    def observe(self, observer: Observer) -> None:
+        """Be told of every call that crosses a border; only where ``settings.wire`` is on."""
+        self._observers.append(observer)
 
     def instance(self, contract_id: str) -> API:
         """The object that keeps a contract here."""

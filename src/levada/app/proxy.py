@@ -13,9 +13,9 @@ import asyncio
 import inspect
 import keyword
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
@@ -29,6 +29,10 @@ from levada.contract.problem import Problem
 from levada.contract.standard import BadRequest, DeadlineExceeded, Forbidden, InternalError
 
 __all__ = ["Link", "Target", "make_proxy"]
+
+
+Observer: TypeAlias = Callable[[str, str, dict[str, Any]], None]
+"""Takes consumer, operation and arguments of a call."""
 
 
 class Target(Protocol):
@@ -47,20 +51,25 @@ class Link:
     recorder: Recorder
     finish: Callable[[Context], Awaitable[None]]
     """Commits what the operation held back; called only if there is something."""
+    wire: bool = False
+    """Values cross in their wire form even where they need not."""
+    observers: list[Observer] = field(default_factory=list)
+    """Told of each call; for tests."""
 
 
 class _Check:
     """The slow way of a border: convert, or refuse with the right problem."""
 
-    def __init__(self, operation: Operation, name: str) -> None:
+    def __init__(self, operation: Operation, name: str, *, always: bool) -> None:
         self.name = name
+        self.always = always
         self.arguments = [Border(p.type) for p in operation.parameters]
         self.parameters = operation.parameters
         self.result = None if operation.shape in ("none", "bytes") else Border(operation.result)
 
     def argument(self, position: int, value: Any) -> Any:
         try:
-            return self.arguments[position].carry(value)
+            return self.arguments[position].carry(value, always=self.always)
         except (msgspec.ValidationError, TypeError, ValueError) as error:
             name = self.parameters[position].name
             raise Refusal(BadRequest(reason=f"{name}: {error}", place=name)) from None
@@ -69,7 +78,7 @@ class _Check:
         if self.result is None:
             raise InternalError
         try:
-            return self.result.carry(value)
+            return self.result.carry(value, always=self.always)
         except (msgspec.ValidationError, TypeError, ValueError) as error:
             raise InternalError from error
 
@@ -131,7 +140,7 @@ async def {name}(self, {signature}):
 def _method(operation: Operation, name: str, target: Target, link: Link) -> Callable[..., Any]:
     if operation.shape == "stream":
         return _stream(operation, name, target, link)
-    check = _Check(operation, name)
+    check = _Check(operation, name, always=link.wire)
     namespace: dict[str, Any] = {
         "_Context": Context,
         "_Late": DeadlineExceeded,
@@ -151,6 +160,7 @@ def _method(operation: Operation, name: str, target: Target, link: Link) -> Call
         "_scopes": operation.scopes,
         "_set": _current.set,
         "_settle": settle,
+        "_observe": _observing(link, name),
         "_target": target if operation.timeout is None else _bounded(target, operation.timeout),
         "_time": monotonic,
     }
@@ -160,7 +170,7 @@ def _method(operation: Operation, name: str, target: Target, link: Link) -> Call
         signature=_signature(operation, namespace),
         arguments="".join(f"{n}, " for n in names),
         positional=", ".join(names),
-        checks=_argument_checks(operation, namespace),
+        checks=_argument_checks(operation, namespace, link),
         timeout=""
         if operation.timeout is None
         else f"\n    if start + {operation.timeout!r} < deadline: deadline = start + {operation.timeout!r}",
@@ -172,13 +182,21 @@ def _method(operation: Operation, name: str, target: Target, link: Link) -> Call
         guards="        if not caller.has(_scopes): raise _deny(_scopes, caller)"
         if operation.scopes
         else "        pass",
-        result=_result_check(operation, namespace),
+        result=_result_check(operation, namespace, link),
     )
     exec(compile(source, f"<levada proxy {name}>", "exec"), namespace)  # noqa: S102 - made from the contract alone
     made: Callable[..., Any] = namespace[operation.name]
     made.__doc__ = operation.doc
     made.__signature__ = inspect.signature(operation.function)  # type: ignore[attr-defined]
     return made
+
+
+def _observing(link: Link, name: str) -> Callable[..., None]:
+    def observe(**named: Any) -> None:
+        for observer in link.observers:
+            observer(link.consumer, name, named)
+
+    return observe
 
 
 def deny(scopes: frozenset[str], caller: Caller) -> Refusal:
@@ -200,19 +218,23 @@ def _signature(operation: Operation, namespace: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _argument_checks(operation: Operation, namespace: dict[str, Any]) -> str:
+def _argument_checks(operation: Operation, namespace: dict[str, Any], link: Link) -> str:
     lines: list[str] = []
     for position, p in enumerate(operation.parameters):
         fix = f"{p.name} = _argument({position}, {p.name})"
-        expression = check_expression(p.type, p.name, namespace)
+        expression = None if link.wire else check_expression(p.type, p.name, namespace)
         lines.append(f"        {fix}" if expression is None else f"        if not {expression}: {fix}")
+    if link.wire:
+        lines.append(
+            "        _observe(" + ", ".join(f"{p.name}={p.name}" for p in operation.parameters) + ")"
+        )
     return "\n".join(lines)
 
 
-def _result_check(operation: Operation, namespace: dict[str, Any]) -> str:
+def _result_check(operation: Operation, namespace: dict[str, Any], link: Link) -> str:
     if operation.shape == "none":
         return "        if result is not None: result = _result(result)"
-    expression = check_expression(operation.result, "result", namespace)
+    expression = None if link.wire else check_expression(operation.result, "result", namespace)
     return (
         "        result = _result(result)"
         if expression is None
@@ -221,7 +243,7 @@ def _result_check(operation: Operation, namespace: dict[str, Any]) -> str:
 
 
 def _stream(operation: Operation, name: str, target: Target, link: Link) -> Callable[..., Any]:
-    check = _Check(operation, name)
+    check = _Check(operation, name, always=link.wire)
     signature = inspect.signature(operation.function)
 
     def open_stream(self: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:

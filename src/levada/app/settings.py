@@ -22,6 +22,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         trust_unix: Whether ``levada-caller`` headers are believed on a Unix socket, as the gateway
             sends them. Default true; over TCP they are refused always.
         identity: The secret of the network's own signed tokens, or None: none are taken.
+        wire: Whether values cross borders in process in their wire form even where they need not, as
+            the test kit has it. Default false.
         drain: Seconds that a stop waits for requests in flight. Default 30.
     """
 
@@ -33,3 +35,4 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     trust_unix: bool = True
     identity: str | None = None
     drain: float = 30.0
+    wire: bool = False

@@ -1,0 +1,54 @@
+# Every target sets up what it needs: Python 3.11 or later and make are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup test test-fast lint format bench docs demo assess clean
+
+help: ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Levada needs Python 3.11 or later; name one with: make PYTHON=python3.12 …")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch $@
+
+setup: $(VENV)/.dev ## Make .venv with all that development needs, pinned by hash
+
+test: setup ## Run all tests, with coverage
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
+
+test-fast: setup ## Run the tests that take seconds
+	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+
+lint: setup ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: setup ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.bench ## Run the benchmarks, or some: make bench NAME=http
+	$(BIN)/python -m benchmarks $(NAME)
+
+docs: setup ## Make the generated pages of docs/ anew
+	$(BIN)/python -m docs.generate
+
+demo: setup ## Order to cash on real orders: make demo [ORDERS=path]
+	@$(BIN)/python -m examples.order_to_cash.demo $(if $(ORDERS),--orders "$(ORDERS)")
+
+assess: setup ## Map, blueprint, 90-day plan and report of the bundled sample landscape
+	@$(BIN)/python -m levada.landscape.sample
+
+clean: ## Remove .venv and caches
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache htmlcov .coverage*
