@@ -18,11 +18,10 @@ from levada._errors import LevadaError
 from levada.process._calls import AGAIN, UNKNOWN, Call, Calls
 from levada.process._core import Broken, Core, Ended, Raised, Returned
 from levada.process._errors import HandlerFailed, RetriesExhausted, UndoFailed, UnknownOutcome
-from levada.process._ids import event_id, new_uuid, step_key
+from levada.process._ids import event_id, new_uuid
 from levada.process._journal import Entry, EntryKind, replay
+from levada.process._performing import perform
 from levada.process._protocol import (
-    Attempt,
-    Effect,
     Handler,
     Known,
     Performed,
@@ -34,6 +33,7 @@ from levada.process._protocol import (
 from levada.process._rows import CHANNEL, RunRow, add_entry, entries, guard, leave_lane, register
 from levada.process._states import State
 from levada.process._steps import Kind, Step
+from levada.process._undos import Undos
 from levada.process.run import Compensate
 from levada.store.protocol import Statement, Store, Unit
 
@@ -79,10 +79,7 @@ class Actor:
         self._waits: set[str] = set()
         self._flying: dict[str, asyncio.Task[None]] = {}
         self._core: Core | None = None
-        self._target: Step | None = None
-        self._done: list[tuple[Step, bytes]] = []
-        self._undone: set[str] = set()
-        self._undoing = False
+        self._undos = Undos(handler)
         self._problem: LevadaError | None = None
         self._seq = 0
         self._now = 0
@@ -135,8 +132,8 @@ class Actor:
         if journal:
             self._seq = journal[-1].seq + 1
         self._calls.recover(journal, self._waits)
-        self._remember(journal)
-        if self._undoing:
+        self._undos.recover(journal)
+        if self._undos.begun:
             self._undo_next(journal)
         else:
             self._core = Core(self._handler.start(row.given))
@@ -144,19 +141,6 @@ class Actor:
         if not fresh:
             for wait in await store.read("runs.waits_of_run", {"run": row.id}):
                 self.closed(wait["step"], wait["event"], wait["value"])
-
-    def _remember(self, journal: Sequence[Entry]) -> None:
-        for entry in journal:
-            if entry.kind is EntryKind.COMPENSATE:
-                self._undoing = True
-            elif entry.kind is EntryKind.UNDONE:
-                self._undone.add(entry.step)
-            elif entry.kind is EntryKind.KNOWN:
-                self._succeeded(entry)
-
-    def _succeeded(self, entry: Entry) -> None:
-        if "~" not in entry.step and not entry.operation.startswith(_OWN):
-            self._done.append((Step(entry.step, Kind.CALL, entry.operation, entry.arguments), entry.value))
 
     def _answer(self, core: Core, entry: Entry, step: Step) -> list[Step]:
         """Give an entry's answer to the core, in life and in replay alike."""
@@ -246,7 +230,7 @@ class Actor:
         del self._calls[step.id]
         entry = self._write(kind, step, value, value_type, attempt=call.failed + 1)
         if kind is EntryKind.KNOWN:
-            self._succeeded(entry)
+            self._undos.succeeded(entry)
         if self._core is not None and step.id in self._core.outstanding:
             self._answer(self._core, entry, step)
 
@@ -289,7 +273,7 @@ class Actor:
             return self._undo_next(())
         if core.ended is None:
             return False
-        return self._undo_ended(core) if self._undoing else self._main_ended(core.ended)
+        return self._undo_ended(core) if self._undos.begun else self._main_ended(core.ended)
 
     def _main_ended(self, ended: Ended) -> bool:
         """Whether the handler's end begins compensation."""
@@ -311,50 +295,38 @@ class Actor:
         self._unit.append(Statement("runs.waits_withdraw", {"run": run}))
         self._waits.clear()
         self._calls.drop_unbegun(self._flying)
-        self._undoing = True
+        self._undos.begun = True
         if self._core is not None:
             self._core.close()
         self._core = None
 
     def _undo_next(self, journal: Sequence[Entry]) -> bool:
-        """Begin, or take up again, the newest undo that remains. False: none remains."""
-        if any(not call_id.startswith("~") for call_id in self._calls):
+        """Begin, or take up again, the newest undo that remains. False: none remains, or calls are not known."""
+        if any(not step_id.startswith("~") for step_id in self._calls):
             return False
-        for step, value in reversed(self._done):
-            if step.id in self._undone or self._handler.operation(step.operation).effect is Effect.SAFE:
-                continue
-            work = self._handler.undo(step, value)
-            if work is None:
-                continue
-            path = f"~{step.id}"
-            self._target = step
-            self._core = Core(work, path)
-            mine = [e for e in journal if e.step.startswith((f"{path}/", f"{path}."))]
-            replay(self._core, mine, self._answer)
-            return True
-        return False
+        work = self._undos.next()
+        if work is None or self._undos.target is None:
+            return False
+        path = f"~{self._undos.target.id}"
+        self._core = Core(work, path)
+        replay(self._core, [e for e in journal if e.step.startswith((f"{path}/", f"{path}."))], self._answer)
+        return True
 
     def _undo_ended(self, core: Core) -> bool:
-        assert self._target is not None
-        target, ended = self._target, core.ended
+        """Whether the next undo can begin."""
+        ended, target = core.ended, self._undos.target
         if isinstance(ended, Returned):
             if any(step.kind is Kind.CALL for step in core.outstanding.values()):
                 return False
-            self._write(EntryKind.UNDONE, target)
-            self._undone.add(target.id)
+            self._write(EntryKind.UNDONE, self._undos.finished())
             core.close()
             self._core = None
-            return True
-        error = ended.error if isinstance(ended, Raised | Broken) else None
-        remaining = ", ".join(f"{s.operation} ({s.id})" for s, _ in reversed(self._done) if self._remains(s))
-        self._problem = UndoFailed(
-            operation=target.operation, step=target.id, reason=str(error), remaining=remaining
-        )
-        return False
-
-    def _remains(self, step: Step) -> bool:
-        operation = self._handler.operation(step.operation)
-        return step.id not in self._undone and operation.undoable
+        elif isinstance(ended, Raised | Broken) and target is not None:
+            reason = f"{type(ended.error).__name__}: {ended.error}"
+            self._problem = UndoFailed(
+                operation=target.operation, step=target.id, reason=reason, remaining=self._undos.remaining()
+            )
+        return True
 
     def _inline(self) -> None:
         """Answer what needs nobody else: it commits with this unit."""
@@ -451,30 +423,9 @@ class Actor:
     def _out(self, leave: Statement) -> None:
         self._unit.extend(leave_lane(self._row.lane, leave))
 
-    # -- performing
-
     async def _attempt(self, call: Call) -> None:
-        row, retry = self._row, call.operation.retry
-        attempt = Attempt(
-            run=row.id,
-            key=step_key(row.keyed, call.step.id),
-            number=call.failed + 1,
-            repeated=call.unknown,
-            deadline=self._now + round(retry.timeout * 1_000_000),
-            timeout=retry.timeout,
-            fence=row.fence,
-            initiator=row.initiator,
-            traceparent=row.traceparent,
-        )
-        try:
-            async with asyncio.timeout(retry.timeout):
-                outcome = await self._host.performer.perform(call.step, attempt)
-        except TimeoutError:
-            outcome = Unknown(f"no answer within {retry.timeout:g} s")
-        except Exception as error:  # what was done before it was raised is not known
-            outcome = Unknown(f"{type(error).__name__}: {error}")
+        outcome = await perform(self._host.performer, self._row, call, self._now)
         self._inbox.put_nowait((call.step.id, outcome))
 
 
 _INLINE = frozenset((Kind.NOW, Kind.UUID, Kind.RANDOM, Kind.PUBLISH))
-_OWN = ("run.", "await ", "publish ")

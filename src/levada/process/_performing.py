@@ -1,0 +1,36 @@
+"""One attempt of one call."""
+
+from __future__ import annotations
+
+import asyncio
+
+from levada.process._calls import Call
+from levada.process._ids import step_key
+from levada.process._protocol import Attempt, Performed, Performer, Unknown
+from levada.process._rows import RunRow
+
+__all__ = ["perform"]
+
+
+async def perform(performer: Performer, row: RunRow, call: Call, now: int) -> Performed:
+    """Make one attempt under a deadline of its own; ``now`` is the store's time, microseconds UTC."""
+    retry = call.operation.retry
+    attempt = Attempt(
+        run=row.id,
+        key=step_key(row.keyed, call.step.id),
+        number=call.failed + 1,
+        repeated=call.unknown,
+        deadline=now + round(retry.timeout * 1_000_000),
+        timeout=retry.timeout,
+        fence=row.fence,
+        initiator=row.initiator,
+        traceparent=row.traceparent,
+    )
+    try:
+        async with asyncio.timeout(retry.timeout):
+            return await performer.perform(call.step, attempt)
+    except TimeoutError:
+        return Unknown(f"no answer within {retry.timeout:g} s")
+    except Exception as error:
+        # What was done before it was raised is not known.
+        return Unknown(f"{type(error).__name__}: {error}")
