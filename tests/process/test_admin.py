@@ -142,3 +142,34 @@ async def test_a_durable_operation_starts_once_a_key(world, call):
     done = await start(world.store, code, caller="app", key="k", data=b'{"n":1}', initiator="ann")
     assert (done.state, done.result) == ("done", b"1")
     assert world.legacy.done == ["hold", "hold"]
+
+
+@pytest.mark.parametrize("where", ["handler", "wrapped", "undo"])
+async def test_a_refusal_that_made_it_stuck_is_asked_anew_after_resume(
+    world, call, event, admin, outcomes, where
+):
+    async def fulfil(_):
+        await call("hold")
+        if where == "undo":
+            raise run.Compensate("no")
+        try:
+            await call("ship")
+        except outcomes.declined as refused:
+            if where == "wrapped":
+                raise RuntimeError("cannot ship") from refused
+            raise
+
+    async def release(result):
+        await call("ship")
+
+    world.code(fulfil, undos={"hold": release})
+    world.legacy.faults["ship"] = lambda attempt: outcomes.refused(b"forbidden", declared=where == "undo")
+    worker, run_id = await stuck_run(world, event)
+    await admin.resume(run_id, "ann")
+    await worker.settle()
+    assert (await world.run())["state"] == "stuck"
+    world.legacy.faults.clear()
+    await admin.resume(run_id, "ann")
+    await worker.settle()
+    assert (await world.run())["state"] == ("compensated" if where == "undo" else "done")
+    assert world.legacy.done == ["hold", "ship"]

@@ -108,7 +108,7 @@ def test_the_first_problem_of_a_gather_is_raised_as_itself():
     core.start()
     problem = Refused()
     core.refuse("1/0", problem)
-    assert core.ended == Raised(problem, declared=True)
+    assert core.ended == Raised(problem, declared=True, step="1/0")
 
 
 def test_a_problem_of_the_handler_is_not_declared():

@@ -19,7 +19,7 @@ from levada.process._calls import AGAIN, UNKNOWN, Call, Calls
 from levada.process._core import Broken, Core, Ended, Raised, Returned
 from levada.process._errors import HandlerFailed, RetriesExhausted, UndoFailed, UnknownOutcome
 from levada.process._ids import event_id, new_uuid
-from levada.process._journal import Entry, EntryKind, replay
+from levada.process._journal import Entry, EntryKind, replay, standing
 from levada.process._performing import perform
 from levada.process._protocol import (
     Handler,
@@ -131,6 +131,7 @@ class Actor:
         self._now = await store.now()
         if journal:
             self._seq = journal[-1].seq + 1
+        journal = standing(journal)
         self._calls.recover(journal, self._waits)
         self._undos.recover(journal)
         if self._undos.begun:
@@ -283,6 +284,7 @@ class Actor:
             if ended.declared or isinstance(ended.error, Compensate):
                 self._begin_undo(ended.error)
                 return True
+            self._void(ended)
             self._problem = HandlerFailed(error=f"{type(ended.error).__name__}: {ended.error}")
         return False
 
@@ -322,11 +324,17 @@ class Actor:
             core.close()
             self._core = None
         elif isinstance(ended, Raised | Broken) and target is not None:
+            self._void(ended)
             reason = f"{type(ended.error).__name__}: {ended.error}"
             self._problem = UndoFailed(
                 operation=target.operation, step=target.id, reason=reason, remaining=self._undos.remaining()
             )
         return True
+
+    def _void(self, ended: Raised | Broken) -> None:
+        """Note whose refusal this was: resumed, the run asks it anew instead of failing again."""
+        if isinstance(ended, Raised) and ended.step is not None:
+            self._write(EntryKind.VOID, Step(ended.step, Kind.CALL, "run.void", b""))
 
     def _inline(self) -> None:
         """Answer what needs nobody else: it commits with this unit."""

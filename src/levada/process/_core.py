@@ -43,10 +43,14 @@ class Returned(Struct, frozen=True):
 
 
 class Raised(Struct, frozen=True):
-    """The handler raised. ``declared``: the problem came, as it is, from a call that declares it."""
+    """The handler raised. ``declared``: the problem came, as it is, from a call that declares it.
+
+    ``step``: the call whose refusal it is, or comes from.
+    """
 
     error: BaseException
     declared: bool
+    step: str | None = None
 
 
 class Broken(Struct, frozen=True):
@@ -134,7 +138,7 @@ class Core:
         self._ready: deque[tuple[_Branch, Any, BaseException | None]] = deque()
         self._asking: dict[str, _Branch] = {}
         self._new: dict[str, Step] = {}
-        self._refusals: list[BaseException] = []
+        self._problems: dict[int, tuple[str, BaseException, bool]] = {}
         self._generators: list[AsyncGenerator[Any, Any]] = []
         self._loop = ForeignLoop(self._foreign)
         self._closed = False
@@ -162,6 +166,8 @@ class Core:
             KeyError: No such step is outstanding.
         """
         del self.outstanding[step]
+        if error is not None:
+            self._problems.setdefault(id(error), (step, error, False))
         branch = self._asking.pop(step, None)
         if branch is None:
             return []
@@ -173,7 +179,7 @@ class Core:
 
     def refuse(self, step: str, problem: BaseException) -> list[Step]:
         """Answer a step with a problem that its operation declares."""
-        self._refusals.append(problem)
+        self._problems[id(problem)] = (step, problem, True)
         return self.give(step, error=problem)
 
     def withdrawn(self) -> list[str]:
@@ -282,8 +288,7 @@ class Core:
             return
         join = branch.parent
         if join is None:
-            declared = error is not None and any(error is refusal for refusal in self._refusals)
-            self.ended = Returned(value) if error is None else Raised(error, declared)
+            self.ended = Returned(value) if error is None else self._raised(error)
             return
         join.results[branch.slot] = value
         join.left -= 1
@@ -293,6 +298,15 @@ class Core:
             self._drop(other)
         join.owner.join = None
         self._ready.append((join.owner, (branch.slot, value) if join.race else join.results, error))
+
+    def _raised(self, error: BaseException) -> Raised:
+        found = self._problems.get(id(error))
+        if found is not None:
+            return Raised(error, declared=found[2], step=found[0])
+        cause: BaseException | None = error
+        while cause is not None and id(cause) not in self._problems:
+            cause = cause.__cause__ or cause.__context__
+        return Raised(error, declared=False, step=None if cause is None else self._problems[id(cause)][0])
 
     def _drop(self, branch: _Branch) -> None:
         """End a branch without an answer."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
@@ -11,7 +11,7 @@ from levada.process._core import Broken, Core
 from levada.process._errors import RunChanged
 from levada.process._steps import Step
 
-__all__ = ["FORMAT", "Entry", "EntryKind", "replay"]
+__all__ = ["FORMAT", "Entry", "EntryKind", "replay", "standing"]
 
 FORMAT = 1
 """The version of the journal's rows that this code writes; it reads this and all former ones."""
@@ -27,9 +27,11 @@ class EntryKind(StrEnum):
     FAILED = "failed"  # any other definite refusal
     COMPENSATE = "compensate"  # from here on the run is undone
     UNDONE = "undone"  # the undo of a step has ended
+    VOID = "void"  # the refusal of a step made the run stuck: once resumed, it is asked anew
     RESUMED = "resumed"  # an operator let a stuck run try again
 
 
+_REFUSALS = (EntryKind.REFUSED, EntryKind.FAILED)
 ANSWERS = frozenset((EntryKind.KNOWN, EntryKind.REFUSED, EntryKind.FAILED))
 
 
@@ -48,7 +50,7 @@ class Entry(Struct, frozen=True):
     at: int = 0
 
 
-def replay(core: Core, entries: Iterable[Entry], answer: Callable[[Core, Entry, Step], list[Step]]) -> None:
+def replay(core: Core, entries: Sequence[Entry], answer: Callable[[Core, Entry, Step], list[Step]]) -> None:
     """Bring a core to where its journal ends. Nothing is performed.
 
     Afterwards `core.outstanding` holds what may now be done live, or `core.ended` tells that the
@@ -77,6 +79,13 @@ def replay(core: Core, entries: Iterable[Entry], answer: Callable[[Core, Entry, 
             continue
         if _differs(core, entry, core.outstanding.get(entry.step) or core.given_up.get(entry.step)):
             return
+
+
+def standing(journal: Sequence[Entry]) -> list[Entry]:
+    """A journal without the refusals that made its run stuck and that an operator let be asked anew."""
+    resumed = max((e.seq for e in journal if e.kind is EntryKind.RESUMED), default=-1)
+    void = {e.step: e.seq for e in journal if e.kind is EntryKind.VOID and e.seq < resumed}
+    return [e for e in journal if not (e.kind in _REFUSALS and e.seq < void.get(e.step, -1))]
 
 
 def _differs(core: Core, entry: Entry, step: Step | None) -> bool:

@@ -100,7 +100,7 @@ _STATES = {
 def _steps(journal: Iterable[Entry], withdrawn: set[str]) -> dict[str, StepShown]:
     steps: dict[str, StepShown] = {}
     for entry in journal:
-        if not entry.step:
+        if not entry.step or entry.kind is EntryKind.VOID:
             continue
         if entry.kind is EntryKind.UNDONE:
             steps[entry.step] = replace(steps[entry.step], state="undone")
