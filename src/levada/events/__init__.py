@@ -9,6 +9,7 @@ from levada.events.delivery import Delivery, Park, Retry, Sink
 from levada.events.dispatcher import Dispatcher, LogGap, Reader, ReaderFenced
 from levada.events.envelope import Envelope, EnvelopeMalformed
 from levada.events.filter import Filter, FilterFailed, FilterMalformed, Miss
+from levada.events.housekeeping import Tidied, tidy
 from levada.events.log import CHANNEL, Log, Record, RecordUnreadable, Topic, TopicUnknown
 from levada.events.publish import Held, HeldClosed, event_id
 from levada.events.relay import Relay, RelayFenced, RelayRewound
@@ -49,8 +50,10 @@ __all__ = [
     "SubscriptionUnknown",
     "Subscriptions",
     "Superseded",
+    "Tidied",
     "Topic",
     "TopicUnknown",
     "WhyMissing",
     "event_id",
+    "tidy",
 ]
