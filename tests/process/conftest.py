@@ -164,7 +164,7 @@ class Legacy:
 class Outbox:
     notify = ()
 
-    def statements(self, step, event_id, given):
+    def statements(self, step, event_id, given, now):
         event_type, key, data, _ = step.payload
         return [Statement("test.publish", {"id": event_id, "type": event_type, "key": key, "data": data})]
 

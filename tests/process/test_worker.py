@@ -315,3 +315,14 @@ async def test_served_by_a_loop_and_drained(world, call, event):
     assert (run_row["state"], run_row["worker"]) == ("scheduled", None)
     await world.worker().settle()
     assert world.legacy.done == ["slow", "next"]
+
+
+async def test_waiting_for_what_is_not_declared_is_stuck_instead_of_for_ever(world, call, event):
+    async def fulfil(_):
+        await await_step("Shipped", "k")
+
+    world.code(fulfil)
+    await world.happen(event("e-1"))
+    await world.worker().settle()
+    stuck = await world.run()
+    assert (stuck["state"], stuck["problem"]) == ("stuck", "LV1514")

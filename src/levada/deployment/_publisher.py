@@ -49,7 +49,7 @@ class StepPublisher:
     def __init__(self, log: Log) -> None:
         self._log = log
 
-    def statements(self, step: Step, event_id: str, given: RunInput) -> Sequence[Statement]:
+    def statements(self, step: Step, event_id: str, given: RunInput, now: int) -> Sequence[Statement]:
         """What commits together with the step's entry."""
         _, _, _, (kind, event) = step.payload
         envelope = envelope_of(
@@ -57,7 +57,7 @@ class StepPublisher:
             event,
             event_id=event_id,
             source=f"/runs/{given.run}",
-            now=given.time,
+            now=now,
             traceparent=given.traceparent,
             initiator=given.initiator,
         )

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from levada._errors import LevadaError
 from levada.process._calls import AGAIN, UNKNOWN, Call, Calls
 from levada.process._core import Broken, Core, Ended, Raised, Returned
-from levada.process._errors import HandlerFailed, RetriesExhausted, UndoFailed, UnknownOutcome
+from levada.process._errors import HandlerFailed, NotAwaited, RetriesExhausted, UndoFailed, UnknownOutcome
 from levada.process._ids import event_id, new_uuid
 from levada.process._journal import Entry, EntryKind, replay, standing
 from levada.process._performing import perform
@@ -357,7 +357,7 @@ class Actor:
             return repr(random.random()).encode()
         identity = event_id(self._row.keyed, step.id)
         self._notify = tuple(self._host.publisher.notify)
-        self._unit.extend(self._host.publisher.statements(step, identity, self._row.given))
+        self._unit.extend(self._host.publisher.statements(step, identity, self._row.given, self._now))
         return identity.encode()
 
     def _withdraw(self) -> None:
@@ -401,6 +401,9 @@ class Actor:
             return
         for step in self._core.outstanding.values():
             if step.kind in (Kind.WAIT, Kind.SLEEP) and step.id not in self._waits:
+                if step.kind is Kind.WAIT and step.payload[0] not in self._handler.awaits:
+                    self._problem = NotAwaited(code=self._row.code, type=step.payload[0], step=step.id)
+                    return
                 self._waits.add(step.id)
                 self._write(EntryKind.INTENT, step, value_type=step.kind)
                 self._unit.extend(register(self._row.id, step))

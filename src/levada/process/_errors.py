@@ -9,6 +9,7 @@ __all__ = [
     "HandlerFailed",
     "HandlerMissing",
     "KeyReused",
+    "NotAwaited",
     "NotInRun",
     "RetriesExhausted",
     "RunChanged",
@@ -17,7 +18,6 @@ __all__ = [
     "UndoFailed",
     "UnknownOutcome",
     "WhyMissing",
-    "WrongPlace",
     "WrongState",
 ]
 
@@ -86,5 +86,7 @@ class KeyReused(LevadaError, code="LV1513"):
     """The idempotency key {key} was used before with other arguments. Use a new key for a new request."""
 
 
-class WrongPlace(LevadaError, code="LV1514"):
-    """{what} cannot be used in a run that is being undone."""
+class NotAwaited(LevadaError, code="LV1514"):
+    """{code} waits for {type} at step {step}, which no `Awaits` port of it declares: such events are not taken in.
+    Declare the port and wait through it.
+    """

@@ -213,8 +213,11 @@ class Publisher(Protocol):
         """The channels to wake after a commit that published."""
         ...
 
-    def statements(self, step: Step, event_id: str, given: RunInput) -> Sequence[Statement]:
-        """What commits together with the step's entry. ``event_id`` is the same at every replay."""
+    def statements(self, step: Step, event_id: str, given: RunInput, now: int) -> Sequence[Statement]:
+        """What commits together with the step's entry.
+
+        ``event_id`` is the same at every replay; ``now`` is the store's time, microseconds UTC.
+        """
         ...
 
 
