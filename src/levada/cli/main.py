@@ -1,0 +1,144 @@
+"""The verbs of ``levada`` and what happens to their errors.
+
+Exit codes: 0 done; 1 it did not succeed, the message says why; 2 the command line or
+the configuration is wrong; 3 something was found that needs a person (parked events,
+stuck runs, failed checks); 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "new": ("levada.cli.new:new", "Make a project that runs and is tested."),
+    "run": ("levada.cli.run:run", "Serve the app of levada.toml, without a gateway."),
+    "up": ("levada.cli.up:up", "Serve the app behind the gateway: Envoy, keys, limits, access log."),
+    "describe": ("levada.cli.describe:describe", "Show the network: APIs, dependencies, events."),
+    "client": ("levada.cli.client:client", "Write the typed contract of an API for its consumers."),
+    "adopt": (
+        "levada.cli.adopt:adopt",
+        "Write a contract from an OpenAPI document, a WSDL, a database or a recording.",
+    ),
+    "db": ("levada.cli.db:app", "The store: its schema and state."),
+    "events": ("levada.cli.events:app", "The log, subscriptions, parked events, replay."),
+    "runs": ("levada.cli.runs:app", "Durable runs: list, show, resume, compensate."),
+    "keys": ("levada.cli.keys:app", "API keys of consumers: create, list, rotate, revoke."),
+    "gateway": ("levada.cli.gateway:app", "The gateway's configuration: render, status."),
+    "audit": ("levada.cli.audit:app", "Who did what, and whether the chain is whole."),
+    "doctor": ("levada.cli.doctor:doctor", "Check this machine and this deployment."),
+    "map": ("levada.cli.map:map_", "Map an integration landscape from what is at hand."),
+    "review": ("levada.cli.review:review", "Accept or reject suggested merges of systems."),
+    "blueprint": (
+        "levada.cli.blueprint:blueprint",
+        "Choose the APIs and topics that pay, and say what stays.",
+    ),
+    "plan": ("levada.cli.plan:plan", "Make the 90-day plan, and check what is really done."),
+    "report": ("levada.cli.report:report", "Write the report for the board."),
+}
+"""Verb -> (where it is, what it does). The help is made of this alone, so that it comes at once."""
+
+GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Build", ("new", "run", "up", "describe", "client", "adopt")),
+    ("Operate", ("db", "events", "runs", "keys", "gateway", "audit", "doctor")),
+    ("Map and plan", ("map", "review", "blueprint", "plan", "report")),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _dispatch(given)
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        # Whoever read our output has enough; a second error at exit would confuse.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    raise SystemExit(code)
+
+
+def _dispatch(given: list[str]) -> int:
+    if not given or given[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if given[0] in ("--version", "-V"):
+        from levada import __version__
+
+        print(f"levada {__version__}")
+        return 0
+    verb = given[0]
+    if verb not in COMMANDS:
+        return _unknown(verb)
+    return _call(verb, given[1:])
+
+
+def _call(verb: str, rest: list[str]) -> int:
+    import importlib
+
+    from cyclopts import App, CycloptsError
+
+    from levada._errors import LevadaError
+
+    where, doc = COMMANDS[verb]
+    module, _, name = where.partition(":")
+    command = getattr(importlib.import_module(module), name)
+    if isinstance(command, App):
+        app = command
+        app.name = (f"levada {verb}",)
+        app.help = app.help or doc
+    else:
+        app = App(name=f"levada {verb}", help_format="markdown", version_flags=())
+        app.default(command)
+    try:
+        result = app(rest, exit_on_error=False, print_error=True, result_action="return_value")
+    except CycloptsError:
+        return 2
+    except LevadaError as error:
+        return _tell(error, json="--json" in rest)
+    return result if isinstance(result, int) and not isinstance(result, bool) else 0
+
+
+def _tell(error: Exception, *, json: bool) -> int:
+    from levada._errors import LevadaError
+
+    code = error.code if isinstance(error, LevadaError) else "LV1000"
+    message = error.message if isinstance(error, LevadaError) else str(error)
+    if json:
+        import msgspec
+
+        print(msgspec.json.encode({"error": {"code": code, "message": message}}).decode())
+    else:
+        from rich.console import Console
+
+        console = Console(stderr=True, highlight=False)
+        console.print(f"[bold red]{code}[/] ", end="")
+        console.print(message, markup=False)
+    return 2 if code.startswith(("LV11", "LV12", "LV18")) else 1
+
+
+def _unknown(verb: str) -> int:
+    import difflib
+
+    near = difflib.get_close_matches(verb, COMMANDS, 1)
+    hint = f" Did you mean `levada {near[0]}`?" if near else " `levada --help` lists them."
+    print(f"There is no command {verb!r}.{hint}", file=sys.stderr)
+    return 2
+
+
+def _help() -> str:
+    lines = [
+        "Usage: levada COMMAND [OPTIONS]",
+        "",
+        "From point-to-point integrations to a layered network of APIs and events.",
+    ]
+    for title, verbs in GROUPS:
+        lines += ["", f"{title}:"]
+        lines += [f"  {verb:<11}{COMMANDS[verb][1]}" for verb in verbs]
+    lines += ["", "`levada COMMAND --help` tells more. Every command that shows something takes --json."]
+    return "\n".join(lines)
