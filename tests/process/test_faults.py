@@ -365,3 +365,56 @@ async def test_timers_are_closed_in_bounded_batches(world, call, event):
     assert world.store.db.execute(closed).fetchone()[0] == 10
     await worker.settle()
     assert set((await world.states()).values()) == {"done"}
+
+
+programs = st.recursive(
+    st.sampled_from(["call", "sleep", "now", "publish"]),
+    lambda inner: st.tuples(
+        st.sampled_from(["gather", "race"]), st.lists(st.lists(inner, max_size=3), min_size=1, max_size=3)
+    ),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(program=st.lists(programs, max_size=4), places=st.lists(st.integers(1, 25), max_size=3))
+def test_any_program_crashed_anywhere_comes_to_its_end(
+    tmp_path_factory, call, event, make_world, program, places
+):
+    """No crash makes replay differ from life, loses a step or repeats an effect."""
+
+    async def interpret(items, counted):
+        for item in items:
+            if item == "call":
+                counted.append(await call("op", after=len(counted)))
+            elif item == "sleep":
+                await run.sleep(5)
+            elif item == "now":
+                counted.append((await run.now()).isoformat())
+            elif item == "publish":
+                await publish_step("Told", None, b"{}")
+            else:
+                how = run.gather if item[0] == "gather" else run.race
+                counted.append(await how(*(interpret(branch, counted) for branch in item[1])))
+
+    async def go():
+        async with make_world(tmp_path_factory.mktemp("w")) as world:
+            code = world.code(lambda _: interpret(program, []))
+            await world.happen(event("e-1"))
+            for at in [*places, 10**9]:
+                bomb = Bomb(world, at)
+                worker = world.worker(code)
+                for _ in range(60):
+                    if await crashing(world, worker) or (await world.run())["state"] == "done":
+                        break
+                    world.advance(6)
+                bomb.defuse()
+                world.advance(worker.settings.lease + 1)
+            finished = await world.run()
+            assert (finished["state"], finished["reason"]) == ("done", None)
+            calls = world.store.db.execute(
+                "SELECT count(DISTINCT step) FROM levada_journal WHERE kind = 'known' AND operation = 'op'"
+            ).fetchone()[0]
+            assert len(world.legacy.done) == calls
+
+    asyncio.run(go())
