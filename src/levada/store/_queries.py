@@ -24,6 +24,19 @@ class Query(Struct, frozen=True):
     positional: str
     names: tuple[str, ...]
 
+    @property
+    def kind(self) -> str:
+        """``read``, ``write``, or ``mixed``: one that may change more than the rows it counts."""
+        first = self.text.split(None, 1)[0].upper()
+        if first in ("INSERT", "UPDATE", "DELETE"):
+            return "write"
+        return "read" if first == "SELECT" else "mixed"
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change something."""
+        return self.kind != "read"
+
 
 class Migration(Struct, frozen=True):
     """One numbered change of the schema."""
@@ -55,7 +68,9 @@ def _query(name: str, body: str) -> Query:
             return match[0]
         if match[1] not in names:
             names.append(match[1])
-        return f"${names.index(match[1]) + 1}"
+        place = f"${names.index(match[1]) + 1}"
+        # Its type is known, and servers need not guess it from what stands beside it.
+        return f"CAST({place} AS bigint)" if match[1] == "now" else place
 
     positional = _PARAMETER.sub(number, text)
     return Query(name, text, positional, tuple(names))

@@ -43,12 +43,57 @@ class AuditRow(Struct, frozen=True):
         fields = [self.seq, self.at, self.who, self.action, self.target, self.why, self.before, self.after]
         return hashlib.sha256(self.prev + msgspec.msgpack.encode(fields)).digest()
 
+    def changed(self, *, before: Any = None, after: Any = None) -> AuditRow:
+        """The row with what was there before and after."""
+        row = msgspec.structs.replace(self, before=_json(before), after=_json(after), hash=b"")
+        return msgspec.structs.replace(row, hash=row.computed())
+
+    def statement(self) -> Statement:
+        """The statement that appends it; refuses its unit if another row came first."""
+        return Statement("audit.add", msgspec.structs.asdict(self), 1)
+
+    def shown(self) -> dict[str, Any]:
+        """The row as people read it."""
+        decode = msgspec.json.decode
+        return {
+            "seq": self.seq,
+            "at": self.at,
+            "who": self.who,
+            "action": self.action,
+            "target": self.target,
+            "why": self.why,
+            "before": None if self.before is None else decode(self.before),
+            "after": None if self.after is None else decode(self.after),
+            "hash": self.hash.hex(),
+        }
+
+
+def _json(value: Any) -> bytes | None:
+    return None if value is None else msgspec.json.encode(value)
+
 
 class Audit:
     """The audit of a store. May be called concurrently."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+
+    async def next(
+        self,
+        *,
+        who: str,
+        action: str,
+        target: str,
+        why: str | None = None,
+        before: Any = None,
+        after: Any = None,
+    ) -> AuditRow:
+        """The next row of the chain, not yet written: its statement belongs in the unit of the change."""
+        rows = await self._store.read("audit.last")
+        seq, prev = (rows[0]["seq"] + 1, bytes(rows[0]["hash"])) if rows else (1, _START)
+        at = await self._store.now()
+        row = AuditRow(seq, at, who, action, target, why or None, None, None, prev, b"")
+        return row.changed(before=before, after=after)
 
     async def add(
         self,
@@ -60,27 +105,10 @@ class Audit:
         before: Any = None,
         after: Any = None,
     ) -> AuditRow:
-        """Append a row; durable when it returns."""
+        """Append a row by itself; durable when it returns."""
         while True:
-            rows = await self._store.read("audit.last")
-            seq, prev = (rows[0]["seq"] + 1, bytes(rows[0]["hash"])) if rows else (1, _START)
-            encode = msgspec.json.encode
-            row = AuditRow(
-                seq=seq,
-                at=await self._store.now(),
-                who=who,
-                action=action,
-                target=target,
-                why=why,
-                before=None if before is None else encode(before),
-                after=None if after is None else encode(after),
-                prev=prev,
-                hash=b"",
-            )
-            row = msgspec.structs.replace(row, hash=row.computed())
-            if (
-                await self._store.commit(Unit([Statement("audit.add", msgspec.structs.asdict(row), 1)]))
-            ).committed:
+            row = await self.next(who=who, action=action, target=target, why=why, before=before, after=after)
+            if (await self._store.commit(Unit([row.statement()]))).committed:
                 return row
 
     async def rows(self, start: int = 1) -> AsyncIterator[AuditRow]:

@@ -1,0 +1,1 @@
+"""Real servers for tests, each started in a directory of its own on a random port."""
