@@ -28,7 +28,7 @@ from levada.events.log import Log
 from levada.events.publish import Held, event_id
 from levada.events.relay import Relay
 from levada.events.subscription import Subscriptions
-from levada.process.sink import ArrivalSink, RunSink
+from levada.process.sink import WAKES, ArrivalSink, RunSink
 from levada.process.start import start
 from levada.process.worker import Settings as WorkerSettings
 from levada.process.worker import Worker, missing_handlers
@@ -90,7 +90,7 @@ class StoreRuntime:
         await self._outboxes()
         sinks = await self._sinks()
         await missing_handlers(self.store, self.codes)
-        self.dispatcher = Dispatcher(self.log, sinks, poll=self.settings.poll)
+        self.dispatcher = Dispatcher(self.log, sinks, poll=self.settings.poll, wakes=WAKES)
         self.worker = Worker(
             self.store, self.codes, ProxyPerformer(), StepPublisher(self.log), self.settings.worker
         )
