@@ -9,8 +9,10 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from levada._errors import LevadaError
-from levada.landscape.importers.protocol import Context, Finishes, Importer, Item, Malformed, SourceFile
-from levada.network.graph import Finding, Flow, Network, Node
+from levada.landscape._hosts import resolve_hosts
+from levada.landscape._sink import Sink
+from levada.landscape.importers.protocol import Context, Finishes, Importer, Malformed, SourceFile
+from levada.network.graph import Finding, Network
 
 __all__ = ["FileReport", "Mapped", "NoSuchFolder", "Progress", "map_folders"]
 
@@ -74,26 +76,26 @@ def map_folders(
 
         use = importers()
     chosen = list(use)
-    network = Network()
+    sink = Sink()
     reports: list[FileReport] = []
-    files = list(_walk([Path(p) for p in paths], network))
+    files = list(_walk([Path(p) for p in paths], sink))
     context = Context(files)
     for done, file in enumerate(files):
         if progress:
             progress(done, len(files), file.source)
-        reports.append(_read(file, chosen, context, network))
+        reports.append(_read(file, chosen, context, sink))
         file.forget()
     for importer in chosen:
         if isinstance(importer, Finishes):
             context.importer = importer.name
-            _take(network, importer.finish(context))
-    _take(network, context.topic_flows())
+            sink.take(importer.finish(context))
+    sink.take(context.topic_flows())
     if progress:
         progress(len(files), len(files), "")
-    return Mapped(network=network, files=reports)
+    return Mapped(network=resolve_hosts(sink.network), files=reports)
 
 
-def _walk(paths: Sequence[Path], network: Network) -> Iterator[SourceFile]:
+def _walk(paths: Sequence[Path], sink: Sink) -> Iterator[SourceFile]:
     count = 0
     for given in paths:
         if not given.exists():
@@ -110,11 +112,11 @@ def _walk(paths: Sequence[Path], network: Network) -> Iterator[SourceFile]:
                 source = prefix + path.relative_to(root).as_posix()
                 trouble = _unfit(path, root)
                 if trouble:
-                    network.add_finding(Finding("skipped-file", "warning", trouble, source))
+                    sink.add(Finding("skipped-file", "warning", trouble, source))
                     continue
                 count += 1
                 if count > MAX_FILES:
-                    network.add_finding(
+                    sink.add(
                         Finding("skipped-file", "error", f"more than {MAX_FILES:,} files; the rest is not read", source)
                     )
                     return
@@ -132,42 +134,34 @@ def _unfit(path: Path, root: Path) -> str | None:
     return None if os.access(path, os.R_OK) else "not readable by this user"
 
 
-def _read(file: SourceFile, chosen: Sequence[Importer], context: Context, network: Network) -> FileReport:
+def _read(file: SourceFile, chosen: Sequence[Importer], context: Context, sink: Sink) -> FileReport:
     try:
         ranked = sorted(((i.recognise(file), -n, i) for n, i in enumerate(chosen)), key=lambda r: r[:2], reverse=True)
     except (OSError, Malformed, EOFError) as exc:
-        network.add_finding(Finding("unreadable-file", "warning", str(exc), file.source))
+        sink.add(Finding("unreadable-file", "warning", str(exc), file.source))
         return FileReport(file.source, skipped="unreadable")
     confidence, _, importer = ranked[0]
     if confidence <= 0:
         return FileReport(file.source, skipped="not recognised")
     if len(ranked) > 1 and ranked[1][0] == confidence:
-        network.add_finding(
+        sink.add(
             Finding(
                 "ambiguous-format", "info",
                 f"read as {importer.name}; {ranked[1][2].name} was as likely", file.source,
             )
         )  # fmt: skip
     context.importer = importer.name
+    network = sink.network
     before = len(network.nodes), len(network.flows)
     try:
-        _take(network, importer.read(file, context))
+        sink.take(importer.read(file, context))
     except (Malformed, OSError, EOFError, UnicodeError, RecursionError) as exc:
-        network.add_finding(
+        sink.add(
             Finding("malformed-file", "warning", f"{importer.name}: {exc}", file.source, getattr(exc, "line", None))
         )
+    sink.scan(file)
     for note in file.notes:
-        network.add_finding(Finding("encoding", "info", note, file.source))
+        sink.add(Finding("encoding", "info", note, file.source))
     return FileReport(
         file.source, importer.name, confidence, len(network.nodes) - before[0], len(network.flows) - before[1]
     )
-
-
-def _take(network: Network, items: Iterable[Item]) -> None:
-    for item in items:
-        if isinstance(item, Node):
-            network.add_node(item)
-        elif isinstance(item, Flow):
-            network.add_flow(item)
-        else:
-            network.add_finding(item)

@@ -20,6 +20,9 @@ __all__ = ["Context", "Finishes", "Importer", "Item", "Malformed", "SourceFile",
 _BUILT_IN = (
     "tables:CsvFolder",
     "tables:NetworkText",
+    "nais:Nais",
+    "compose:Compose",
+    "kubernetes:Kubernetes",
 )
 
 

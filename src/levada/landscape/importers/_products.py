@@ -1,0 +1,77 @@
+"""Products known by host or connector word; the list is data (``products.toml``)."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import cast
+
+from msgspec import Struct
+
+from levada.network.graph import Kind
+
+__all__ = ["Product", "by_host", "by_word", "kind_of_image"]
+
+
+class Product(Struct, frozen=True):
+    """A product of the list."""
+
+    id: str
+    name: str
+    kind: Kind
+    hosts: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+@cache
+def _all() -> dict[str, Product]:
+    data = tomllib.loads(files("levada.landscape.importers").joinpath("products.toml").read_text("utf-8"))
+    out: dict[str, Product] = {}
+    for key, row in data["products"].items():
+        out[key] = Product(
+            key, row["name"], cast("Kind", row["kind"]), tuple(row.get("hosts", ())), tuple(row.get("words", ()))
+        )
+    return out
+
+
+@cache
+def _words() -> dict[str, Product]:
+    return {_flat(w): p for p in _all().values() for w in (*p.words, p.id)}
+
+
+@cache
+def _hosts() -> dict[str, Product]:
+    return {h: p for p in _all().values() for h in p.hosts}
+
+
+def by_word(word: str) -> Product | None:
+    """The product of a connector's word (``salesforce``, ``googleSheets``, ``aws2-s3-sink``), or None."""
+    return _words().get(_flat(word))
+
+
+def by_host(host: str) -> Product | None:
+    """The product a host belongs to, by itself or its longest listed parent domain; regional AWS names too."""
+    host = host.lower().rstrip(".")
+    aws = re.fullmatch(r"(?:.*\.)?([a-z0-9-]+?)(?:[.-](?:[a-z]{2}-[a-z]+-\d))?\.amazonaws\.com(?:\.cn)?", host)
+    if aws and (found := by_word(f"aws-{aws[1]}")):
+        return found
+    parts = host.split(".")
+    for start in range(len(parts) - 1):
+        if found := _hosts().get(".".join(parts[start:])):
+            return found
+    return None
+
+
+def kind_of_image(image: str) -> Kind | None:
+    """``db`` or ``broker`` where a container's image is that of one, else None."""
+    name = image.split("@")[0].rpartition("/")[2].split(":")[0]
+    product = by_word(name)
+    if product is None and name in ("cp-kafka", "kafka-native", "bitnami-kafka", "cp-server"):
+        return "broker"
+    return product.kind if product and product.kind in ("db", "broker") else None
+
+
+def _flat(word: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", word.lower())

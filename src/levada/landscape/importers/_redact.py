@@ -1,0 +1,117 @@
+"""Secrets: found, told, and never stored. The formats are data: a name and a pattern each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["FORMATS", "redact", "redact_value", "secrets_in"]
+
+FORMATS: tuple[tuple[str, str], ...] = (
+    ("private key", r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----[\s\S]{0,20000}?(?:-----END [A-Z0-9 ]+-----|\Z)"),
+    ("AWS access key id", r"\b(?:AKIA|ASIA|AGPA|AIDA|AROA)[A-Z0-9]{16}\b"),
+    ("AWS secret key", r"(?i:aws.{0,20}secret.{0,20}?[\"'=:\s]{1,5})[A-Za-z0-9/+]{40}\b"),
+    ("GitHub token", r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b"),
+    ("GitHub fine-grained token", r"\bgithub_pat_[A-Za-z0-9_]{22,255}\b"),
+    ("GitLab token", r"\bgl(?:pat|dt|rt|cbt|ptt|ft|soat)-[A-Za-z0-9_-]{20,}"),
+    ("Slack token", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
+    ("Slack app token", r"\bxapp-\d-[A-Za-z0-9-]{10,}"),
+    ("Slack webhook", r"https://hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9/_-]{20,}"),
+    ("Stripe key", r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{10,}\b"),
+    ("Stripe webhook secret", r"\bwhsec_[A-Za-z0-9+/=]{16,}"),
+    ("Google API key", r"\bAIza[0-9A-Za-z_-]{35}"),
+    ("Google OAuth secret", r"\bGOCSPX-[A-Za-z0-9_-]{20,}"),
+    ("Google OAuth access token", r"\bya29\.[A-Za-z0-9_-]{20,}"),
+    ("Google refresh token", r"\b1//0[A-Za-z0-9_-]{30,}"),
+    ("OpenAI key", r"\bsk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{20,}\b"),
+    ("Anthropic key", r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
+    ("Hugging Face token", r"\bhf_[A-Za-z0-9]{30,}\b"),
+    ("Groq key", r"\bgsk_[A-Za-z0-9]{40,}\b"),
+    ("Twilio key", r"\b(?:SK|AC)[0-9a-f]{32}\b"),
+    ("SendGrid key", r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+    ("Mailgun key", r"\bkey-[0-9a-f]{32}\b"),
+    ("Mailchimp key", r"\b[0-9a-f]{32}-us\d{1,2}\b"),
+    ("Telegram bot token", r"\b\d{8,10}:AA[A-Za-z0-9_-]{32,34}\b"),
+    ("Discord webhook", r"https://(?:ptb\.|canary\.)?discord(?:app)?\.com/api/webhooks/\d+/[A-Za-z0-9_-]{20,}"),
+    ("Discord bot token", r"\b[MNO][A-Za-z0-9_-]{23,25}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38}\b"),
+    ("Teams webhook", r"https://[a-z0-9.-]+\.webhook\.office\.com/webhookb2/[A-Za-z0-9@/-]{30,}"),
+    ("npm token", r"\bnpm_[A-Za-z0-9]{36}\b"),
+    ("PyPI token", r"\bpypi-[A-Za-z0-9_-]{40,}"),
+    ("Docker Hub token", r"\bdckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}"),
+    ("DigitalOcean token", r"\bdo[oprt]_v1_[a-f0-9]{64}\b"),
+    ("Shopify token", r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}\b"),
+    ("Notion token", r"\b(?:secret_[A-Za-z0-9]{43}|ntn_[A-Za-z0-9]{40,})\b"),
+    ("Airtable token", r"\bpat[A-Za-z0-9]{14}\.[a-f0-9]{64}\b"),
+    ("Linear key", r"\blin_(?:api|oauth)_[A-Za-z0-9]{32,}\b"),
+    ("HubSpot token", r"\bpat-(?:na|eu)\d-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"),
+    ("Atlassian token", r"\bATATT3[A-Za-z0-9_=-]{50,}"),
+    ("Okta token", r"\b00[A-Za-z0-9_-]{40}(?![A-Za-z0-9_-])"),
+    ("Databricks token", r"\bdapi[a-f0-9]{32}(?:-\d)?\b"),
+    ("HashiCorp Vault token", r"\bhv[sbr]\.[A-Za-z0-9_-]{24,}"),
+    ("Terraform Cloud token", r"\b[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{60,}"),
+    ("New Relic key", r"\bNR(?:AK|II|JS)-[A-Za-z0-9]{20,}\b"),
+    ("Grafana token", r"\bgl(?:c|sa)_[A-Za-z0-9_=]{32,}"),
+    ("Azure storage key", r"AccountKey=[A-Za-z0-9+/]{43,}={0,2}"),
+    ("Azure shared access key", r"SharedAccessKey=[A-Za-z0-9+/]{30,}={0,2}"),
+    ("Azure SAS signature", r"[?&]sig=[A-Za-z0-9%/+]{30,}={0,2}"),
+    ("Azure client secret", r"(?<![A-Za-z0-9_~.-])[A-Za-z0-9_~.-]{3}8Q~[A-Za-z0-9_~.-]{31,34}"),
+    ("JSON Web Token", r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
+    ("age secret key", r"\bAGE-SECRET-KEY-1[A-Z0-9]{58}\b"),
+    ("Square token", r"\b(?:EAAA|sq0[a-z]{3}-)[A-Za-z0-9_-]{22,}"),
+    ("authorization header", r"(?i:\b(?:authorization|proxy-authorization)[\"']?\s*[:=]\s*[\"']?(?:basic|bearer|token)\s+)[A-Za-z0-9._~+/=-]{8,}"),
+    ("curl password", r"(?<=\s)(?:-u|--user)[ =]?[\"']?[^\s:\"'$]+:(?!\$)[^\s\"'$]{2,}"),
+    ("password in a URL", r"(?<=://)[^\s/@:\"'<>]{0,100}:(?![${%<*{\[])[^\s/@\"'<>]{1,200}(?=@[A-Za-z0-9_\[])"),
+    ("password in a connection string", r"(?i:\b(?:password|pwd)\s*=\s*)(?![${%<*{\[])[^;\s\"'&]{2,200}(?=\s*(?:;|$|[\"'&]))"),
+    ("command-line password", r"(?<=\s)(?:PGPASSWORD|MYSQL_PWD|SSHPASS|LFTP_PASSWORD)=[\"']?(?!\$)[^\s\"'$]{2,}|\bsshpass\s+-p\s*[\"']?(?!\$)[^\s\"']{2,}"),
+    ("secret in a setting", r"(?i:(?<![A-Za-z])(?:[A-Za-z0-9_.-]{0,60}[_.-])?(?:password|passwd|passphrase|client[_.-]?secret|secret[_.-]?key|api[_.-]?key|apikey|access[_.-]?token|auth[_.-]?token|private[_.-]?key)[\"']?\s*(?:[:=]|=>)\s*[\"']?)(?![${%<*{\[!(]|null\b|none\b|true\b|false\b|vault:|env:|file:|secret:|ref\+|\"|')[^\s\"',;<>&{}()]{4,300}"),
+)  # fmt: skip
+"""Name and pattern of each known format."""
+
+MARK = "[redacted]"
+_ANY = re.compile("|".join(f"(?P<f{n}>{pattern})" for n, (_, pattern) in enumerate(FORMATS)), re.MULTILINE)
+_KEEP = re.compile(
+    r"(?is)\A((?:aws.{0,20}secret.{0,20}?[\"'=:\s]{1,5})|(?:(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?(?:basic|bearer|token)\s+)"
+    r"|(?:(?:AccountKey|SharedAccessKey|[?&]sig)=)|(?:(?:password|pwd)\s*=\s*)|(?:[A-Za-z0-9_.-]*?[\"']?\s*(?:=>|[:=])\s*[\"']?))"
+)
+_EXAMPLE = re.compile(r"(?i)(?:\A|[^a-z])(?:x{4,}|changeme|your[_-]|<|example|placeholder|redacted|\*{3,}|dummy|todo)")
+
+
+def secrets_in(text: str) -> Iterator[tuple[str, int, int]]:
+    """The secrets of a text: name of the format, start and end; the longest alternatives do not overlap."""
+    for found in _ANY.finditer(text):
+        name = FORMATS[int((found.lastgroup or "f0")[1:])][0]
+        if name in ("secret in a setting", "password in a connection string") and _EXAMPLE.search(found[0]):
+            continue
+        yield name, found.start(), found.end()
+
+
+def redact(text: str) -> str:
+    """The text with every secret replaced by ``[redacted]``; what names it stays."""
+    if len(text) < 8:
+        return text
+
+    def cover(found: re.Match[str]) -> str:
+        name = FORMATS[int((found.lastgroup or "f0")[1:])][0]
+        if name in _NAMED and (kept := _KEEP.match(found[0])):
+            return kept[1] + MARK
+        return MARK
+
+    return _ANY.sub(cover, text)
+
+
+_NAMED = {
+    "AWS secret key", "authorization header", "Azure storage key", "Azure shared access key",
+    "Azure SAS signature", "password in a connection string", "secret in a setting", "command-line password",
+}  # fmt: skip
+
+
+def redact_value(value: Any) -> Any:
+    """A value of plain data with every text in it redacted."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {redact(str(k)): redact_value(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(redact_value(v) for v in value)
+    return value

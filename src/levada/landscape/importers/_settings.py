@@ -1,0 +1,69 @@
+"""What a program's settings (environment variables) say of whom it uses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from msgspec import structs
+
+from levada.landscape.importers._address import Address, addresses, flow_to, is_local
+from levada.landscape.importers.protocol import Item
+from levada.network.graph import Evidence
+
+__all__ = ["expand", "settings_flows"]
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?+])([^{}]*))?\}|\$([A-Za-z_][A-Za-z0-9_]*)|\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
+
+
+def expand(text: str, values: Mapping[str, Any], depth: int = 8) -> str:
+    """The text with ``$A``, ``${A}``, ``${A:-default}`` and ``$(A)`` filled in; what is unknown stays."""
+    for _ in range(depth):
+        after = _VARIABLE.sub(lambda m: _value(m, values), text)
+        if after == text or len(after) > 100_000:
+            return after[:100_000]
+        text = after
+    return text
+
+
+def _value(found: re.Match[str], values: Mapping[str, Any]) -> str:
+    name = found[1] or found[4] or found[5]
+    value = values.get(name)
+    if value not in (None, ""):
+        return str(value)
+    if found[2] in ("-", ":-"):
+        return found[3]
+    return found[0]
+
+
+def settings_flows(
+    consumer: str,
+    settings: Iterable[tuple[str, Any, tuple[Evidence, ...]]],
+    *,
+    own: Iterable[str] = (),
+    known: frozenset[str] | set[str] = frozenset(),
+) -> Iterator[Item]:
+    """Flows to the addresses that settings hold; not to the consumer's own names, nor to the machine itself."""
+    mine = {o.lower() for o in own}
+    for name, value, evidence in settings:
+        if value is None or isinstance(value, bool | int | float):
+            continue
+        for address in addresses(str(value), name, known):
+            if is_local(address.host) or address.host in mine or "$" in address.host:
+                continue
+            if address.scheme is None and address.port is None and not known and "." not in address.host:
+                continue
+            yield from _flow(consumer, name, address, evidence)
+
+
+_SCHEMA_HOSTS = re.compile(r"(^|\.)(w3\.org|xmlsoap\.org|json-schema\.org|apache\.org|springframework\.org|example\.(com|org|net)|schemas\.microsoft\.com)$")
+
+
+def _flow(consumer: str, name: str, address: Address, evidence: tuple[Evidence, ...]) -> Iterator[Item]:
+    if _SCHEMA_HOSTS.search(address.host):
+        return
+    if name.startswith("OTEL_") and address.scheme != "otlp" and address.how[1] != "otlp":
+        address = structs.replace(address, port=4317, scheme=None)
+    health = bool(re.search(r"health|probe|liveness|readiness", f"{name} {address.path or ''}", re.I))
+    yield from flow_to(consumer, address, evidence, object="health" if health else None)

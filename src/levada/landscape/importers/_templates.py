@@ -1,0 +1,40 @@
+"""YAML with ``{{ placeholders }}`` (Helm, Handlebars): read for what it says without their values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from levada.landscape.importers.protocol import Malformed, SourceFile
+from levada.network._yaml import YamlError, read_yaml
+
+__all__ = ["documents_of", "templated"]
+
+_ONLY = re.compile(r"^\s*(?:- )?\{\{.*\}\}\s*$")
+_HOLE = re.compile(r"\{\{-?\s*([^{}]*?)\s*-?\}\}")
+
+
+def templated(file: SourceFile) -> bool:
+    """Has it placeholders?"""
+    return "{{" in file.head
+
+
+def documents_of(file: SourceFile, values: Mapping[str, str] | None = None) -> list[Any]:
+    """Its documents; placeholders that no value is given for become ``TEMPLATE``, control lines nothing.
+
+    Lines keep their numbers.
+    """
+    if "{{" not in file.text:
+        return file.documents
+    known = values or {}
+    kept: list[str] = []
+    for line in file.text.split("\n"):
+        if _ONLY.match(line):
+            kept.append("")
+        else:
+            kept.append(_HOLE.sub(lambda m: known.get(m[1], "TEMPLATE"), line))
+    try:
+        return list(read_yaml("\n".join(kept)))
+    except YamlError as exc:
+        raise Malformed(f"a template that cannot be read without its values: {exc}", exc.line) from exc

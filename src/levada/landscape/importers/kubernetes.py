@@ -1,0 +1,209 @@
+"""Kubernetes manifests: workloads, the services before them, and addresses in their settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from msgspec import structs
+
+from levada.landscape.importers._products import kind_of_image
+from levada.landscape.importers._settings import expand, settings_flows
+from levada.landscape.importers._templates import documents_of
+from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
+from levada.network._yaml import line_of
+from levada.network.graph import Evidence, Flow, Node
+
+__all__ = ["Kubernetes", "pod_template"]
+
+_WORKLOADS = frozenset("Deployment StatefulSet DaemonSet Job CronJob Pod ReplicaSet Rollout Service/serving DeploymentConfig".split())
+Setting = tuple[str, Any, tuple[Evidence, ...]]
+
+
+class Kubernetes:
+    """Plain and rendered manifests; Helm templates as far as they go without values.
+
+    Services and ConfigMaps are resolved when all files are read, whatever file they stand in.
+    """
+
+    name = "kubernetes"
+    formats: tuple[str, ...] = ("Kubernetes manifests (workloads, Service, ConfigMap, Ingress, HTTPRoute)",)
+    verified: Verified = "on real exports"
+
+    def __init__(self) -> None:
+        self._settings: dict[str, list[Setting]] = {}
+        self._maps: dict[tuple[str, str], list[Setting]] = {}
+        self._protocols: dict[str, set[str]] = {}
+        self._wants: list[tuple[str, str, str, str | None, str]] = []
+        self._labels: dict[tuple[str, str], dict[str, str]] = {}
+        self._services: list[tuple[str, str, dict[str, str], tuple[Evidence, ...]]] = []
+
+    def recognise(self, file: SourceFile) -> float:
+        """By ``apiVersion`` and ``kind`` of Kubernetes' own groups."""
+        if file.suffix not in (".yml", ".yaml", ".json"):
+            return 0.0
+        kinds = set(re.findall(r"^[\s\"{]*kind\"?:\s*\"?([A-Za-z]+)", file.head, re.M))
+        if not kinds or not re.search(r"^[\s\"{]*apiVersion\"?:", file.head, re.M):
+            return 0.0
+        if kinds & (_WORKLOADS | {"Service", "ConfigMap", "Ingress", "HTTPRoute", "GRPCRoute", "List"}):
+            return 0.9
+        return 0.1
+
+    def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
+        """Workloads as systems, ingresses as flows; the rest is kept for :meth:`finish`."""
+        for document in documents_of(file):
+            if not isinstance(document, dict):
+                continue
+            for item in document.get("items") or () if document.get("kind") == "List" else (document,):
+                if isinstance(item, dict):
+                    yield from self._object(item, file, context)
+
+    def _object(self, item: Mapping[str, Any], file: SourceFile, context: Context) -> Iterator[Item]:
+        kind, meta = item.get("kind"), item.get("metadata")
+        if not isinstance(meta, dict) or not meta.get("name"):
+            return
+        name, namespace = str(meta["name"]), str(meta.get("namespace") or "default")
+        seen = context.at(file, line_of(meta, "name"))
+        spec: Any = item.get("spec") if isinstance(item.get("spec"), dict) else {}
+        if kind in _WORKLOADS:
+            yield from self._workload(item, name, namespace, meta, seen, file, context)
+        elif kind == "Service":
+            selector: Any = spec.get("selector") or {}
+            for port in spec.get("ports") or ():
+                if isinstance(port, dict):
+                    word = str(port.get("appProtocol") or port.get("name") or "").partition("-")[0].lower()
+                    self._protocols.setdefault(name, set()).add({"http2": "http", "https": "http"}.get(word, word))
+            self._services.append((name, namespace, selector, seen))
+        elif kind == "ConfigMap":
+            data: Any = item.get("data") or {}
+            self._maps[namespace, name] = [(k, v, context.at(file, line_of(data, k))) for k, v in data.items()]
+        elif kind in ("Ingress", "HTTPRoute", "GRPCRoute", "VirtualService"):
+            yield from _ingress(spec, name, kind, context, file)
+
+    def _workload(
+        self, item: Mapping[str, Any], name: str, namespace: str, meta: Mapping[str, Any],
+        seen: tuple[Evidence, ...], file: SourceFile, context: Context,
+    ) -> Iterator[Item]:  # fmt: skip
+        pod = pod_template(item)
+        containers: list[Any] = [
+            c for k in ("containers", "initContainers") for c in pod.get("spec", {}).get(k) or () if isinstance(c, dict)
+        ]
+        image = str(containers[0].get("image") or "") if containers else ""
+        labels: Any = meta.get("labels") or {}
+        yield Node(
+            id=name,
+            name=name,
+            kind=kind_of_image(image) or "app",
+            owner=labels.get("team") or labels.get("owner"),
+            domain=labels.get("app.kubernetes.io/part-of") if labels.get("app.kubernetes.io/part-of") != "TEMPLATE" else None,
+            aliases=(f"k8s:{namespace}/{name}",),
+            attributes={"namespace": namespace, **({"image": image} if image else {})},
+            evidence=seen,
+        )
+        pod_labels: Any = (pod.get("metadata") or {}).get("labels") or {}
+        self._labels[namespace, name] = {str(k): str(v) for k, v in pod_labels.items()}
+        held = self._settings.setdefault(name, [])
+        for container in containers:
+            held.extend(self._container(container, name, namespace, file, context))
+
+    def _container(
+        self, container: Any, name: str, namespace: str, file: SourceFile, context: Context
+    ) -> Iterator[Setting]:
+        values: dict[str, str] = {}
+        environment: Any = container.get("env") or ()
+        for number, entry in enumerate(environment):
+            if not isinstance(entry, dict):
+                continue
+            variable, line = str(entry.get("name")), line_of(environment, number)
+            source: Any = entry.get("valueFrom")
+            reference: Any = source.get("configMapKeyRef") if isinstance(source, dict) else None
+            if isinstance(reference, dict):
+                self._wants.append((name, namespace, str(reference.get("name")), str(reference.get("key")), variable))
+            elif entry.get("value") is not None:
+                values[variable] = str(entry["value"])
+                yield variable, expand(values[variable], values), context.at(file, line)
+        for entry in container.get("envFrom") or ():
+            reference = entry.get("configMapRef") if isinstance(entry, dict) else None
+            if isinstance(reference, dict):
+                self._wants.append((name, namespace, str(reference.get("name")), None, ""))
+        for key in ("command", "args"):
+            words: Any = container.get(key)
+            if isinstance(words, list):
+                text = " ".join(str(w) for w in words)
+                yield "COMMAND_URL", expand(text, values), context.at(file, line_of(container, key))
+
+    def finish(self, context: Context) -> Iterable[Item]:
+        """Service names onto workloads, ConfigMaps into settings, then the flows."""
+        for name, namespace, selector, seen in self._services:
+            aliases = tuple(f"host:{h}" for h in (name, f"{name}.{namespace}"))
+            for workload in self._selected(namespace, selector):
+                yield Node(id=workload, aliases=aliases, evidence=seen)
+        for name, namespace, config, key, variable in self._wants:
+            for entry, value, seen in self._maps.get((namespace, config), ()):
+                if key is None or key == entry:
+                    self._settings.setdefault(name, []).append((variable or entry, value, seen))
+        hosts = {s[0] for s in self._services} | {w for _, w in self._labels}
+        own = {w: {s for s, ns, sel, _ in self._services if w in self._selected(ns, sel)} for _, w in self._labels}
+        for name, settings in self._settings.items():
+            for item in settings_flows(name, settings, own={name, *own.get(name, ())}, known=hosts):
+                yield self._with_protocol(item) if isinstance(item, Flow) else item
+
+    def _with_protocol(self, flow: Flow) -> Flow:
+        """What the service's port calls itself, where the address does not say."""
+        named = self._protocols.get(flow.provider.removeprefix("host:").partition(".")[0], set())
+        if flow.protocol is None and len(named) == 1 and named <= {"grpc", "http"}:
+            return structs.replace(flow, protocol=next(iter(named)))
+        return flow
+
+    def _selected(self, namespace: str, selector: Mapping[str, Any]) -> list[str]:
+        if not selector:
+            return []
+        wanted = {str(k): str(v) for k, v in selector.items()}
+        return [w for (ns, w), labels in self._labels.items() if ns == namespace and wanted.items() <= labels.items()]
+
+
+def pod_template(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The pod of a workload, whatever its kind."""
+    spec: Any = item.get("spec") if isinstance(item.get("spec"), dict) else {}
+    if item.get("kind") == "Pod":
+        return {"metadata": item.get("metadata") or {}, "spec": spec}
+    job: Any = spec.get("jobTemplate")
+    if isinstance(job, dict):
+        spec = job.get("spec") or {}
+    template: Any = spec.get("template")
+    if not isinstance(template, dict) or not isinstance(template.get("spec"), dict):
+        return {"spec": {}}
+    return template
+
+
+def _ingress(spec: Any, name: str, kind: Any, context: Context, file: SourceFile) -> Iterator[Item]:
+    gateway = f"{str(kind).lower()}/{name}"
+    providers: dict[str, int | None] = {}
+    _backends(spec, providers, 0)
+    if providers:
+        yield Node(id=gateway, name=name, kind="channel", evidence=context.at(file, line_of(spec)))
+    for provider, line in providers.items():
+        yield Node(id=f"host:{provider}", name=provider)
+        yield Flow(
+            consumer=gateway, provider=f"host:{provider}", mode="sync", protocol="grpc" if kind == "GRPCRoute" else "http",
+            evidence=context.at(file, line),
+        )  # fmt: skip
+
+
+def _backends(value: Any, found: dict[str, int | None], depth: int) -> None:
+    if depth > 30:
+        return
+    if isinstance(value, dict):
+        service: Any = value.get("service")
+        name: Any = service.get("name") if isinstance(service, dict) else value.get("serviceName")
+        if isinstance(name, str):
+            found.setdefault(name, line_of(value))
+        for reference in value.get("backendRefs") or () if isinstance(value.get("backendRefs"), list) else ():
+            if isinstance(reference, dict) and reference.get("kind", "Service") == "Service":
+                found.setdefault(str(reference.get("name")), line_of(reference))
+        for child in value.values():
+            _backends(child, found, depth + 1)
+    elif isinstance(value, list):
+        for child in value:
+            _backends(child, found, depth + 1)
