@@ -84,7 +84,7 @@ def _expression(hint: Any, value: str, names: _Names, depth: int) -> str | None:
     if origin is Literal:
         allowed = get_args(hint)
         return " or ".join(
-            f"({value} is {names.constant(a)} or (type({value}) is {names.constant(type(a))} and {value} == {a!r}))"
+            f"({value} is {names.constant(a)} or ({names.constant(type)}({value}) is {names.constant(type(a))} and {value} == {a!r}))"
             for a in allowed
         )
     if origin is tuple:
@@ -99,12 +99,12 @@ def _expression(hint: Any, value: str, names: _Names, depth: int) -> str | None:
 
 def _scalar(base: type, value: str, names: _Names) -> str | None:
     if base is int:
-        return f"(type({value}) is {names.constant(int)} and -0x8000000000000000 <= {value} <= 0xFFFFFFFFFFFFFFFF)"
+        return f"({names.constant(type)}({value}) is {names.constant(int)} and -0x8000000000000000 <= {value} <= 0xFFFFFFFFFFFFFFFF)"
     if base is float:
         # JSON has no infinities and no NaN.
-        return f"(type({value}) is {names.constant(float)} and {value} - {value} == 0.0)"
+        return f"({names.constant(type)}({value}) is {names.constant(float)} and {value} - {value} == 0.0)"
     if base in _SCALARS or issubclass(base, Enum):
-        return f"type({value}) is {names.constant(base)}"
+        return f"{names.constant(type)}({value}) is {names.constant(base)}"
     return None
 
 
@@ -115,13 +115,13 @@ def _tuple(items: tuple[Any, ...], value: str, names: _Names, depth: int) -> str
     inner = _expression(items[0], item, names, depth + 1)
     if inner is None:
         return None
-    return f"(type({value}) is {names.constant(tuple)} and all([{inner} for {item} in {value}]))"
+    return f"({names.constant(type)}({value}) is {names.constant(tuple)} and {names.constant(all)}([{inner} for {item} in {value}]))"
 
 
 def _struct(hint: Any, base: type[msgspec.Struct], value: str, names: _Names, depth: int) -> str | None:
     if not base.__struct_config__.frozen:
         return None
-    parts = [f"type({value}) is {names.constant(base)}"]
+    parts = [f"{names.constant(type)}({value}) is {names.constant(base)}"]
     for field in msgspec.structs.fields(hint):
         variable = names.variable()
         inner = _expression(field.type, variable, names, depth + 1)

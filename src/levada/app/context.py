@@ -128,6 +128,16 @@ class Context(Struct):
         return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
 
 
+def trace_of(context: Context) -> int:
+    """The trace of a context as a number; begun here where it has none."""
+    if context.trace:
+        return context.trace
+    made = random.getrandbits(128) | 1
+    if context is not _EMPTY:
+        context.trace = made
+    return made
+
+
 def parse_traceparent(text: str | bytes) -> tuple[int, int, int] | None:
     """(trace, span, flags) of a ``traceparent`` header, or None where it is malformed."""
     if len(text) < 55:

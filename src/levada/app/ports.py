@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from levada.app.context import _current
+from levada.app.context import Context, _current
 from levada.app.errors import NoStore
 from levada.app.runtime import Runtime
 from levada.contract.event import Event, EventType
@@ -29,7 +29,7 @@ class PublishesPort:
         self._runtime = runtime
 
     async def __call__(self, event: Event, tx: Transaction | None = None, /) -> None:
-        """Publish an event: to the outbox with a transaction, as a step in a run, else held back."""
+        """Publish an event: to the outbox with a transaction, as a step in a run, held back in a call, else at once."""
         if type(event) is not self.kind.cls:
             raise TypeError(f"{self.place} publishes {self.kind.cls.__name__}, not {type(event).__name__}")
         context = _current.get()
@@ -40,6 +40,9 @@ class PublishesPort:
             raise NoStore(what=f"Publishing {self.kind.type}")
         if tx is not None:
             await self._runtime.outbox(self.kind, event, tx, context)
+        elif context.operation is None:
+            # Outside of any call, as in an adapter's own task: there is nothing to wait for.
+            await self._runtime.commit(Context(consumer=self.place, held=[(self.kind, event)]))
         elif context.held is None:
             context.held = [(self.kind, event)]
         else:

@@ -20,7 +20,7 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 
 from levada.app.border import Border, check_expression
-from levada.app.context import Caller, Context, _current
+from levada.app.context import Caller, Context, _current, trace_of
 from levada.app.outcome import Refusal, outcome_of, settle
 from levada.app.records import OK, Recorder
 from levada.contract.api import API, Contract
@@ -100,40 +100,40 @@ def make_proxy(contract: Contract, targets: Mapping[str, Target], link: Link) ->
 
 _VALUE = """
 async def {name}(self, {signature}):
-    parent = _get()
-    if parent.run is not None:
-        return await parent.run.call(self, _operation, ({arguments}))
-    start = _time()
-    deadline = parent.deadline{timeout}
-    caller = parent.caller
-    context = _Context(deadline, caller, _consumer, _id, {key}, parent.trace, 0, parent.flags)
-    context.tracestate = parent.tracestate
+    _xparent = _get()
+    if _xparent.run is not None:
+        return await _xparent.run.call(self, _operation, ({arguments}))
+    _xstart = _time()
+    _xdeadline = _xparent.deadline{timeout}
+    _xcaller = _xparent.caller
+    _xcontext = _Context(_xdeadline, _xcaller, _consumer, _id, {key}, _xparent.trace or _trace(_xparent), 0, _xparent.flags)
+    _xcontext.tracestate = _xparent.tracestate
 {attempt}
-    token = _set(context)
+    _xtoken = _set(_xcontext)
     try:
 {guards}
 {checks}
-        if start >= deadline:
+        if _xstart >= _xdeadline:
             raise _Late()
-        result = await _target({positional})
-        if context.held is not None:
-            await _finish(context)
+        _xresult = await _target({positional})
+        if _xcontext.held is not None:
+            await _finish(_xcontext)
 {result}
-    except BaseException as error:
-        told = _settle(error, _operation, _id)
-        if isinstance(told, _Problem):
-            _add(_consumer, caller.client, _id, _outcome(told), _time() - start, told.code)
-        if told is error:
+    except BaseException as _xerror:
+        _xtold = _settle(_xerror, _operation, _id)
+        if isinstance(_xtold, _Problem):
+            _add(_consumer, _xcaller.client, _id, _outcome(_xtold), _time() - _xstart, _xtold.code)
+        if _xtold is _xerror:
             raise
-        raise told from error
+        raise _xtold from _xerror
     finally:
-        _reset(token)
-    cell = _recorder.cells.get((_consumer, caller.client, _id))
-    if cell is None:
-        _add(_consumer, caller.client, _id, 0, _time() - start)
+        _reset(_xtoken)
+    _xcell = _recorder.cells.get((_consumer, _xcaller.client, _id))
+    if _xcell is None:
+        _add(_consumer, _xcaller.client, _id, 0, _time() - _xstart)
     else:
-        cell.add(0, _time() - start)
-    return result
+        _xcell.add(0, _time() - _xstart)
+    return _xresult
 """
 
 
@@ -163,6 +163,7 @@ def _method(operation: Operation, name: str, target: Target, link: Link) -> Call
         "_observe": _observing(link, name),
         "_target": target if operation.timeout is None else _bounded(target, operation.timeout),
         "_time": monotonic,
+        "_trace": trace_of,
     }
     names = [p.name for p in operation.parameters]
     source = _VALUE.format(
@@ -173,13 +174,13 @@ def _method(operation: Operation, name: str, target: Target, link: Link) -> Call
         checks=_argument_checks(operation, namespace, link),
         timeout=""
         if operation.timeout is None
-        else f"\n    if start + {operation.timeout!r} < deadline: deadline = start + {operation.timeout!r}",
-        key="None" if operation.safe else "parent.next_key()",
+        else f"\n    if _xstart + {operation.timeout!r} < _xdeadline: _xdeadline = _xstart + {operation.timeout!r}",
+        key="None" if operation.safe else "_xparent.next_key()",
         # Whether this is a repeat follows from whether the caller's own call is one.
         attempt=""
         if operation.safe
-        else "    context.attempt = parent.attempt; context.fence = parent.fence",
-        guards="        if not caller.has(_scopes): raise _deny(_scopes, caller)"
+        else "    _xcontext.attempt = _xparent.attempt; _xcontext.fence = _xparent.fence",
+        guards="        if not _xcaller.has(_scopes): raise _deny(_scopes, _xcaller)"
         if operation.scopes
         else "        pass",
         result=_result_check(operation, namespace, link),
@@ -233,12 +234,12 @@ def _argument_checks(operation: Operation, namespace: dict[str, Any], link: Link
 
 def _result_check(operation: Operation, namespace: dict[str, Any], link: Link) -> str:
     if operation.shape == "none":
-        return "        if result is not None: result = _result(result)"
-    expression = None if link.wire else check_expression(operation.result, "result", namespace)
+        return "        if _xresult is not None: _xresult = _result(_xresult)"
+    expression = None if link.wire else check_expression(operation.result, "_xresult", namespace)
     return (
-        "        result = _result(result)"
+        "        _xresult = _result(_xresult)"
         if expression is None
-        else f"        if not {expression}: result = _result(result)"
+        else f"        if not {expression}: _xresult = _result(_xresult)"
     )
 
 
