@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Protocol
 
@@ -19,22 +20,25 @@ class Clock(Protocol):
 class SteadyClock:
     """The wall clock, carried on by the monotonic one.
 
-    A step of the wall clock back is not followed; one ahead is, once it has lasted.
+    A step of the wall clock back is not followed: time goes on from where it was. One
+    ahead is followed, since a machine that slept makes one.
     """
 
     def __init__(self) -> None:
         self._wall = time.time_ns()
         self._monotonic = time.monotonic_ns()
         self._last = 0
+        self._lock = threading.Lock()
 
     def now(self) -> int:
         """The time by the wall clock, or by the monotonic one where the wall clock went back."""
-        steady = self._wall + time.monotonic_ns() - self._monotonic
-        wall = time.time_ns()
-        if wall > steady:
-            self._wall, self._monotonic, steady = wall, time.monotonic_ns(), wall
-        self._last = max(self._last, steady // 1000)
-        return self._last
+        with self._lock:
+            steady = self._wall + time.monotonic_ns() - self._monotonic
+            wall = time.time_ns()
+            if wall > steady:
+                self._wall, self._monotonic, steady = wall, time.monotonic_ns(), wall
+            self._last = max(self._last, steady // 1000)
+            return self._last
 
 
 class VirtualClock:

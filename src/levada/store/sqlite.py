@@ -8,25 +8,29 @@ about what a single commit costs (``durability``, rule 12).
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import queue
 import sqlite3
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from pathlib import Path
+from contextlib import AbstractAsyncContextManager
 
-from levada.store._queries import migrations, queries
+from levada.store._queries import queries
+from levada.store._sqlite_file import FileLock, check_writable, connect
+from levada.store._sqlite_group import FAILURES, Groups, run, told
+from levada.store._waking import Wakes
 from levada.store.clock import Clock, SteadyClock
-from levada.store.errors import QueryUnknown, StoreClosed, StoreError, StoreLocked, StoreNewer, StoreUnusable
+from levada.store.errors import StoreClosed, StoreError, StoreUnusable
 from levada.store.protocol import Outcome, Row, Statement, Unit, Value
+from levada.store.schema import pending
 
 __all__ = ["SqliteStore"]
 
 GROUP = 256
 """Units in one transaction at most."""
+
+READERS = 2
+"""Connections for reading, each on a thread of its own."""
 
 _Job = tuple[Unit, asyncio.AbstractEventLoop, "asyncio.Future[Outcome]"]
 
@@ -49,14 +53,14 @@ class SqliteStore:
         self._clock = clock or SteadyClock()
         self._queries = queries("sqlite")
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._listeners: dict[str, set[tuple[asyncio.AbstractEventLoop, asyncio.Queue[str]]]] = {}
+        self._wakes = Wakes()
         self._closed = False
-        self._lock: int | None = None
+        self._lock = FileLock(path)
         self._last = 0
         self._writer: sqlite3.Connection | None = None
         self._thread: threading.Thread | None = None
-        self._readers = ThreadPoolExecutor(1, thread_name_prefix="levada-read")
-        self._reader: sqlite3.Connection | None = None
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="levada-read")
+        self._reading: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
 
     async def open(self) -> SqliteStore:
         """Own the file, bring its schema up to date, begin to write.
@@ -76,76 +80,35 @@ class SqliteStore:
     def _open(self) -> None:
         memory = self.path == ":memory:"
         if not memory:
-            self._own()
+            self._lock.take()
         try:
-            self._writer = self._connect()
+            self._writer = connect(self.path, self.synchronous)
+            check_writable(self._writer)
             self._migrate(self._writer)
             if not memory:
-                self._reader = self._connect()
-                self._reader.execute("PRAGMA query_only=ON")
+                for _ in range(READERS):
+                    self._reading.put(connect(self.path, self.synchronous, read_only=True))
         except sqlite3.Error as error:
-            self._release()
+            self._let_go()
             raise StoreUnusable(
                 place=self.path, reason=f"{error}. Is it a store of Levada's, and may it be written?"
             ) from error
         except StoreError:
-            self._release()
+            self._let_go()
             raise
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5.0)
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(f"PRAGMA synchronous={self.synchronous}")
-        connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA temp_store=MEMORY")
-        return connection
-
-    def _own(self) -> None:
-        lock = Path(f"{self.path}.lock")
-        try:
-            lock.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise StoreUnusable(
-                place=self.path, reason=f"{error.strerror}. Choose a folder that may be written."
-            ) from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            owner = os.pread(self._lock, 20, 0).decode(errors="replace").strip() or "unknown"
-            os.close(self._lock)
-            self._lock = None
-            raise StoreLocked(path=self.path, owner=owner) from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, str(os.getpid()).encode(), 0)
-
-    def _release(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
     def _migrate(self, db: sqlite3.Connection) -> None:
-        known = migrations("sqlite")
-        db.execute(
-            "CREATE TABLE IF NOT EXISTS levada_migration (number integer PRIMARY KEY, name text NOT NULL, at integer NOT NULL)"
-        )
-        done = {row[0] for row in db.execute("SELECT number FROM levada_migration")}
-        newest = max((m.number for m in known), default=0)
-        if done and max(done) > newest:
-            raise StoreNewer(place=self.path, found=max(done), known=newest)
-        for migration in known:
-            if migration.number not in done:
-                db.execute("BEGIN IMMEDIATE")
-                for statement in _split(migration.text):
-                    db.execute(statement)
-                db.execute(
-                    "INSERT INTO levada_migration VALUES (?, ?, ?)",
-                    (migration.number, migration.name, self._clock.now()),
-                )
-                db.execute("COMMIT")
-        row = db.execute("SELECT value FROM levada_meta WHERE name = 'now'").fetchone()
-        self._last = int(row[0]) if row else 0
+        db.execute("BEGIN IMMEDIATE")
+        db.execute(self._queries["schema.create"].text)
+        done = [row["number"] for row in db.execute(self._queries["schema.done"].text)]
+        for migration in pending(self.path, "sqlite", done):
+            for statement in _split(migration.text):
+                db.execute(statement)
+            named: Mapping[str, Value] = {"number": migration.number, "name": migration.name}
+            run(db, self._queries, Statement("schema.add", named), self._clock.now())
+        db.execute("COMMIT")
+        kept, _ = run(db, self._queries, Statement("meta.get", {"name": "now"}), 0)
+        self._last = int(kept[0]["value"]) if kept else 0
 
     # -- writing ----------------------------------------------------------------------
 
@@ -160,91 +123,48 @@ class SqliteStore:
         return await asyncio.shield(future)
 
     def _write(self) -> None:
-        while True:
-            job = self._jobs.get()
-            if job is None:
-                return
+        assert self._writer is not None
+        groups = Groups(self._writer, self._queries)
+        while (job := self._jobs.get()) is not None:
             group = [job]
             last = False
-            while len(group) < GROUP:
-                try:
-                    more = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
+            while len(group) < GROUP and not self._jobs.empty():
+                # This thread alone takes jobs, so there is one.
+                more = self._jobs.get()
                 if more is None:
                     last = True
                     break
                 group.append(more)
-            self._group(group)
+            self._group(groups, group)
             if last:
                 return
 
-    def _group(self, group: Sequence[_Job]) -> None:
-        """One transaction for all; on an error each half by itself, so that it reaches its own unit alone."""
+    def _group(self, groups: Groups, group: Sequence[_Job]) -> None:
+        """One transaction for all; if it fails as a whole, each half by itself."""
+        self._last = now = max(self._last + 1, self._clock.now())
         try:
-            outcomes = self._transaction([unit for unit, _, _ in group])
-        except (sqlite3.Error, StoreError, OverflowError, ValueError) as error:
-            if len(group) > 1:
-                middle = len(group) // 2
-                self._group(group[:middle])
-                self._group(group[middle:])
-                return
-            told = error if isinstance(error, StoreError) else StoreError(reason=f"{error}.")
-            _answer(group[0], None, told)
-            return
-        for job, outcome in zip(group, outcomes, strict=True):
-            _answer(job, outcome, None)
-        woken = {
-            c
-            for (unit, _, _), outcome in zip(group, outcomes, strict=True)
-            if outcome.committed
-            for c in unit.notify
-        }
-        for channel in woken:
-            self._notify(channel)
-
-    def _transaction(self, units: Sequence[Unit]) -> list[Outcome]:
-        db = self._writer
-        assert db is not None
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            self._last = now = max(self._last + 1, self._clock.now())
-            outcomes = [self._unit(db, unit, now, alone=len(units) == 1) for unit in units]
-            if any(outcome.committed for outcome in outcomes):
-                db.execute("COMMIT")
+            outcomes = groups.transact([unit for unit, _, _ in group], now)
+        except FAILURES as error:
+            # Another program that keeps the file locked would be waited for again by each half.
+            if len(group) == 1 or _busy(error):
+                for job in group:
+                    _answer(job, told(error))
             else:
-                db.execute("ROLLBACK")
-            return outcomes
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
+                middle = len(group) // 2
+                self._group(groups, group[:middle])
+                self._group(groups, group[middle:])
+            return
+        except BaseException as error:
+            # Not ours to handle; but whoever waits is told before the writer ends.
+            for job in group:
+                _answer(job, StoreError(reason=f"The writer has ended: {error!r}."))
             raise
-
-    def _unit(self, db: sqlite3.Connection, unit: Unit, now: int, *, alone: bool) -> Outcome:
-        if not alone:
-            db.execute("SAVEPOINT unit")
-        rows: list[Sequence[Row]] = []
-        for position, statement in enumerate(unit.statements):
-            found, count = self._statement(db, statement, now)
-            if statement.rows is not None and count != statement.rows:
-                if not alone:
-                    db.execute("ROLLBACK TO unit")
-                    db.execute("RELEASE unit")
-                return Outcome(refused=position)
-            rows.append(found)
-        if not alone:
-            db.execute("RELEASE unit")
-        return Outcome(rows=rows)
-
-    def _statement(self, db: sqlite3.Connection, statement: Statement, now: int) -> tuple[Sequence[Row], int]:
-        query = self._queries.get(statement.query)
-        if query is None:
-            raise QueryUnknown(query=statement.query, dialect=self.dialect)
-        cursor = db.execute(query.text, {**statement.params, "now": now})
-        if cursor.description is None:
-            return (), cursor.rowcount
-        found = [dict(row) for row in cursor.fetchall()]
-        return found, len(found)
+        channels: set[str] = set()
+        for job, outcome in zip(group, outcomes, strict=True):
+            _answer(job, outcome)
+            if isinstance(outcome, Outcome) and outcome.committed:
+                channels.update(job[0].notify)
+        self._wakes.wake(channels)
 
     # -- reading ----------------------------------------------------------------------
 
@@ -252,44 +172,30 @@ class SqliteStore:
         """The rows of a named query that changes nothing."""
         if self._closed:
             raise StoreClosed
+        statement = Statement(query, params or {})
         if self.path == ":memory:":
-            outcome = await self.commit(Unit([Statement(query, params or {})]))
-            return outcome.rows[0]
-        return await asyncio.get_running_loop().run_in_executor(
-            self._readers, self._read, query, params or {}
-        )
+            # Another connection would see another database.
+            return (await self.commit(Unit([statement]))).rows[0]
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, statement)
 
-    def _read(self, query: str, params: Mapping[str, Value]) -> Sequence[Row]:
-        assert self._reader is not None
+    def _read(self, statement: Statement) -> Sequence[Row]:
+        reader = self._reading.get()
         try:
-            return self._statement(
-                self._reader, Statement(query, params), max(self._last, self._clock.now())
-            )[0]
-        except sqlite3.Error as error:
-            raise StoreError(reason=f"{error}.") from error
+            return run(reader, self._queries, statement, max(self._last, self._clock.now()))[0]
+        except FAILURES as error:
+            raise told(error) from error
+        finally:
+            self._reading.put(reader)
 
     async def now(self) -> int:
         """The store's clock, in microseconds since 1970-01-01 UTC."""
         return max(self._last, self._clock.now())
 
-    # -- waking -----------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def listen(self, *channels: str) -> AsyncGenerator[AsyncIterator[str]]:
+    def listen(self, *channels: str) -> AbstractAsyncContextManager[AsyncIterator[str]]:
         """Wake-ups for channels; merged while nobody takes them."""
-        entry = (asyncio.get_running_loop(), asyncio.Queue[str](1))
-        for channel in channels:
-            self._listeners.setdefault(channel, set()).add(entry)
-        try:
-            yield _taken(entry[1])
-        finally:
-            for channel in channels:
-                self._listeners.get(channel, set()).discard(entry)
+        return self._wakes.listen(*channels)
 
-    def _notify(self, channel: str) -> None:
-        for loop, waiting in list(self._listeners.get(channel, ())):
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_offer, waiting, channel)
+    # -- ending -----------------------------------------------------------------------
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of the file. Calling it twice is fine."""
@@ -299,53 +205,47 @@ class SqliteStore:
         self._jobs.put(None)
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._readers.shutdown(wait=True)
+        while not self._reading.empty():
+            self._reading.get().close()
         if self._writer is not None:
-            if self.path != ":memory:":
-                self._writer.execute(
-                    "INSERT INTO levada_meta (name, value) VALUES ('now', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                    (str(self._last),),
-                )
-                if self._reader is not None:
-                    self._reader.close()
             self._writer.close()
-        self._release()
+            self._writer = None
+        self._lock.release()
+
+
+def _busy(error: BaseException) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _split(text: str) -> list[str]:
     """The statements of a script."""
     found: list[str] = []
-    pending = ""
+    pending_text = ""
     for line in text.splitlines(keepends=True):
-        pending += line
-        if sqlite3.complete_statement(pending):
-            found.append(pending)
-            pending = ""
+        pending_text += line
+        if sqlite3.complete_statement(pending_text):
+            found.append(pending_text)
+            pending_text = ""
     return [s for s in found if s.strip()]
 
 
-async def _taken(waiting: asyncio.Queue[str]) -> AsyncIterator[str]:
-    while True:
-        yield await waiting.get()
-
-
-def _offer(waiting: asyncio.Queue[str], channel: str) -> None:
-    if not waiting.full():
-        waiting.put_nowait(channel)
-
-
-def _answer(job: _Job, outcome: Outcome | None, error: Exception | None) -> None:
+def _answer(job: _Job, outcome: Outcome | StoreError) -> None:
     _, loop, future = job
 
     def tell() -> None:
         if future.done():
             return
-        if error is not None:
-            future.set_exception(error)
+        if isinstance(outcome, Outcome):
+            future.set_result(outcome)
+        else:
+            future.set_exception(outcome)
             # Whoever asked may have gone.
             future.exception()
-        elif outcome is not None:
-            future.set_result(outcome)
 
     if not loop.is_closed():
         loop.call_soon_threadsafe(tell)

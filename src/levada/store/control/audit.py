@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from levada._errors import LevadaError
-from levada.store.protocol import Statement, Store, Unit
+from levada.store.protocol import Outcome, Statement, Store, Unit
 
 __all__ = ["Audit", "AuditBroken", "AuditRow"]
 
@@ -105,11 +105,53 @@ class Audit:
         before: Any = None,
         after: Any = None,
     ) -> AuditRow:
-        """Append a row by itself; durable when it returns."""
+        """Append a row; durable when it returns."""
+        row, _ = await self.commit(
+            Unit([]), who=who, action=action, target=target, why=why, before=before, after=after
+        )
+        assert row is not None
+        return row
+
+    async def commit(
+        self,
+        unit: Unit,
+        *,
+        who: str,
+        action: str,
+        target: str,
+        why: str | None = None,
+        before: Any = None,
+        after: Any = None,
+    ) -> tuple[AuditRow | None, Outcome]:
+        """Commit a change together with the row that tells of it: both, or neither.
+
+        Returns:
+            The row, None if the unit was refused, and the unit's own outcome.
+        """
+        encode = msgspec.json.encode
         while True:
-            row = await self.next(who=who, action=action, target=target, why=why, before=before, after=after)
-            if (await self._store.commit(Unit([row.statement()]))).committed:
-                return row
+            rows = await self._store.read("audit.last")
+            seq, prev = (rows[0]["seq"] + 1, rows[0]["hash"]) if rows else (1, _START)
+            row = AuditRow(
+                seq=seq,
+                at=await self._store.now(),
+                who=who,
+                action=action,
+                target=target,
+                why=why,
+                before=None if before is None else encode(before),
+                after=None if after is None else encode(after),
+                prev=prev,
+                hash=b"",
+            )
+            row = msgspec.structs.replace(row, hash=row.computed())
+            # The change first: it locks what it needs before the one row that all audits want.
+            entry = Statement("audit.add", msgspec.structs.asdict(row), 1)
+            outcome = await self._store.commit(Unit([*unit.statements, entry], unit.notify))
+            if outcome.committed:
+                return row, Outcome(rows=outcome.rows[:-1])
+            if outcome.refused != len(unit.statements):
+                return None, outcome
 
     async def rows(self, start: int = 1) -> AsyncIterator[AuditRow]:
         """All rows from a number on, in order."""
@@ -138,7 +180,4 @@ class Audit:
 
 
 def _row(row: dict[str, Any]) -> AuditRow:
-    values = dict(row)
-    for name in ("before", "after", "prev", "hash"):
-        values[name] = None if row[name] is None else bytes(row[name])
-    return AuditRow(**values)
+    return AuditRow(**row)

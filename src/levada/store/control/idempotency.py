@@ -69,5 +69,5 @@ class Idempotency:
         await self._store.commit(Unit([Statement("idempotency.release", place)]))
 
     async def clean(self) -> None:
-        """Forget answers whose time is over."""
-        await self._store.commit(Unit([Statement("idempotency.clean")]))
+        """Forget answers whose time is over, and calls that never ended."""
+        await self._store.commit(Unit([Statement("idempotency.clean", {"keep": self._keep})]))

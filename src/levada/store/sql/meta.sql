@@ -49,3 +49,11 @@ SELECT pg_xact_status(CAST(CAST(:xact AS text) AS xid8)) AS fate, CAST(pg_postma
 -- name: store.notify [postgresql]
 -- Wake listeners once this transaction has committed; channels is a JSON list.
 SELECT count(pg_notify('levada', channel)) AS told FROM jsonb_array_elements_text(CAST(CAST(:channels AS text) AS jsonb)) AS channel
+
+-- name: store.time
+-- The store's clock as a statement sees it.
+SELECT CAST(:now AS bigint) AS now
+
+-- name: store.kinds
+-- A truth and a sum, which databases give as different kinds of values.
+SELECT EXISTS (SELECT 1) AS yes, sum(n) AS whole FROM (SELECT CAST(3 AS bigint) AS n UNION ALL SELECT 4) AS numbers

@@ -1,4 +1,5 @@
--- What the control of a network keeps: answers by idempotency key, audit, facts, call records.
+-- What the control of a network keeps: answers by idempotency key, audit, facts, call records,
+-- plans, who may use what, keys, leases. Times are microseconds UTC, minutes count from 1970.
 
 -- [sqlite]
 CREATE TABLE levada_idempotency (
@@ -56,11 +57,63 @@ CREATE TABLE levada_call (
   declared      integer NOT NULL,
   provider      integer NOT NULL,
   microseconds  integer NOT NULL,
-  process       text NOT NULL,
-  latency       blob NOT NULL,
-  problems      blob NOT NULL,
   format        integer NOT NULL DEFAULT 1,
-  PRIMARY KEY (minute, environment, consumer, client, operation, process)
+  PRIMARY KEY (minute, environment, consumer, client, operation)
+) WITHOUT ROWID;
+
+CREATE TABLE levada_call_part (
+  minute        integer NOT NULL,
+  environment   text NOT NULL,
+  consumer      text NOT NULL,
+  client        text NOT NULL,
+  operation     text NOT NULL,
+  kind          text NOT NULL,
+  name          text NOT NULL,
+  n             integer NOT NULL,
+  format        integer NOT NULL DEFAULT 1,
+  PRIMARY KEY (minute, environment, consumer, client, operation, kind, name)
+) WITHOUT ROWID;
+
+CREATE TABLE levada_call_flush (
+  process       text PRIMARY KEY,
+  batch         integer NOT NULL,
+  at            integer NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE levada_plan (
+  product       text NOT NULL,
+  plan          text NOT NULL,
+  rate          integer,
+  per           integer,
+  quota         integer,
+  needs         text NOT NULL,
+  body          blob NOT NULL,
+  changed       integer NOT NULL,
+  format        integer NOT NULL DEFAULT 1,
+  PRIMARY KEY (product, plan)
+) WITHOUT ROWID;
+
+CREATE TABLE levada_access (
+  id            text NOT NULL UNIQUE,
+  consumer      text NOT NULL,
+  product       text NOT NULL,
+  plan          text NOT NULL,
+  environment   text NOT NULL,
+  state         text NOT NULL,
+  who           text NOT NULL,
+  why           text,
+  asked         integer NOT NULL,
+  decided       integer,
+  format        integer NOT NULL DEFAULT 1,
+  PRIMARY KEY (consumer, product, environment)
+) WITHOUT ROWID;
+
+CREATE TABLE levada_lease (
+  name          text PRIMARY KEY,
+  holder        text NOT NULL,
+  epoch         integer NOT NULL,
+  until         integer NOT NULL,
+  format        integer NOT NULL DEFAULT 1
 ) WITHOUT ROWID;
 
 CREATE TABLE levada_key (
@@ -132,11 +185,63 @@ CREATE TABLE levada_call (
   declared      bigint NOT NULL,
   provider      bigint NOT NULL,
   microseconds  bigint NOT NULL,
-  process       text NOT NULL,
-  latency       bytea NOT NULL,
-  problems      bytea NOT NULL,
   format        integer NOT NULL DEFAULT 1,
-  PRIMARY KEY (minute, environment, consumer, client, operation, process)
+  PRIMARY KEY (minute, environment, consumer, client, operation)
+);
+
+CREATE TABLE levada_call_part (
+  minute        bigint NOT NULL,
+  environment   text NOT NULL,
+  consumer      text NOT NULL,
+  client        text NOT NULL,
+  operation     text NOT NULL,
+  kind          text NOT NULL,
+  name          text NOT NULL,
+  n             bigint NOT NULL,
+  format        integer NOT NULL DEFAULT 1,
+  PRIMARY KEY (minute, environment, consumer, client, operation, kind, name)
+);
+
+CREATE TABLE levada_call_flush (
+  process       text PRIMARY KEY,
+  batch         bigint NOT NULL,
+  at            bigint NOT NULL
+);
+
+CREATE TABLE levada_plan (
+  product       text NOT NULL,
+  plan          text NOT NULL,
+  rate          bigint,
+  per           bigint,
+  quota         bigint,
+  needs         text NOT NULL,
+  body          bytea NOT NULL,
+  changed       bigint NOT NULL,
+  format        integer NOT NULL DEFAULT 1,
+  PRIMARY KEY (product, plan)
+);
+
+CREATE TABLE levada_access (
+  id            text NOT NULL UNIQUE,
+  consumer      text NOT NULL,
+  product       text NOT NULL,
+  plan          text NOT NULL,
+  environment   text NOT NULL,
+  state         text NOT NULL,
+  who           text NOT NULL,
+  why           text,
+  asked         bigint NOT NULL,
+  decided       bigint,
+  format        integer NOT NULL DEFAULT 1,
+  PRIMARY KEY (consumer, product, environment)
+);
+
+CREATE TABLE levada_lease (
+  name          text PRIMARY KEY,
+  holder        text NOT NULL,
+  epoch         bigint NOT NULL,
+  until         bigint NOT NULL,
+  format        integer NOT NULL DEFAULT 1
 );
 
 CREATE TABLE levada_key (
