@@ -23,6 +23,7 @@ _BUILT_IN = (
     "nais:Nais",
     "compose:Compose",
     "kubernetes:Kubernetes",
+    "mule:Mule",
 )
 
 

@@ -22,7 +22,10 @@ class XmlError(ValueError):
 
 
 class XmlNode(Struct, eq=False):
-    """One element: namespace URI and local name apart, attributes by local name, its line."""
+    """One element: namespace URI and local name apart, its line.
+
+    Attributes of a namespace stand as ``<last part of the URI>:<name>``, others by name.
+    """
 
     uri: str
     name: str
@@ -67,7 +70,7 @@ class _Builder:
         if self._count > MAX_ELEMENTS or len(self._open) > MAX_DEPTH:
             raise XmlError("too many elements, or nested too deep", line)
         uri, name = _split(tag)
-        node = XmlNode(uri, name, {_split(k)[1]: v for k, v in attrs.items()}, line)
+        node = XmlNode(uri, name, {_attribute(k): v for k, v in attrs.items()}, line)
         if self._open:
             self._open[-1].children.append(node)
         elif self.root is None:
@@ -117,3 +120,8 @@ def _split(tag: str) -> tuple[str, str]:
         uri, _, name = tag[1:].partition("}")
         return uri, name
     return "", tag.rpartition(":")[2]
+
+
+def _attribute(name: str) -> str:
+    uri, local = _split(name)
+    return f"{uri.rstrip('/').rpartition('/')[2]}:{local}" if uri else local

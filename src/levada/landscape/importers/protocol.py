@@ -60,6 +60,7 @@ class Context:
         self.files: dict[str, SourceFile] = {f.source: f for f in files}
         self.importer = ""
         self._topics: dict[tuple[str, str], dict[str, dict[str, list[Evidence]]]] = {}
+        self._protocols: dict[str, str] = {}
         self._folders: dict[str, list[SourceFile]] = {}
         for file in self.files.values():
             self._folders.setdefault(file.source.rpartition("/")[0], []).append(file)
@@ -94,19 +95,20 @@ class Context:
 
     def topic(
         self, role: Literal["writes", "reads"], app: str, topic: str, evidence: Iterable[Evidence], *,
-        broker: str = "kafka",
+        broker: str = "kafka", protocol: str | None = None,
     ) -> None:  # fmt: skip
         """Note who writes or reads a topic; at the end each reader becomes a consumer of each writer.
 
         A topic with only one side known becomes a flow with the broker.
         """
         sides = self._topics.setdefault((broker, topic), {"writes": {}, "reads": {}})
+        self._protocols.setdefault(broker, protocol or broker)
         sides[role].setdefault(app, []).extend(evidence)
 
     def topic_flows(self) -> Iterator[Item]:
         """The flows of all topics noted."""
         for (broker, topic), sides in sorted(self._topics.items()):
-            how: dict[str, Any] = {"object": topic, "mode": "async", "protocol": broker.partition("/")[0]}
+            how: dict[str, Any] = {"object": topic, "mode": "async", "protocol": self._protocols[broker]}
             for reader, seen in sides["reads"].items():
                 writers = {w: e for w, e in sides["writes"].items() if w != reader}
                 for writer, told in writers.items():

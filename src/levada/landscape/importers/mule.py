@@ -1,0 +1,244 @@
+"""Mule 4 and Mule 3 projects: operation -> config -> connection -> properties.
+
+Elements are known by namespace URI, never by prefix. A connector that nobody listed is
+read like any other: through the ``config-ref`` of its operations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct, field
+
+from levada.landscape.importers import _mule_targets as targets
+from levada.landscape.importers._properties import Properties
+from levada.landscape.importers._sql import tables_in
+from levada.landscape.importers._xml import XmlNode
+from levada.landscape.importers.protocol import Context, Item, Malformed, SourceFile, Verified
+from levada.network.graph import Evidence, Flow, Node
+from levada.network.names import slug
+
+__all__ = ["Mule"]
+
+CORE = "http://www.mulesoft.org/schema/mule/"
+_INTERNAL = frozenset(
+    "core ee-core ee documentation mule-apikit jtokkit mule-soapkit apikit-odata os objectstore vm cron schedulers java scripting validation batch munit munit-tools "
+    "mtf apikit apikit-soap tracking api-gateway json xml-module xml compression crypto secure-properties spring "
+    "context oauth tls cluster security http-policy cache secure-property-placeholder file-common sockets "
+    "aggregators tracing custom-metrics data-mapper mulexml transformer".split()
+)
+_OBJECT = ("type", "sObjectType", "objectType", "destination", "topic", "queue", "queueName", "topicName", "key",
+           "functionName", "tableName", "channel", "bucketName", "bucket", "directoryPath", "operation", "path")  # fmt: skip
+_SOURCE = re.compile(r"listener|subscri|consumer|^on-|inbound|trigger|replay|poll|receive|^read|fetch", re.I)
+_FLOWS = ("flow", "sub-flow", "job", "error-handler", "processor-chain")
+
+
+class _Config(Struct):
+    connector: str
+    element: str
+    attrs: list[tuple[str, str, str, int]]
+    file: str
+    line: int
+
+
+class _Call(Struct):
+    connector: str
+    element: str
+    config: str | None
+    attrs: dict[str, str]
+    sql: str
+    file: str
+    line: int
+    scheduled: bool
+
+
+class _Project(Struct):
+    folder: str
+    name: str = ""
+    domain: bool = False
+    configs: dict[str, _Config] = field(default_factory=dict)
+    calls: list[_Call] = field(default_factory=list)
+    property_files: list[str] = field(default_factory=list)
+    own_values: dict[str, str] = field(default_factory=dict)
+    operations: list[str] = field(default_factory=list)
+    seen: tuple[Evidence, ...] = ()
+
+
+class Mule:
+    """A project is the folder of its ``pom.xml`` or above ``src/main``; its files are joined at the end."""
+
+    name = "mule"
+    formats: tuple[str, ...] = ("Mule 4 projects", "Mule 3 projects")
+    verified: Verified = "on real exports"
+
+    def __init__(self) -> None:
+        self._projects: dict[str, _Project] = {}
+
+    def recognise(self, file: SourceFile) -> float:
+        """An XML whose head names Mule's core namespace."""
+        if file.suffix != ".xml" or "/src/test/" in f"/{file.source}":
+            return 0.0
+        head = file.head
+        return 1.0 if CORE + "core" in head and re.search(r"<(?:[\w.-]+:)?(mule|mule-domain|domain:mule-domain)\b", head) else 0.0
+
+    def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
+        """Keeps configurations and calls of the file; says what is configured with no literal place yet."""
+        folder = _project_folder(file.source)
+        project = self._projects.get(folder)
+        if project is None:
+            project = self._projects[folder] = _Project(folder, _artifact(folder, context))
+            project.seen = context.at(file, 1)
+        root = file.xml
+        project.domain = project.domain or root.name == "mule-domain"
+        for child in root.children:
+            self._top(child, project, file.source)
+        yield Node(
+            id=slug(project.name), name=project.name, kind="app",
+            aliases=(f"package:{project.name}",), evidence=project.seen,
+        )  # fmt: skip
+
+    def _top(self, child: XmlNode, project: _Project, source: str) -> None:
+        connector = _connector(child.uri)
+        if child.name in ("configuration-properties", "config") and "file" in child.attrs and connector in ("core", "secure-properties"):
+            project.property_files.append(child.attrs["file"])
+        elif child.name == "property-placeholder":
+            project.property_files.extend(child.attrs.get("location", "").split(","))
+        elif child.name == "global-property":
+            project.own_values[child.attrs.get("name", "")] = child.attrs.get("value", "")
+        elif child.name in _FLOWS:
+            scheduled = any(n.name in ("scheduler", "poll") for n in child.walk())
+            api = re.match(r"(get|post|put|patch|delete|head|options):\\?([^:]*)", child.attrs.get("name", ""), re.I)
+            if api:
+                project.operations.append(f"{api[1].upper()} {api[2].replace(chr(92), '/') or '/'}")
+            for node in child.walk():
+                self._call(node, project, source, scheduled=scheduled)
+        elif child.attrs.get("name") and connector not in ("core", "documentation"):
+            attrs = [(n.name, k, v, n.line) for n in child.walk() for k, v in n.attrs.items()]
+            project.configs[child.attrs["name"]] = _Config(connector, child.name, attrs, source, child.line)
+
+    @staticmethod
+    def _call(node: XmlNode, project: _Project, source: str, *, scheduled: bool) -> None:
+        connector = _connector(node.uri)
+        config = node.attrs.get("config-ref") or node.attrs.get("connector-ref")
+        direct = node.attrs.get("url") or node.attrs.get("address") or node.name.endswith("bound-endpoint")
+        if connector in _INTERNAL or not connector or not (config or direct):
+            return
+        sql = " ".join(n.text for n in node.walk() if n.name == "sql" or "query" in n.name)
+        project.calls.append(
+            _Call(connector, node.name, config, dict(node.attrs), sql[:20_000], source, node.line, scheduled)
+        )
+
+    def finish(self, context: Context) -> Iterable[Item]:
+        """The flows of every project, with what could not be resolved."""
+        shared = {n: c for p in self._projects.values() if p.domain for n, c in p.configs.items()}
+        for project in self._projects.values():
+            properties = self._properties(project, context)
+            for file, problem in properties.unread:
+                yield context.finding("malformed-file", f"properties not read: {problem}", file)
+            if project.operations:
+                operations = sorted(set(project.operations))
+                yield Node(id=slug(project.name), attributes={"operations": operations}, evidence=project.seen)
+            for call in project.calls:
+                config = project.configs.get(call.config or "") or shared.get(call.config or "")
+                yield from _flows(call, config, project, properties, context)
+
+    @staticmethod
+    def _properties(project: _Project, context: Context) -> Properties:
+        wanted = [re.compile(_pattern(name.strip())) for name in project.property_files if name.strip()]
+        under = [f for f in context.under(project.folder) if f.suffix in (".properties", ".yaml", ".yml")]
+        resources = [f for f in under if "/src/test/" not in f"/{f.source}" and "/target/" not in f"/{f.source}"]
+        chosen = [f for f in resources if any(p.search(f.source) for p in wanted)]
+        properties = Properties(chosen)
+        for key, value in project.own_values.items():
+            properties.values.setdefault(key, targets.own_property(value, project.seen))
+        return properties
+
+
+def _flows(call: _Call, config: _Config | None, project: _Project, properties: Properties, context: Context) -> Iterator[Item]:
+    me = slug(project.name)
+    evidence: list[Evidence] = [Evidence(call.file, call.line, importer="mule")]
+    if config is not None and targets.serves(config.connector, config.element):
+        return
+    if targets.serves(call.connector, call.element) and not call.attrs.get("url"):
+        return
+    if call.config and config is None and "${" not in call.config and not call.attrs.get("url"):
+        yield context.finding(
+            "unresolved-config", f"{project.name}: no configuration is called {call.config!r}",
+            context.files.get(call.file), call.line,
+        )  # fmt: skip
+    attrs = [*(config.attrs if config else ()), *((call.element, k, v, call.line) for k, v in call.attrs.items())]
+    if config is not None:
+        evidence.append(Evidence(config.file, config.line, importer="mule"))
+    target = targets.resolve(config.connector if config else call.connector, attrs, properties, me)
+    evidence.extend(Evidence(p.source, p.line, importer="mule") for p in target.properties if p.source)
+    for key in target.missing:
+        yield context.finding(
+            "unresolved-setting", f"{project.name}: ${{{key}}} has no value in the project's properties",
+            context.files.get(config.file if config else call.file), config.line if config else call.line,
+        )  # fmt: skip
+    if target.node is None:
+        return
+    seen = tuple(dict.fromkeys(evidence))
+    yield Node(
+        id=target.node.id, name=target.node.name, kind=target.node.kind, aliases=target.node.aliases,
+        attributes=target.node.attributes, evidence=seen[1:2] or seen,
+    )  # fmt: skip
+    source = bool(_SOURCE.search(call.element))
+    objects = _objects(call, properties)
+    if target.queue:
+        for name in objects or ["?"]:
+            context.topic("reads" if source else "writes", me, name, seen, broker=target.node.id, protocol=target.protocol)
+        return
+    mode = "async" if source and target.mode == "sync" else target.mode
+    attributes = {"scheduled": True} if call.scheduled else {}
+    for name in objects or [None]:
+        yield Flow(
+            consumer=me, provider=target.node.id, object=name, mode=mode, protocol=target.protocol,
+            evidence=seen, attributes=attributes,
+        )  # fmt: skip
+
+
+def _objects(call: _Call, properties: Properties) -> list[str]:
+    sql = call.sql or call.attrs.get("query", "")
+    if sql.strip() and not sql.strip().startswith("#["):
+        return tables_in(sql)[:20]
+    for name in _OBJECT:
+        value = call.attrs.get(name)
+        if value:
+            filled = properties.fill(value)[0].strip()
+            if filled and "#[" not in filled and "${" not in filled and filled != "/" and len(filled) < 120:
+                return [filled]
+    return []
+
+
+def _connector(uri: str) -> str:
+    return uri.rstrip("/").rpartition("/")[2].lower() if "/mule/" in uri or "mulesoft" in uri else ""
+
+
+def _project_folder(source: str) -> str:
+    for mark in ("/src/main/", "/src/"):
+        if mark in f"/{source}":
+            return f"/{source}".rpartition(mark)[0].strip("/") if mark == "/src/" else f"/{source}".partition(mark)[0].strip("/")
+    return source.rpartition("/")[0]
+
+
+def _artifact(folder: str, context: Context) -> str:
+    for file in context.within(folder):
+        if file.name == "pom.xml":
+            try:
+                root = file.xml
+            except Malformed:
+                break  # told as a finding by the reader of that file
+            name = root.text_of("artifactId")
+            if name and "${" not in name:
+                return name
+    if folder:
+        return folder.rpartition("/")[2]
+    return next((f.root.name for f in context.files.values()), "mule-app")
+
+
+def _pattern(name: str) -> str:
+    bare = name.replace("classpath:", "").lstrip("/")
+    parts = re.split(r"\$\{[^}]*\}|\*", bare)
+    return r"(^|/)" + r"[^/]*".join(re.escape(p) for p in parts) + r"$"
