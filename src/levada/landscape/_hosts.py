@@ -43,14 +43,22 @@ def resolve_hosts(network: Network) -> Network:
                 text = f"{host} is a host of {', '.join(sorted(set(found)))}; left apart"
                 place = node.evidence[0] if node.evidence else None
                 findings.append(
-                    Finding("ambiguous-host", "warning", text, place.source if place else None, place.line if place else None)
+                    Finding(
+                        "ambiguous-host",
+                        "warning",
+                        text,
+                        place.source if place else None,
+                        place.line if place else None,
+                    )
                 )
     if not names:
         return network
     out = network.renamed(names)
     for new in names.values():
         node = out.nodes[new]
-        out.nodes[new] = structs.replace(node, aliases=tuple(a for a in node.aliases if not a.startswith("id:host:")))
+        out.nodes[new] = structs.replace(
+            node, aliases=tuple(a for a in node.aliases if not a.startswith("id:host:"))
+        )
     out.findings.extend(findings)
     return out
 

@@ -49,7 +49,15 @@ class Sink:
         for name, start, _ in secrets_in(text[:MAX_SCAN]):
             line += text.count("\n", at, start)
             at = start
-            self.add(Finding("secret", "error", f"{name} in clear text; rotate it and keep it in a vault", file.source, line))
+            self.add(
+                Finding(
+                    "secret",
+                    "error",
+                    f"{name} in clear text; rotate it and keep it in a vault",
+                    file.source,
+                    line,
+                )
+            )
 
 
 def _clean(item: Item) -> Item:

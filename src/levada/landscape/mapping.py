@@ -12,15 +12,31 @@ from levada._errors import LevadaError
 from levada.landscape._hosts import resolve_hosts
 from levada.landscape._sink import Sink
 from levada.landscape.importers.protocol import Context, Finishes, Importer, Malformed, SourceFile
+from levada.landscape.reconcile import REVIEW_NAME, Suggestion, closed, load_review, suggest
 from levada.network.graph import Finding, Network
 
-__all__ = ["FileReport", "Mapped", "NoSuchFolder", "Progress", "map_folders"]
+__all__ = ["FileReport", "Mapped", "NoSuchFolder", "Progress", "map_folders", "recognised"]
 
 Progress = Callable[[int, int, str], None]
 """Called with files done, files in all, and the source being read."""
 
 SKIPPED_FOLDERS = frozenset(
-    ".git .hg .svn node_modules target build dist .venv venv __pycache__ .idea .vscode .gradle .terraform".split()
+    [
+        ".git",
+        ".hg",
+        ".svn",
+        "node_modules",
+        "target",
+        "build",
+        "dist",
+        ".venv",
+        "venv",
+        "__pycache__",
+        ".idea",
+        ".vscode",
+        ".gradle",
+        ".terraform",
+    ]
 )
 MAX_FILES = 500_000
 
@@ -46,6 +62,10 @@ class Mapped(Struct, kw_only=True):
 
     network: Network
     files: list[FileReport] = field(default_factory=list)
+    suggestions: list[Suggestion] = field(default_factory=list)
+    """Merges that a person may accept; none of them is applied."""
+    applied: list[Suggestion] = field(default_factory=list)
+    """Merges that a person accepted before, applied here."""
 
     @property
     def read(self) -> list[FileReport]:
@@ -58,6 +78,7 @@ def map_folders(
     *,
     progress: Progress | None = None,
     use: Iterable[Importer] | None = None,
+    review: Path | None = None,
 ) -> Mapped:
     """Read everything under ``paths`` that an importer knows into one network.
 
@@ -65,6 +86,8 @@ def map_folders(
         paths: Folders (or files). With one folder, evidence names files relative to it;
             with several, each begins with its folder's name.
         progress: Called before each file.
+        review: File of accepted and refused merges; by default ``levada-review.yaml`` in the
+            first folder, where there is one.
         use: Importers instead of all installed ones; each instance serves one import.
 
     Raises:
@@ -92,7 +115,32 @@ def map_folders(
     sink.take(context.topic_flows())
     if progress:
         progress(len(files), len(files), "")
-    return Mapped(network=resolve_hosts(sink.network), files=reports)
+    network = resolve_hosts(sink.network)
+    return reconcile(Mapped(network=network, files=reports), _review_of(paths, review))
+
+
+def recognised(
+    paths: Sequence[Path | str], use: Iterable[Importer] | None = None
+) -> list[tuple[str, str | None, float]]:
+    """What each file would be read as: source, importer (None if none knows it), and how sure it is."""
+    if use is None:
+        from levada.landscape.importers import importers
+
+        use = importers()
+    chosen = list(use)
+    out: list[tuple[str, str | None, float]] = []
+    for file in _walk([Path(p) for p in paths], Sink()):
+        sure, _, best = max(((i.recognise(file), -n, i) for n, i in enumerate(chosen)), key=lambda r: r[:2])
+        out.append((file.source, best.name if sure > 0 else None, sure))
+        file.forget()
+    return out
+
+
+def _review_of(paths: Sequence[Path | str], review: Path | None) -> Path | None:
+    if review is not None:
+        return review
+    beside = Path(paths[0]) / REVIEW_NAME if paths else None
+    return beside if beside is not None and beside.is_file() else None
 
 
 def _walk(paths: Sequence[Path], sink: Sink) -> Iterator[SourceFile]:
@@ -117,7 +165,12 @@ def _walk(paths: Sequence[Path], sink: Sink) -> Iterator[SourceFile]:
                 count += 1
                 if count > MAX_FILES:
                     sink.add(
-                        Finding("skipped-file", "error", f"more than {MAX_FILES:,} files; the rest is not read", source)
+                        Finding(
+                            "skipped-file",
+                            "error",
+                            f"more than {MAX_FILES:,} files; the rest is not read",
+                            source,
+                        )
                     )
                     return
                 yield SourceFile(path, source, root)
@@ -128,7 +181,11 @@ def _unfit(path: Path, root: Path) -> str | None:
         target = path.resolve()
         if not target.is_relative_to(root):
             return "a link that leads out of the folder; not followed"
-        return "a link to another file of the folder; read there" if target.exists() else "a link that leads nowhere"
+        return (
+            "a link to another file of the folder; read there"
+            if target.exists()
+            else "a link that leads nowhere"
+        )
     if not path.is_file():
         return "not a regular file"
     return None if os.access(path, os.R_OK) else "not readable by this user"
@@ -136,7 +193,9 @@ def _unfit(path: Path, root: Path) -> str | None:
 
 def _read(file: SourceFile, chosen: Sequence[Importer], context: Context, sink: Sink) -> FileReport:
     try:
-        ranked = sorted(((i.recognise(file), -n, i) for n, i in enumerate(chosen)), key=lambda r: r[:2], reverse=True)
+        ranked = sorted(
+            ((i.recognise(file), -n, i) for n, i in enumerate(chosen)), key=lambda r: r[:2], reverse=True
+        )
     except (OSError, Malformed, EOFError) as exc:
         sink.add(Finding("unreadable-file", "warning", str(exc), file.source))
         return FileReport(file.source, skipped="unreadable")
@@ -157,7 +216,13 @@ def _read(file: SourceFile, chosen: Sequence[Importer], context: Context, sink: 
         sink.take(importer.read(file, context))
     except (Malformed, OSError, EOFError, UnicodeError, RecursionError) as exc:
         sink.add(
-            Finding("malformed-file", "warning", f"{importer.name}: {exc}", file.source, getattr(exc, "line", None))
+            Finding(
+                "malformed-file",
+                "warning",
+                f"{importer.name}: {exc}",
+                file.source,
+                getattr(exc, "line", None),
+            )
         )
     sink.scan(file)
     for note in file.notes:
@@ -165,3 +230,17 @@ def _read(file: SourceFile, chosen: Sequence[Importer], context: Context, sink: 
     return FileReport(
         file.source, importer.name, confidence, len(network.nodes) - before[0], len(network.flows) - before[1]
     )
+
+
+def reconcile(mapped: Mapped, review: Path | None) -> Mapped:
+    """Apply the merges that a person accepted, and suggest others."""
+    decided = load_review(review) if review is not None else []
+    names = {s.drop: s.keep for s in decided if s.decision == "accept"}
+    network = mapped.network.renamed(closed(names)) if names else mapped.network
+    refused = {(s.keep, s.drop) for s in decided if s.decision == "refuse"}
+    mapped.network = network
+    mapped.applied = [s for s in decided if s.decision == "accept"]
+    mapped.suggestions = [
+        s for s in suggest(network) if (s.keep, s.drop) not in refused and (s.drop, s.keep) not in refused
+    ]
+    return mapped

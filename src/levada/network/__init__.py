@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from levada.network.graph import Difference, Evidence, Finding, Flow, Kind, Mode, Network, Node, Severity, Status
+from levada.network.graph import (
+    Difference,
+    Evidence,
+    Finding,
+    Flow,
+    Kind,
+    Mode,
+    Network,
+    Node,
+    Severity,
+    Status,
+)
 from levada.network.names import slug
 
 __all__ = [

@@ -96,12 +96,20 @@ class _Builder:
         if depth > MAX_DEPTH:
             raise YamlError(f"nested deeper than {MAX_DEPTH} levels", line)
         if isinstance(node, self._scalar):
-            return node.value if node.style or node.tag.endswith(":str") and node.value == "" else _plain(node.value)
+            return (
+                node.value
+                if node.style or (node.tag.endswith(":str") and node.value == "")
+                else _plain(node.value)
+            )
         if id(node) in self._open:
             raise YamlError("an alias contains itself", line)
         self._open.add(id(node))
         try:
-            return self._items(node, depth, line) if isinstance(node, self._sequence) else self._map(node, depth, line)
+            return (
+                self._items(node, depth, line)
+                if isinstance(node, self._sequence)
+                else self._map(node, depth, line)
+            )
         finally:
             self._open.discard(id(node))
 

@@ -15,7 +15,9 @@ from msgspec import Struct, field, structs
 from levada.network._combine import changed as _changed
 from levada.network._combine import finding_key, merge_flows, merge_nodes, moved, order_evidence
 
-Kind: TypeAlias = Literal["record", "saas", "channel", "partner", "broker", "db", "app", "api", "event", "consumer"]
+Kind: TypeAlias = Literal[
+    "record", "saas", "channel", "partner", "broker", "db", "app", "api", "event", "consumer"
+]
 Mode: TypeAlias = Literal["sync", "async", "batch", "file", "db", "unknown"]
 Status: TypeAlias = Literal["declared", "configured", "observed"]
 Severity: TypeAlias = Literal["info", "warning", "error"]
@@ -103,7 +105,9 @@ class Network(Struct, kw_only=True):
     findings: list[Finding] = field(default_factory=list)
 
     @classmethod
-    def of(cls, nodes: Iterable[Node], flows: Iterable[Flow] = (), findings: Iterable[Finding] = ()) -> Network:
+    def of(
+        cls, nodes: Iterable[Node], flows: Iterable[Flow] = (), findings: Iterable[Finding] = ()
+    ) -> Network:
         """A network of these parts; the later of two with one id wins."""
         return cls(nodes={n.id: n for n in nodes}, flows={f.id: f for f in flows}, findings=list(findings))
 
@@ -183,7 +187,10 @@ class Network(Struct, kw_only=True):
         for finding in self.findings:
             out.findings.append(finding)
         for flow in self.flows.values():
-            consumer, provider = names.get(flow.consumer, flow.consumer), names.get(flow.provider, flow.provider)
+            consumer, provider = (
+                names.get(flow.consumer, flow.consumer),
+                names.get(flow.provider, flow.provider),
+            )
             if consumer == provider:
                 where = flow.evidence[0] if flow.evidence else Evidence(source="")
                 out.findings.append(
@@ -227,7 +234,8 @@ class Network(Struct, kw_only=True):
         hits = [
             n
             for n in self.nodes.values()
-            if n.name.casefold() == wanted or any(a.casefold() == wanted or a.partition(":")[2].casefold() == wanted for a in n.aliases)
+            if n.name.casefold() == wanted
+            or any(a.casefold() == wanted or a.partition(":")[2].casefold() == wanted for a in n.aliases)
         ]
         return hits[0] if len(hits) == 1 else None
 
@@ -272,7 +280,8 @@ class Network(Struct, kw_only=True):
                 for i, n in sorted(self.nodes.items())
             },
             flows={
-                i: structs.replace(f, evidence=order_evidence(f.evidence)) for i, f in sorted(self.flows.items())
+                i: structs.replace(f, evidence=order_evidence(f.evidence))
+                for i, f in sorted(self.flows.items())
             },
             findings=sorted(self.findings, key=finding_key),
         )

@@ -10,8 +10,32 @@ __all__ = ["normal", "slug"]
 _NOT_ID = re.compile(r"[^a-z0-9._:/]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _EDGES = frozenset(
-    "api app application service svc server system backend connector connection config prod production "
-    "live test dev staging stage uat qa v1 v2 v3 impl".split()
+    [
+        "api",
+        "app",
+        "application",
+        "service",
+        "svc",
+        "server",
+        "system",
+        "backend",
+        "connector",
+        "connection",
+        "config",
+        "prod",
+        "production",
+        "live",
+        "test",
+        "dev",
+        "staging",
+        "stage",
+        "uat",
+        "qa",
+        "v1",
+        "v2",
+        "v3",
+        "impl",
+    ]
 )
 
 

@@ -15,7 +15,16 @@ from typing import Any, get_args
 
 from levada.network.graph import Evidence, Finding, Flow, Kind, Mode, Network, Node, Status
 
-__all__ = ["FLOW_COLUMNS", "SYSTEM_COLUMNS", "flow_row", "from_rows", "read_csv", "read_xlsx", "write_csv", "write_xlsx"]
+__all__ = [
+    "FLOW_COLUMNS",
+    "SYSTEM_COLUMNS",
+    "flow_row",
+    "from_rows",
+    "read_csv",
+    "read_xlsx",
+    "write_csv",
+    "write_xlsx",
+]
 
 SYSTEM_COLUMNS = ("id", "name", "kind", "owner", "domain", "layer", "aliases", "evidence", "status")
 FIGURES = ("volume_day", "errors_day", "hours_month", "incidents_90d", "freshness_s")
@@ -62,7 +71,9 @@ def from_rows(
                             "unlisted-system", "info", f"{end} stands in flows only; its kind is unknown",
                             flows_source, line,
                         )  # fmt: skip
-                        yield Node(id=end, name=end, evidence=(Evidence(flows_source, line, importer=importer),))
+                        yield Node(
+                            id=end, name=end, evidence=(Evidence(flows_source, line, importer=importer),)
+                        )
             yield item
 
 
@@ -140,7 +151,9 @@ class _Cells:
         if text is None or text.lower() in words:
             return text.lower() if text else None
         self.findings.append(
-            self.finding("unknown-value", f"{name} {text!r} is none of {', '.join(sorted(words))}; taken as unknown")
+            self.finding(
+                "unknown-value", f"{name} {text!r} is none of {', '.join(sorted(words))}; taken as unknown"
+            )
         )
         return None
 
@@ -205,7 +218,10 @@ def read_xlsx(path: Path) -> Network:
     finally:
         book.close()
     network = Network()
-    _take(network, from_rows(tables["systems"], tables["flows"], systems_source=path.name, flows_source=path.name))
+    _take(
+        network,
+        from_rows(tables["systems"], tables["flows"], systems_source=path.name, flows_source=path.name),
+    )
     return network
 
 

@@ -81,7 +81,9 @@ def from_jsonl(text: str, source: str = "network.jsonl") -> Network:
         except ValueError as exc:
             raise NetworkTextError(source=source, line=number, problem=str(exc)) from exc
         if not isinstance(record, dict) or len(record) != 1:
-            raise NetworkTextError(source=source, line=number, problem="a line holds one of node, flow, finding")
+            raise NetworkTextError(
+                source=source, line=number, problem="a line holds one of node, flow, finding"
+            )
         ((name, row),) = record.items()
         if not header:
             _check_version(row if name == _KEY else None, source)
@@ -137,7 +139,9 @@ def _sections(network: Network) -> list[tuple[str, list[dict[str, Any]]]]:
 
 def _check_version(version: Any, source: str) -> None:
     if version != FORMAT:
-        raise NetworkTextError(source=source, line=1, problem=f"it begins with {_KEY}: {version}, not {FORMAT}")
+        raise NetworkTextError(
+            source=source, line=1, problem=f"it begins with {_KEY}: {version}, not {FORMAT}"
+        )
 
 
 def _add(network: Network, kind: str, row: Any, source: str, line: Any) -> None:
@@ -171,6 +175,11 @@ def _flow_map(item: dict[str, Any]) -> str:
 
 
 def _scalar(value: Any) -> str:
-    if isinstance(value, str) and _SAFE.match(value) and value.lower() not in _WORDS and not value.endswith(" "):
+    if (
+        isinstance(value, str)
+        and _SAFE.match(value)
+        and value.lower() not in _WORDS
+        and not value.endswith(" ")
+    ):
         return value
     return json.dumps(value, ensure_ascii=False)

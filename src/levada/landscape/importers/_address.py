@@ -38,12 +38,23 @@ _URL = re.compile(
     rf"(?P<host>{_HOST})(?::(?P<port>\d{{1,5}}))?(?![^\s/\"';,]*@)(?P<more>(?:,{_HOST}(?::\d{{1,5}})?)*)(?P<path>[/;?][^\s\"'<>`]*)?",
     re.IGNORECASE,
 )
-_ORACLE = re.compile(rf"\bjdbc:oracle:thin:(?:[^@\s]*)@(?:/*)(?P<host>{_HOST}):(?P<port>\d{{1,5}})[:/](?P<db>[\w.$]+)", re.I)
-_ADO = re.compile(rf"\b(?:server|data source|host|addr(?:ess)?)\s*=\s*(?:tcp:)?(?P<host>{_HOST})(?:[,:](?P<port>\d{{1,5}}))?", re.I)
-_ADO_DB = re.compile(r"\b(?:database|initial catalog|dbname)\s*=\s*(?P<db>[^;\s\"']+)", re.I)
+_ORACLE = re.compile(
+    rf"\bjdbc:oracle:thin:(?:[^@\s]*)@(?:/*)(?P<host>{_HOST}):(?P<port>\d{{1,5}})[:/](?P<db>[\w.$]+)",
+    re.IGNORECASE,
+)
+_ADO = re.compile(
+    rf"\b(?:server|data source|host|addr(?:ess)?)\s*=\s*(?:tcp:)?(?P<host>{_HOST})(?:[,:](?P<port>\d{{1,5}}))?",
+    re.IGNORECASE,
+)
+_ADO_DB = re.compile(r"\b(?:database|initial catalog|dbname)\s*=\s*(?P<db>[^;\s\"']+)", re.IGNORECASE)
 _PAIR = re.compile(rf"(?<![\w./:@-])(?P<host>{_HOST}):(?P<port>\d{{2,5}})(?![\w.])(?P<path>/[^\s\"',]*)?")
-_HINT = re.compile(r"(HOST|ADDR|URL|URI|ENDPOINT|SERVER|BROKER|BOOTSTRAP|CONNECTION|DSN|TARGET|UPSTREAM|BACKEND|SERVICE|ORIGIN|BASE)", re.I)
-_LOCAL = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|::1?|\[::1?\]|host\.docker\.internal|\d+)\Z", re.I)
+_HINT = re.compile(
+    r"(HOST|ADDR|URL|URI|ENDPOINT|SERVER|BROKER|BOOTSTRAP|CONNECTION|DSN|TARGET|UPSTREAM|BACKEND|SERVICE|ORIGIN|BASE)",
+    re.IGNORECASE,
+)
+_LOCAL = re.compile(
+    r"(localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|::1?|\[::1?\]|host\.docker\.internal|\d+)\Z", re.IGNORECASE
+)
 _SUFFIXES = (".svc.cluster.local", ".svc", ".cluster.local")
 
 
@@ -71,7 +82,9 @@ def is_local(host: str) -> bool:
     return bool(_LOCAL.match(host))
 
 
-def addresses(value: str, name: str = "", known: frozenset[str] | set[str] = frozenset()) -> Iterator[Address]:
+def addresses(
+    value: str, name: str = "", known: frozenset[str] | set[str] = frozenset()
+) -> Iterator[Address]:
     """The addresses in a setting's value, each once, local ones among them.
 
     ``name`` is the setting's: it tells whether ``host:port`` or a bare word is an address.
@@ -105,11 +118,11 @@ def _all(value: str, name: str, known: frozenset[str] | set[str]) -> Iterator[Ad
     hinted = bool(_HINT.search(name))
     for found in _PAIR.finditer(rest):
         host = found["host"].lower()
-        if (host in known or hinted) and not host.replace(".", "").isdigit() or _is_ip(host):
+        if ((host in known or hinted) and not host.replace(".", "").isdigit()) or _is_ip(host):
             yield Address(host, int(found["port"]), None, found["path"])
     bare = rest.lower()
-    if bare and (bare in known and hinted or hinted and re.fullmatch(rf"{_HOST}\.[a-z]{{2,}}", bare) and "." in bare
-                 and re.search(r"HOST|ADDR|SERVER|ENDPOINT|DOMAIN", name, re.I)):  # fmt: skip
+    if bare and ((bare in known and hinted) or (hinted and re.fullmatch(rf"{_HOST}\.[a-z]{{2,}}", bare) and "." in bare
+                 and re.search(r"HOST|ADDR|SERVER|ENDPOINT|DOMAIN", name, re.IGNORECASE))):  # fmt: skip
         yield Address(bare)
 
 
@@ -118,7 +131,7 @@ def _of_url(found: re.Match[str]) -> Iterator[Address]:
     mode = _SCHEMES.get(scheme, ("", ""))[0]
     database = None
     if mode == "db" and path:
-        parts = re.match(r"/([^/?;\s]+)", path) or re.search(r"databaseName=([^;]+)", path, re.I)
+        parts = re.match(r"/([^/?;\s]+)", path) or re.search(r"databaseName=([^;]+)", path, re.IGNORECASE)
         database = parts[1] if parts else None
     port = int(found["port"]) if found["port"] else None
     yield Address(found["host"].lower(), port, scheme, path, database)
@@ -143,12 +156,18 @@ def node_of_host(host: str, evidence: tuple[Evidence, ...] = ()) -> Node:
     """A bare node of a host; a known product's where the host is one of its."""
     product = by_host(host)
     if product:
-        return Node(id=product.id, name=product.name, kind=product.kind, aliases=(f"host:{host}",), evidence=evidence)
+        return Node(
+            id=product.id, name=product.name, kind=product.kind, aliases=(f"host:{host}",), evidence=evidence
+        )
     return Node(id=host_id(host), name=host, evidence=evidence)
 
 
 def flow_to(
-    consumer: str, address: Address, evidence: tuple[Evidence, ...], *, object: str | None = None  # noqa: A002 - the field's name
+    consumer: str,
+    address: Address,
+    evidence: tuple[Evidence, ...],
+    *,
+    object: str | None = None,  # noqa: A002 - the field's name
 ) -> tuple[Node, Flow]:
     """The node an address leads to and the flow to it."""
     mode, protocol = address.how

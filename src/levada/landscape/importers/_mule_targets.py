@@ -14,10 +14,33 @@ from levada.network.names import slug
 
 __all__ = ["Target", "own_property", "resolve", "serves"]
 
-_HOSTS = re.compile(r"(host|url|uri|address|endpoint|server|domain|baseurl|brokerurl|bootstrapserver|wsdllocation)", re.I)
-_NOT_HOSTS = re.compile(r"callback|redirect|listener|token|authorization|proxy|path$|serverName|namespace|schema|trust", re.I)
-_TYPES = re.compile(r"(inference|llm|embedding|storage|store|model|provider|vendor|engine).*(type|provider|name)$", re.I)
-_QUEUES = frozenset("jms amqp kafka anypoint-mq ibm-mq sqs sns solace mqtt azure-service-bus servicebus".split())
+_HOSTS = re.compile(
+    r"(host|url|uri|address|endpoint|server|domain|baseurl|brokerurl|bootstrapserver|wsdllocation)",
+    re.IGNORECASE,
+)
+_NOT_HOSTS = re.compile(
+    r"callback|redirect|listener|token|authorization|proxy|path$|serverName|namespace|schema|trust",
+    re.IGNORECASE,
+)
+_TYPES = re.compile(
+    r"(inference|llm|embedding|storage|store|model|provider|vendor|engine).*(type|provider|name)$",
+    re.IGNORECASE,
+)
+_QUEUES = frozenset(
+    [
+        "jms",
+        "amqp",
+        "kafka",
+        "anypoint-mq",
+        "ibm-mq",
+        "sqs",
+        "sns",
+        "solace",
+        "mqtt",
+        "azure-service-bus",
+        "servicebus",
+    ]
+)
 _FILES = {"file": "file", "ftp": "ftp", "sftp": "sftp", "ftps": "ftps", "smb": "smb", "s3": "s3"}
 _WORDS = {"sfdc": "salesforce", "salesforce-composite": "salesforce"}
 
@@ -42,12 +65,14 @@ def serves(connector: str, element: str) -> bool:
     """Is it the side that is called (a listener, a server), not one that calls?"""
     if "listener" in element:
         return connector in ("http", "https", "websocket", "sockets", "a2a", "mcp", "email")
-    return "server" in element and "client" not in element and connector in ("mcp", "a2a") or (
+    return ("server" in element and "client" not in element and connector in ("mcp", "a2a")) or (
         connector in ("mcp", "a2a") and ("-listener" in element or element.startswith("on-new"))
     ) or (connector in ("http", "https") and element == "inbound-endpoint")  # fmt: skip
 
 
-def resolve(connector: str, attrs: list[tuple[str, str, str, int]], properties: Properties, app: str) -> Target:
+def resolve(
+    connector: str, attrs: list[tuple[str, str, str, int]], properties: Properties, app: str
+) -> Target:
     """The target of a configuration (and its call), from all attributes below it.
 
     Args:
@@ -67,7 +92,11 @@ def resolve(connector: str, attrs: list[tuple[str, str, str, int]], properties: 
 
 
 def _address(
-    connector: str, attrs: list[tuple[str, str, str, int]], properties: Properties, used: list[Property], missing: list[str]
+    connector: str,
+    attrs: list[tuple[str, str, str, int]],
+    properties: Properties,
+    used: list[Property],
+    missing: list[str],
 ) -> Address | None:
     filled: dict[str, str] = {}
     for element, name, value, _ in attrs:
@@ -87,7 +116,10 @@ def _address(
     host = next((v for k, v in filled.items() if "host" in k.lower() and v), None)
     if host and re.fullmatch(r"[\w.-]+", host):
         port = _number(attrs, "port", properties)
-        database = next((properties.fill(v)[0] for _, k, v, _ in attrs if k in ("database", "serviceName", "instance")), None)
+        database = next(
+            (properties.fill(v)[0] for _, k, v, _ in attrs if k in ("database", "serviceName", "instance")),
+            None,
+        )
         scheme = "http" if connector in ("http", "https") else None
         return Address(host.lower(), port, scheme, None, database)
     for value in filled.values():
@@ -104,7 +136,9 @@ def _number(attrs: list[tuple[str, str, str, int]], name: str, properties: Prope
     return None
 
 
-def _product(connector: str, attrs: list[tuple[str, str, str, int]], properties: Properties) -> Product | None:
+def _product(
+    connector: str, attrs: list[tuple[str, str, str, int]], properties: Properties
+) -> Product | None:
     word = _WORDS.get(connector, connector)
     for element, *_ in attrs:
         name = element.removesuffix("-connection").removesuffix("-config")
@@ -113,7 +147,11 @@ def _product(connector: str, attrs: list[tuple[str, str, str, int]], properties:
     for _, key, value, _ in attrs:
         if _TYPES.search(key) and (found := by_word(properties.fill(value)[0])):
             return found
-    return by_word(re.sub(r"^(ms|mule|mule4)-|-(connector|ee)$", "", word)) if word not in ("http", "db") else None
+    return (
+        by_word(re.sub(r"^(ms|mule|mule4)-|-(connector|ee)$", "", word))
+        if word not in ("http", "db")
+        else None
+    )
 
 
 def _how(connector: str, product: Product | None, address: Address | None) -> tuple[Mode, str | None]:
@@ -144,13 +182,18 @@ def _node(
     if address is not None and not is_local(address.host):
         found = by_host(address.host)
         if product is not None and product.kind not in ("db", "broker"):
-            return Node(id=product.id, name=product.name, kind=product.kind, aliases=() if found else (f"host:{address.host}",))
+            return Node(
+                id=product.id,
+                name=product.name,
+                kind=product.kind,
+                aliases=() if found else (f"host:{address.host}",),
+            )
         node = node_of_host(address.host)
         kind = node.kind or (product.kind if product else None)
         if connector in ("db", "jdbc", "jdbc-ee"):
             kind = "db"
         return Node(id=node.id, name=node.name, kind=kind, aliases=node.aliases)
-    if product is not None and (product.kind not in ("db", "broker") or address is None and not missing):
+    if product is not None and (product.kind not in ("db", "broker") or (address is None and not missing)):
         return Node(id=product.id, name=product.name, kind=product.kind)
     if address is not None:
         what = product.id if product else connector

@@ -31,7 +31,11 @@ def _all() -> dict[str, Product]:
     out: dict[str, Product] = {}
     for key, row in data["products"].items():
         out[key] = Product(
-            key, row["name"], cast("Kind", row["kind"]), tuple(row.get("hosts", ())), tuple(row.get("words", ()))
+            key,
+            row["name"],
+            cast("Kind", row["kind"]),
+            tuple(row.get("hosts", ())),
+            tuple(row.get("words", ())),
         )
     return out
 
@@ -54,7 +58,9 @@ def by_word(word: str) -> Product | None:
 def by_host(host: str) -> Product | None:
     """The product a host belongs to, by itself or its longest listed parent domain; regional AWS names too."""
     host = host.lower().rstrip(".")
-    aws = re.fullmatch(r"(?:.*\.)?([a-z0-9-]+?)(?:[.-](?:[a-z]{2}-[a-z]+-\d))?\.amazonaws\.com(?:\.cn)?", host)
+    aws = re.fullmatch(
+        r"(?:.*\.)?([a-z0-9-]+?)(?:[.-](?:[a-z]{2}-[a-z]+-\d))?\.amazonaws\.com(?:\.cn)?", host
+    )
     if aws and (found := by_word(f"aws-{aws[1]}")):
         return found
     parts = host.split(".")

@@ -74,7 +74,9 @@ _KEEP = re.compile(
     r"(?is)\A((?:aws.{0,20}secret.{0,20}?[\"'=:\s]{1,5})|(?:(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?(?:basic|bearer|token)\s+)"
     r"|(?:(?:AccountKey|SharedAccessKey|[?&]sig)=)|(?:(?:password|pwd)\s*=\s*)|(?:[A-Za-z0-9_.-]*?[\"']?\s*(?:=>|[:=])\s*[\"']?))"
 )
-_EXAMPLE = re.compile(r"(?i)(?:\A|[^a-z])(?:x{4,}|changeme|your[_-]|<|example|placeholder|redacted|\*{3,}|dummy|todo)")
+_EXAMPLE = re.compile(
+    r"(?i)(?:\A|[^a-z])(?:x{4,}|changeme|your[_-]|<|example|placeholder|redacted|\*{3,}|dummy|todo)"
+)
 
 
 def secrets_in(text: str) -> Iterator[tuple[str, int, int]]:

@@ -14,7 +14,9 @@ from levada.network.graph import Evidence
 
 __all__ = ["expand", "settings_flows"]
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?+])([^{}]*))?\}|\$([A-Za-z_][A-Za-z0-9_]*)|\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
+_VARIABLE = re.compile(
+    r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?+])([^{}]*))?\}|\$([A-Za-z_][A-Za-z0-9_]*)|\$\(([A-Za-z_][A-Za-z0-9_]*)\)"
+)
 
 
 def expand(text: str, values: Mapping[str, Any], depth: int = 8) -> str:
@@ -57,7 +59,9 @@ def settings_flows(
             yield from _flow(consumer, name, address, evidence)
 
 
-_SCHEMA_HOSTS = re.compile(r"(^|\.)(w3\.org|xmlsoap\.org|json-schema\.org|apache\.org|springframework\.org|example\.(com|org|net)|schemas\.microsoft\.com)$")
+_SCHEMA_HOSTS = re.compile(
+    r"(^|\.)(w3\.org|xmlsoap\.org|json-schema\.org|apache\.org|springframework\.org|example\.(com|org|net)|schemas\.microsoft\.com)$"
+)
 
 
 def _flow(consumer: str, name: str, address: Address, evidence: tuple[Evidence, ...]) -> Iterator[Item]:
@@ -65,5 +69,7 @@ def _flow(consumer: str, name: str, address: Address, evidence: tuple[Evidence, 
         return
     if name.startswith("OTEL_") and address.scheme != "otlp" and address.how[1] != "otlp":
         address = structs.replace(address, port=4317, scheme=None)
-    health = bool(re.search(r"health|probe|liveness|readiness", f"{name} {address.path or ''}", re.I))
+    health = bool(
+        re.search(r"health|probe|liveness|readiness", f"{name} {address.path or ''}", re.IGNORECASE)
+    )
     yield from flow_to(consumer, address, evidence, object="health" if health else None)

@@ -6,13 +6,18 @@ import re
 
 __all__ = ["tables_in"]
 
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\b(?:extract|trim|substring|overlay)\s*\([^)]*\)", re.S | re.I)
+_COMMENT = re.compile(
+    r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\b(?:extract|trim|substring|overlay)\s*\([^)]*\)",
+    re.DOTALL | re.IGNORECASE,
+)
 _TABLE = re.compile(
     r"\b(?:from|join|into|update|merge\s+into|delete\s+from|truncate(?:\s+table)?|copy|call)\s+(?:only\s+)?"
     r"([\"`\[]?[A-Za-z_][\w$#]*[\"`\]]?(?:\s*\.\s*[\"`\[]?[A-Za-z_][\w$#]*[\"`\]]?){0,2}(?:@\w+)?)",
-    re.I,
+    re.IGNORECASE,
 )
-_NO = frozenset("select set values where dual lateral unnest stdin stdout the a".split())
+_NO = frozenset(
+    ["select", "set", "values", "where", "dual", "lateral", "unnest", "stdin", "stdout", "the", "a"]
+)
 
 
 def tables_in(sql: str) -> list[str]:
@@ -21,7 +26,10 @@ def tables_in(sql: str) -> list[str]:
     Names of common table expressions are left out.
     """
     text = _COMMENT.sub(" ", sql)
-    local = {m.lower() for m in re.findall(r"(?:\bwith(?:\s+recursive)?|,)\s+([A-Za-z_]\w*)\s+as\s*\(", text, re.I)}
+    local = {
+        m.lower()
+        for m in re.findall(r"(?:\bwith(?:\s+recursive)?|,)\s+([A-Za-z_]\w*)\s+as\s*\(", text, re.IGNORECASE)
+    }
     out: dict[str, None] = {}
     for found in _TABLE.finditer(text):
         name = re.sub(r"[\"`\[\]\s]", "", found[1])

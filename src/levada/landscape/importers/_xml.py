@@ -100,13 +100,17 @@ def read_xml(text: str) -> XmlNode:
     except ImportError as exc:
         raise XmlError("reading XML needs defusedxml: install levada[landscape]") from exc
     builder = _Builder()
-    parser: Any = DefusedXMLParser(target=builder, forbid_dtd=False, forbid_entities=True, forbid_external=True)
+    parser: Any = DefusedXMLParser(
+        target=builder, forbid_dtd=False, forbid_entities=True, forbid_external=True
+    )
     builder.expat = getattr(parser, "parser", None)
     try:
         parser.feed(text)
         root: XmlNode | None = parser.close()
     except DefusedXmlException as exc:
-        raise XmlError(f"refused: {type(exc).__name__} (entities and external references are not read)") from exc
+        raise XmlError(
+            f"refused: {type(exc).__name__} (entities and external references are not read)"
+        ) from exc
     except ParseError as exc:
         position: Any = getattr(exc, "position", None)
         raise XmlError(f"malformed XML: {exc}", position[0] if position else None) from exc

@@ -17,8 +17,38 @@ from levada.network.graph import Evidence, Flow, Node
 __all__ = ["Compose"]
 
 GENERIC = frozenset(
-    "db database postgres postgresql mysql mariadb mongo mongodb redis cache web app api server backend frontend "
-    "nginx proxy worker rabbitmq kafka zookeeper broker queue mq sql sqldata minio elasticsearch keycloak".split()
+    [
+        "db",
+        "database",
+        "postgres",
+        "postgresql",
+        "mysql",
+        "mariadb",
+        "mongo",
+        "mongodb",
+        "redis",
+        "cache",
+        "web",
+        "app",
+        "api",
+        "server",
+        "backend",
+        "frontend",
+        "nginx",
+        "proxy",
+        "worker",
+        "rabbitmq",
+        "kafka",
+        "zookeeper",
+        "broker",
+        "queue",
+        "mq",
+        "sql",
+        "sqldata",
+        "minio",
+        "elasticsearch",
+        "keycloak",
+    ]
 )
 """Names that mean another thing in every project; they stand under their project's."""
 
@@ -42,11 +72,11 @@ class Compose:
         """By the name, or by ``services:`` with images or builds."""
         if file.suffix not in (".yml", ".yaml"):
             return 0.0
-        if not re.search(r"^services:", file.head, re.M):
+        if not re.search(r"^services:", file.head, re.MULTILINE):
             return 0.0
         if _IMAGE_HINTS.search("/" + file.source):
             return 1.0
-        return 0.8 if re.search(r"^\s+(image|build|environment):", file.head, re.M) else 0.0
+        return 0.8 if re.search(r"^\s+(image|build|environment):", file.head, re.MULTILINE) else 0.0
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """Services as systems; addresses as configured flows; ``depends_on`` as declared ones."""
@@ -59,7 +89,14 @@ class Compose:
                 continue
             for service, body in services.items():
                 yield from self._service(
-                    file, context, folder, service, body if isinstance(body, dict) else {}, services, names, variables
+                    file,
+                    context,
+                    folder,
+                    service,
+                    body if isinstance(body, dict) else {},
+                    services,
+                    names,
+                    variables,
                 )
 
     def _project(self, folder: str, context: Context) -> set[str]:

@@ -17,7 +17,20 @@ from levada.network.graph import Evidence, Flow, Node
 
 __all__ = ["Kubernetes", "pod_template"]
 
-_WORKLOADS = frozenset("Deployment StatefulSet DaemonSet Job CronJob Pod ReplicaSet Rollout Service/serving DeploymentConfig".split())
+_WORKLOADS = frozenset(
+    [
+        "Deployment",
+        "StatefulSet",
+        "DaemonSet",
+        "Job",
+        "CronJob",
+        "Pod",
+        "ReplicaSet",
+        "Rollout",
+        "Service/serving",
+        "DeploymentConfig",
+    ]
+)
 Setting = tuple[str, Any, tuple[Evidence, ...]]
 
 
@@ -43,8 +56,8 @@ class Kubernetes:
         """By ``apiVersion`` and ``kind`` of Kubernetes' own groups."""
         if file.suffix not in (".yml", ".yaml", ".json"):
             return 0.0
-        kinds = set(re.findall(r"^[\s\"{]*kind\"?:\s*\"?([A-Za-z]+)", file.head, re.M))
-        if not kinds or not re.search(r"^[\s\"{]*apiVersion\"?:", file.head, re.M):
+        kinds = set(re.findall(r"^[\s\"{]*kind\"?:\s*\"?([A-Za-z]+)", file.head, re.MULTILINE))
+        if not kinds or not re.search(r"^[\s\"{]*apiVersion\"?:", file.head, re.MULTILINE):
             return 0.0
         if kinds & (_WORKLOADS | {"Service", "ConfigMap", "Ingress", "HTTPRoute", "GRPCRoute", "List"}):
             return 0.9
@@ -73,11 +86,15 @@ class Kubernetes:
             for port in spec.get("ports") or ():
                 if isinstance(port, dict):
                     word = str(port.get("appProtocol") or port.get("name") or "").partition("-")[0].lower()
-                    self._protocols.setdefault(name, set()).add({"http2": "http", "https": "http"}.get(word, word))
+                    self._protocols.setdefault(name, set()).add(
+                        {"http2": "http", "https": "http"}.get(word, word)
+                    )
             self._services.append((name, namespace, selector, seen))
         elif kind == "ConfigMap":
             data: Any = item.get("data") or {}
-            self._maps[namespace, name] = [(k, v, context.at(file, line_of(data, k))) for k, v in data.items()]
+            self._maps[namespace, name] = [
+                (k, v, context.at(file, line_of(data, k))) for k, v in data.items()
+            ]
         elif kind in ("Ingress", "HTTPRoute", "GRPCRoute", "VirtualService"):
             yield from _ingress(spec, name, kind, context, file)
 
@@ -87,7 +104,10 @@ class Kubernetes:
     ) -> Iterator[Item]:  # fmt: skip
         pod = pod_template(item)
         containers: list[Any] = [
-            c for k in ("containers", "initContainers") for c in pod.get("spec", {}).get(k) or () if isinstance(c, dict)
+            c
+            for k in ("containers", "initContainers")
+            for c in pod.get("spec", {}).get(k) or ()
+            if isinstance(c, dict)
         ]
         image = str(containers[0].get("image") or "") if containers else ""
         labels: Any = meta.get("labels") or {}
@@ -96,7 +116,9 @@ class Kubernetes:
             name=name,
             kind=kind_of_image(image) or "app",
             owner=labels.get("team") or labels.get("owner"),
-            domain=labels.get("app.kubernetes.io/part-of") if labels.get("app.kubernetes.io/part-of") != "TEMPLATE" else None,
+            domain=labels.get("app.kubernetes.io/part-of")
+            if labels.get("app.kubernetes.io/part-of") != "TEMPLATE"
+            else None,
             aliases=(f"k8s:{namespace}/{name}",),
             attributes={"namespace": namespace, **({"image": image} if image else {})},
             evidence=seen,
@@ -119,7 +141,9 @@ class Kubernetes:
             source: Any = entry.get("valueFrom")
             reference: Any = source.get("configMapKeyRef") if isinstance(source, dict) else None
             if isinstance(reference, dict):
-                self._wants.append((name, namespace, str(reference.get("name")), str(reference.get("key")), variable))
+                self._wants.append(
+                    (name, namespace, str(reference.get("name")), str(reference.get("key")), variable)
+                )
             elif entry.get("value") is not None:
                 values[variable] = str(entry["value"])
                 yield variable, expand(values[variable], values), context.at(file, line)
@@ -144,7 +168,10 @@ class Kubernetes:
                 if key is None or key == entry:
                     self._settings.setdefault(name, []).append((variable or entry, value, seen))
         hosts = {s[0] for s in self._services} | {w for _, w in self._labels}
-        own = {w: {s for s, ns, sel, _ in self._services if w in self._selected(ns, sel)} for _, w in self._labels}
+        own = {
+            w: {s for s, ns, sel, _ in self._services if w in self._selected(ns, sel)}
+            for _, w in self._labels
+        }
         for name, settings in self._settings.items():
             for item in settings_flows(name, settings, own={name, *own.get(name, ())}, known=hosts):
                 yield self._with_protocol(item) if isinstance(item, Flow) else item
@@ -160,7 +187,11 @@ class Kubernetes:
         if not selector:
             return []
         wanted = {str(k): str(v) for k, v in selector.items()}
-        return [w for (ns, w), labels in self._labels.items() if ns == namespace and wanted.items() <= labels.items()]
+        return [
+            w
+            for (ns, w), labels in self._labels.items()
+            if ns == namespace and wanted.items() <= labels.items()
+        ]
 
 
 def pod_template(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,14 +23,61 @@ __all__ = ["Mule"]
 
 CORE = "http://www.mulesoft.org/schema/mule/"
 _INTERNAL = frozenset(
-    "core ee-core ee documentation mule-apikit jtokkit mule-soapkit apikit-odata os objectstore vm cron schedulers java scripting validation batch munit munit-tools "
-    "mtf apikit apikit-soap tracking api-gateway json xml-module xml compression crypto secure-properties spring "
-    "context oauth tls cluster security http-policy cache secure-property-placeholder file-common sockets "
-    "aggregators tracing custom-metrics data-mapper mulexml transformer".split()
+    [
+        "core",
+        "ee-core",
+        "ee",
+        "documentation",
+        "mule-apikit",
+        "jtokkit",
+        "mule-soapkit",
+        "apikit-odata",
+        "os",
+        "objectstore",
+        "vm",
+        "cron",
+        "schedulers",
+        "java",
+        "scripting",
+        "validation",
+        "batch",
+        "munit",
+        "munit-tools",
+        "mtf",
+        "apikit",
+        "apikit-soap",
+        "tracking",
+        "api-gateway",
+        "json",
+        "xml-module",
+        "xml",
+        "compression",
+        "crypto",
+        "secure-properties",
+        "spring",
+        "context",
+        "oauth",
+        "tls",
+        "cluster",
+        "security",
+        "http-policy",
+        "cache",
+        "secure-property-placeholder",
+        "file-common",
+        "sockets",
+        "aggregators",
+        "tracing",
+        "custom-metrics",
+        "data-mapper",
+        "mulexml",
+        "transformer",
+    ]
 )
 _OBJECT = ("type", "sObjectType", "objectType", "destination", "topic", "queue", "queueName", "topicName", "key",
            "functionName", "tableName", "channel", "bucketName", "bucket", "directoryPath", "operation", "path")  # fmt: skip
-_SOURCE = re.compile(r"listener|subscri|consumer|^on-|inbound|trigger|replay|poll|receive|^read|fetch", re.I)
+_SOURCE = re.compile(
+    r"listener|subscri|consumer|^on-|inbound|trigger|replay|poll|receive|^read|fetch", re.IGNORECASE
+)
 _FLOWS = ("flow", "sub-flow", "job", "error-handler", "processor-chain")
 
 
@@ -80,7 +127,12 @@ class Mule:
         if file.suffix != ".xml" or "/src/test/" in f"/{file.source}":
             return 0.0
         head = file.head
-        return 1.0 if CORE + "core" in head and re.search(r"<(?:[\w.-]+:)?(mule|mule-domain|domain:mule-domain)\b", head) else 0.0
+        return (
+            1.0
+            if CORE + "core" in head
+            and re.search(r"<(?:[\w.-]+:)?(mule|mule-domain|domain:mule-domain)\b", head)
+            else 0.0
+        )
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """Keeps configurations and calls of the file; says what is configured with no literal place yet."""
@@ -100,7 +152,11 @@ class Mule:
 
     def _top(self, child: XmlNode, project: _Project, source: str) -> None:
         connector = _connector(child.uri)
-        if child.name in ("configuration-properties", "config") and "file" in child.attrs and connector in ("core", "secure-properties"):
+        if (
+            child.name in ("configuration-properties", "config")
+            and "file" in child.attrs
+            and connector in ("core", "secure-properties")
+        ):
             project.property_files.append(child.attrs["file"])
         elif child.name == "property-placeholder":
             project.property_files.extend(child.attrs.get("location", "").split(","))
@@ -108,7 +164,11 @@ class Mule:
             project.own_values[child.attrs.get("name", "")] = child.attrs.get("value", "")
         elif child.name in _FLOWS:
             scheduled = any(n.name in ("scheduler", "poll") for n in child.walk())
-            api = re.match(r"(get|post|put|patch|delete|head|options):\\?([^:]*)", child.attrs.get("name", ""), re.I)
+            api = re.match(
+                r"(get|post|put|patch|delete|head|options):\\?([^:]*)",
+                child.attrs.get("name", ""),
+                re.IGNORECASE,
+            )
             if api:
                 project.operations.append(f"{api[1].upper()} {api[2].replace(chr(92), '/') or '/'}")
             for node in child.walk():
@@ -138,7 +198,9 @@ class Mule:
                 yield context.finding("malformed-file", f"properties not read: {problem}", file)
             if project.operations:
                 operations = sorted(set(project.operations))
-                yield Node(id=slug(project.name), attributes={"operations": operations}, evidence=project.seen)
+                yield Node(
+                    id=slug(project.name), attributes={"operations": operations}, evidence=project.seen
+                )
             for call in project.calls:
                 config = project.configs.get(call.config or "") or shared.get(call.config or "")
                 yield from _flows(call, config, project, properties, context)
@@ -147,7 +209,9 @@ class Mule:
     def _properties(project: _Project, context: Context) -> Properties:
         wanted = [re.compile(_pattern(name.strip())) for name in project.property_files if name.strip()]
         under = [f for f in context.under(project.folder) if f.suffix in (".properties", ".yaml", ".yml")]
-        resources = [f for f in under if "/src/test/" not in f"/{f.source}" and "/target/" not in f"/{f.source}"]
+        resources = [
+            f for f in under if "/src/test/" not in f"/{f.source}" and "/target/" not in f"/{f.source}"
+        ]
         chosen = [f for f in resources if any(p.search(f.source) for p in wanted)]
         properties = Properties(chosen)
         for key, value in project.own_values.items():
@@ -155,7 +219,9 @@ class Mule:
         return properties
 
 
-def _flows(call: _Call, config: _Config | None, project: _Project, properties: Properties, context: Context) -> Iterator[Item]:
+def _flows(
+    call: _Call, config: _Config | None, project: _Project, properties: Properties, context: Context
+) -> Iterator[Item]:
     me = slug(project.name)
     evidence: list[Evidence] = [Evidence(call.file, call.line, importer="mule")]
     if config is not None and targets.serves(config.connector, config.element):
@@ -167,7 +233,10 @@ def _flows(call: _Call, config: _Config | None, project: _Project, properties: P
             "unresolved-config", f"{project.name}: no configuration is called {call.config!r}",
             context.files.get(call.file), call.line,
         )  # fmt: skip
-    attrs = [*(config.attrs if config else ()), *((call.element, k, v, call.line) for k, v in call.attrs.items())]
+    attrs = [
+        *(config.attrs if config else ()),
+        *((call.element, k, v, call.line) for k, v in call.attrs.items()),
+    ]
     if config is not None:
         evidence.append(Evidence(config.file, config.line, importer="mule"))
     target = targets.resolve(config.connector if config else call.connector, attrs, properties, me)
@@ -188,7 +257,14 @@ def _flows(call: _Call, config: _Config | None, project: _Project, properties: P
     objects = _objects(call, properties)
     if target.queue:
         for name in objects or ["?"]:
-            context.topic("reads" if source else "writes", me, name, seen, broker=target.node.id, protocol=target.protocol)
+            context.topic(
+                "reads" if source else "writes",
+                me,
+                name,
+                seen,
+                broker=target.node.id,
+                protocol=target.protocol,
+            )
         return
     mode = "async" if source and target.mode == "sync" else target.mode
     attributes = {"scheduled": True} if call.scheduled else {}
@@ -219,7 +295,11 @@ def _connector(uri: str) -> str:
 def _project_folder(source: str) -> str:
     for mark in ("/src/main/", "/src/"):
         if mark in f"/{source}":
-            return f"/{source}".rpartition(mark)[0].strip("/") if mark == "/src/" else f"/{source}".partition(mark)[0].strip("/")
+            return (
+                f"/{source}".rpartition(mark)[0].strip("/")
+                if mark == "/src/"
+                else f"/{source}".partition(mark)[0].strip("/")
+            )
     return source.rpartition("/")[0]
 
 

@@ -61,7 +61,9 @@ class Nais:
                 if other and other != me:
                     pair = (me, other) if side == "outbound" else (other, me)
                     self._rules.setdefault(pair, []).extend(context.at(file, line_of(rules, number)))
-                    yield Node(id=other, name=other.partition(".")[2], kind="app", domain=other.partition(".")[0])
+                    yield Node(
+                        id=other, name=other.partition(".")[2], kind="app", domain=other.partition(".")[0]
+                    )
         yield from self._hosts(policy, me, file, context)
         yield from _databases(spec, namespace, me, str(meta.get("name")), file, context)
         self._settings(spec, me, namespace)

@@ -66,7 +66,12 @@ class Context:
             self._folders.setdefault(file.source.rpartition("/")[0], []).append(file)
 
     def at(
-        self, file: SourceFile, line: int | None = None, *, status: Status = "configured", seen: str | None = None
+        self,
+        file: SourceFile,
+        line: int | None = None,
+        *,
+        status: Status = "configured",
+        seen: str | None = None,
     ) -> tuple[Evidence]:
         """The evidence of one place of a file."""
         return (Evidence(file.source, line, seen, status, self.importer or None),)
@@ -112,7 +117,9 @@ class Context:
             for reader, seen in sides["reads"].items():
                 writers = {w: e for w, e in sides["writes"].items() if w != reader}
                 for writer, told in writers.items():
-                    yield Flow(consumer=reader, provider=writer, evidence=tuple(dict.fromkeys([*seen, *told])), **how)
+                    yield Flow(
+                        consumer=reader, provider=writer, evidence=tuple(dict.fromkeys([*seen, *told])), **how
+                    )
                 if not writers:
                     yield Node(id=broker, name=broker, kind="broker")
                     yield Flow(consumer=reader, provider=broker, evidence=tuple(dict.fromkeys(seen)), **how)

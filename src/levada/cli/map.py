@@ -1,0 +1,208 @@
+"""``levada map DIR…``: read what is there into a network, and show it."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from levada.landscape.mapping import Mapped
+
+__all__ = ["map_landscape"]
+
+
+def map_landscape(
+    *folders: Path,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    out: Path | None = None,
+    review: Path | None = None,
+    questions: Path | None = None,
+    formats: Annotated[bool, Parameter(negative="")] = False,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Map an integration landscape from the files in these folders.
+
+    Finds by itself what each file is, and tells what it read, skipped and could not resolve.
+
+    Args:
+        folders: Folders with exports, configurations, logs, spreadsheets.
+        json: Print the map as JSON (systems, flows, findings) instead of a summary.
+        out: Write the network: .yaml, .jsonl, .xlsx, or a folder for CSV files.
+        review: File of merges of names, accepted ones are applied, suggestions are added
+            (default: levada-review.yaml in the first folder, if it is there).
+        questions: Write the ten questions whose answers would change the blueprint most: .csv or .xlsx.
+        formats: List what can be read, and whether it was verified on real exports.
+        dry_run: Say what each file would be read as, and read nothing.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=json)
+    if formats:
+        _formats(console)
+        return 0
+    if not folders:
+        console.print(
+            "Name the folders to map: [bold]levada map DIR…[/]  (what can be read: levada map --formats)"
+        )
+        return 2
+    if dry_run:
+        return _dry_run(folders, console, as_json=json)
+    mapped = _mapped(folders, review, console)
+    if out is not None:
+        from levada.network import text
+
+        text.write(mapped.network, out)
+        console.print(f"Written to [bold]{out}[/]")
+    if review is not None:
+        from levada.landscape.reconcile import write_review
+
+        count = write_review(review, mapped)
+        console.print(f"{count} suggested merges to review in [bold]{review}[/]: levada review {review}")
+    if questions is not None:
+        from levada.landscape.questions import write_questions
+
+        write_questions(mapped.network, questions)
+        console.print(f"Questions written to [bold]{questions}[/]")
+    if json:
+        from levada.network.view import as_map
+
+        sys.stdout.write(json_module.dumps(as_map(mapped.network), ensure_ascii=False, indent=2) + "\n")
+    else:
+        summary(mapped, console)
+    return 0
+
+
+def _mapped(folders: tuple[Path, ...], review: Path | None, console: Console) -> Mapped:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from levada.landscape.mapping import map_folders
+
+    bar = Progress(
+        TextColumn("[bold]Reading"), BarColumn(), MofNCompleteColumn(), TextColumn("[dim]{task.description}"),
+        console=console, transient=True, disable=not console.is_terminal,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("", total=None)
+
+        def progress(done: int, total: int, source: str) -> None:
+            bar.update(task, completed=done, total=total, description=source[-60:])
+
+        return map_folders(folders, progress=progress, review=review)
+
+
+def _formats(console: Console) -> None:
+    from rich.table import Table
+
+    from levada.landscape.importers import importers
+
+    table = Table("Importer", "Reads", "Verified", box=None, pad_edge=False, header_style="bold")
+    for importer in importers():
+        real = importer.verified == "on real exports"
+        table.add_row(
+            importer.name,
+            "; ".join(importer.formats),
+            f"[{'green' if real else 'yellow'}]{importer.verified}[/]",
+        )
+    console.print(table)
+
+
+def _dry_run(folders: tuple[Path, ...], console: Console, *, as_json: bool) -> int:
+    from rich.table import Table
+
+    from levada.landscape.mapping import recognised
+
+    found = recognised(folders)
+    if as_json:
+        rows: list[dict[str, Any]] = [{"source": s, "importer": i, "confidence": c} for s, i, c in found]
+        sys.stdout.write(json_module.dumps(rows, indent=2) + "\n")
+        return 0
+    table = Table("File", "Would be read as", "Sure", box=None, pad_edge=False, header_style="bold")
+    for source, importer, confidence in found:
+        if importer:
+            table.add_row(source, importer, f"{confidence:.0%}")
+    console.print(table)
+    console.print(f"{sum(1 for f in found if f[1])} of {len(found)} files recognised; nothing was read.")
+    return 0
+
+
+def summary(mapped: Mapped, console: Console) -> None:
+    """The map for a person at a terminal."""
+    from rich.table import Table
+
+    network = mapped.network
+    read = mapped.read
+    console.print()
+    console.print(
+        f"[bold]{len(network.nodes):,}[/] systems  [bold]{len(network.flows):,}[/] flows  "
+        f"[bold]{len(network.pairs()):,}[/] pairs   from [bold]{len(read):,}[/] of {len(mapped.files):,} files"
+    )
+    console.print()
+    by_importer = Counter(f.importer for f in read)
+    sources = _table("Read as", "Files")
+    for name, count in by_importer.most_common():
+        sources.add_row(name or "", f"{count:,}")
+    known = _table("Known of flows", "Flows", "Share")
+    for label, count in _coverage(mapped):
+        known.add_row(label, f"{count:,}", f"{count / len(network.flows):.0%}" if network.flows else "")
+    busiest = _table("Most depended on", "Consumers")
+    fan_in = Counter(p for _, p in network.pairs())
+    for name, count in fan_in.most_common(8):
+        busiest.add_row(network.nodes[name].name or name, str(count))
+    grid = Table.grid(padding=(0, 4))
+    grid.add_row(sources, known, busiest)
+    console.print(grid)
+    _findings(mapped, console)
+
+
+def _coverage(mapped: Mapped) -> list[tuple[str, int]]:
+    flows = mapped.network.flows.values()
+    return [
+        *(
+            (status, sum(1 for f in flows if f.status == status))
+            for status in ("observed", "configured", "declared")
+        ),
+        ("how (mode)", sum(1 for f in flows if f.mode != "unknown")),
+        ("what (object)", sum(1 for f in flows if f.object)),
+        ("volume", sum(1 for f in flows if f.volume_day is not None)),
+    ]
+
+
+def _table(first: str, *others: str) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column(first, no_wrap=True, max_width=28)
+    for name in others:
+        table.add_column(name, no_wrap=True, justify="right")
+    return table
+
+
+def _findings(mapped: Mapped, console: Console) -> None:
+    from rich.markup import escape
+
+    findings = mapped.network.findings
+    if not findings:
+        return
+    console.print()
+    counts = Counter((f.severity, f.kind) for f in findings)
+    colour = {"error": "red", "warning": "yellow", "info": "dim"}
+    examples = {(f.severity, f.kind): f for f in reversed(findings)}
+    order = {"error": 0, "warning": 1, "info": 2}
+    for (severity, kind), count in sorted(counts.items(), key=lambda c: (order[c[0][0]], -c[1])):
+        first = examples[severity, kind]
+        place = (
+            f"  [dim]{escape(first.source)}{f':{first.line}' if first.line else ''}[/]"
+            if first.source
+            else ""
+        )
+        console.print(
+            f"[{colour[severity]}]{count:>5,} {kind}[/]  {escape(first.text[:100])}{place}", highlight=False
+        )
