@@ -235,7 +235,10 @@ class App:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a request: the ASGI 3 interface."""
-        await self.server(scope, receive, send)
+        if scope["type"] == "http":
+            await (self._server or self.server).request(scope, receive, send)
+        else:
+            await self.server(scope, receive, send)
 
     @property
     def server(self) -> Server:

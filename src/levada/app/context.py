@@ -76,7 +76,8 @@ class Context(Struct):
         key: The idempotency key, the same at every attempt, or None.
         attempt: The number of this attempt, from 1; 0 where it is not known.
         fence: The fence of the worker that makes the attempt, for ``levada_effect``.
-        trace, span, flags, tracestate: W3C trace context; 0 where none has begun.
+        trace, span, flags, tracestate: W3C trace context; 0 where none has begun or none was looked at.
+        received: The ``traceparent`` that came, read when it is first needed.
         calls: How many unsafe calls were made from here; their keys derive from it.
         published: How many events were written to an outbox from here; their ids derive from it.
         run: The durable run under way here, or None.
@@ -92,6 +93,7 @@ class Context(Struct):
     trace: int = 0
     span: int = 0
     flags: int = 1
+    received: bytes | None = None
     tracestate: str | None = None
     attempt: int = 0
     fence: int = 0
@@ -111,9 +113,7 @@ class Context(Struct):
     @property
     def trace_id(self) -> str:
         """The trace's id, 32 hexadecimal digits; begun here where the request brought none."""
-        if not self.trace:
-            self.trace = random.getrandbits(128) | 1
-        return f"{self.trace:032x}"
+        return f"{trace_of(self):032x}"
 
     @property
     def span_id(self) -> str:
@@ -131,6 +131,9 @@ class Context(Struct):
 def trace_of(context: Context) -> int:
     """The trace of a context as a number; begun here where it has none."""
     if context.trace:
+        return context.trace
+    if context.received is not None and (parsed := parse_traceparent(context.received)) is not None:
+        context.trace, context.span, context.flags = parsed
         return context.trace
     made = random.getrandbits(128) | 1
     if context is not _EMPTY:

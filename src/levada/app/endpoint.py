@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import typing
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ import msgspec
 from levada.app.border import Border
 from levada.app.context import Context
 from levada.app.outcome import settle
-from levada.app.proxy import Target, deny
+from levada.app.proxy import Target, bounded, deny
 from levada.contract.operation import Operation
 from levada.contract.problem import Problem
 from levada.contract.standard import BadRequest, DeadlineExceeded, PayloadTooLarge, UnsupportedMediaType
@@ -43,10 +42,17 @@ class Endpoint:
         self._body = None if operation.body is None else msgspec.json.Decoder(operation.body)
         self._content = bool(operation.at("content"))
         self._query = _Strings(operation.query) if operation.query is not None else None
-        self._path = None if operation.places is None else _PathValues(operation)
+        self._path = _path_values(operation)
         self._result = None if operation.shape in ("none", "bytes") else Border(operation.result)
         self._encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
         kind = b"application/octet-stream" if operation.shape == "bytes" else b"application/json"
+        self.safe = operation.safe
+        self._status = operation.status
+        self._scopes = operation.scopes
+        self._has_body = self._body is not None or self._content
+        self._is_bytes = operation.shape == "bytes"
+        self._streams = operation.shape == "stream"
+        self._call = target if operation.timeout is None else bounded(target, operation.timeout)
         self._header = (b"content-type", kind)
 
     def key(self, context: Context, headers: Headers, internal: bool) -> None:
@@ -74,54 +80,34 @@ class Endpoint:
         self, context: Context, values: tuple[str, ...], scope: Any, headers: Headers, receive: Any, send: Any
     ) -> None:
         """Answer a request; raises the problem to answer with."""
-        operation = self.operation
-        if operation.scopes and not context.caller.has(operation.scopes):
-            raise deny(operation.scopes, context.caller).problem
-        body = (
-            self._decode_body(await self._read(headers, receive), headers)
-            if self._body is not None or self._content
-            else None
-        )
+        if self._scopes and not context.caller.has(self._scopes):
+            raise deny(self._scopes, context.caller).problem
+        body = self._decode_body(await self._read(headers, receive), headers) if self._has_body else None
         query = None if self._query is None else self._query.decode(scope["query_string"])
-        arguments = self._arguments(self._path(values) if self._path is not None else values, query, body)
-        if operation.shape == "stream":
+        arguments = self._arguments(values if self._path is None else self._path(values), query, body)
+        if self._streams:
             await self._stream(arguments, send)
             return
         try:
-            if operation.timeout is None:
-                result = await self.target(*arguments)
-            else:
-                result = await self._within(operation.timeout, arguments)
+            result = await self._call(*arguments)
             if context.held is not None:
                 await self._finish(context)
-            if self._result is None:
-                payload = result if operation.shape == "bytes" else b""
-                if type(payload) is not bytes:
-                    raise TypeError(f"it answered {type(result).__name__}, the contract says bytes")
+            border = self._result
+            if border is None:
+                payload = _content(result) if self._is_bytes else b""
             else:
-                if self._result.check is None or not self._result.check(result):
-                    result = self._result.carry(result)
+                if border.check is None or not border.check(result):
+                    result = border.carry(result)
                 payload = self._encode(result)
         except BaseException as error:
-            told = settle(error, operation, self.name)
+            told = settle(error, self.operation, self.name)
             if told is error:
                 raise
             raise told from error
-        if operation.status == 204:
-            await send({"type": "http.response.start", "status": 204, "headers": []})
-        else:
-            await send(
-                {
-                    "type": "http.response.start",
-                    "status": operation.status,
-                    "headers": [self._header, (b"content-length", b"%d" % len(payload))],
-                }
-            )
+        status = self._status
+        length = [] if status == 204 else [self._header, (b"content-length", str(len(payload)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": length})
         await send({"type": "http.response.body", "body": payload})
-
-    async def _within(self, seconds: float, arguments: tuple[Any, ...]) -> Any:
-        async with asyncio.timeout(seconds):
-            return await self.target(*arguments)
 
     async def _read(self, headers: Headers, receive: Any) -> bytes:
         length = headers.get(b"content-length")
@@ -203,27 +189,29 @@ def _place(error: Exception) -> str:
     return found[1] if found else "body"
 
 
-class _PathValues:
-    """Decodes path parameters that are not plain text."""
+def _content(result: Any) -> bytes:
+    if type(result) is not bytes:
+        raise TypeError(f"it answered {type(result).__name__}, the contract says bytes")
+    return result
 
-    def __init__(self, operation: Operation) -> None:
-        # In the order of the path, which need not be the order of the parameters.
-        order = re.findall(r"\{(\w+)\}", operation.path)
-        by_name = {p.name: p for p in operation.at("path")}
-        self._names = order
-        self._types = [by_name[n].type for n in order]
-        self._plain = all(t is str for t in self._types)
 
-    def __call__(self, values: tuple[str, ...]) -> tuple[Any, ...]:
-        if self._plain:
-            return values
+def _path_values(operation: Operation) -> Callable[[tuple[str, ...]], tuple[Any, ...]] | None:
+    """Decodes path parameters, in the order of the path; None where all are plain text."""
+    by_name = {p.name: p.type for p in operation.at("path")}
+    types = [(name, by_name[name]) for name in re.findall(r"\{(\w+)\}", operation.path)]
+    if all(hint is str for _, hint in types):
+        return None
+
+    def decode(values: tuple[str, ...]) -> tuple[Any, ...]:
         decoded: list[Any] = []
-        for name, hint, value in zip(self._names, self._types, values, strict=True):
+        for (name, hint), value in zip(types, values, strict=True):
             try:
                 decoded.append(msgspec.convert(value, hint, strict=False))
             except msgspec.ValidationError as error:
                 raise BadRequest(reason=f"{name}: {error}", place=name) from None
         return tuple(decoded)
+
+    return decode
 
 
 class _Strings:

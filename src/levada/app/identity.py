@@ -26,6 +26,8 @@ IDENTITY = b"levada-identity"
 CLAIMS: tuple[bytes, ...] = (b"x-consumer-id", b"levada-caller", b"levada-scopes", b"levada-organisation")
 """Headers by which the gateway tells who calls; anywhere but on its socket they are forged."""
 
+_SAYS_WHO = frozenset({*CLAIMS, b"x-api-key", b"authorization"})
+
 Headers: TypeAlias = Mapping[bytes, bytes]
 Authenticator: TypeAlias = Callable[[Headers], Awaitable[Caller | None]]
 """Another way to know a caller, such as an API key: the caller, or None if its header is absent; raises Unauthorized."""
@@ -72,7 +74,8 @@ class Gatekeeper:
     def __init__(self, settings: Settings, authenticators: Sequence[Authenticator] = ()) -> None:
         self._settings = settings
         self._authenticators = list(authenticators)
-        self._seen: dict[bytes, tuple[float, Caller, str, bool]] = {}
+        self._nobody = None if settings.anonymous is None else (settings.anonymous, "", False)
+        self._seen: dict[bytes, tuple[float, tuple[Caller, str, bool]]] = {}
 
     def add(self, authenticator: Authenticator) -> None:
         """Know callers in one more way; asked in the order added."""
@@ -83,12 +86,10 @@ class Gatekeeper:
         token = headers.get(IDENTITY)
         if token is not None:
             known = self._seen.get(token)
-            return known[1:] if known is not None and known[0] > time.time() else None
-        if b"x-api-key" in headers or b"authorization" in headers or self._authenticators:
+            return known[1] if known is not None and known[0] > time.time() else None
+        if self._nobody is None or self._authenticators or not _SAYS_WHO.isdisjoint(headers):
             return None
-        if self._settings.anonymous is None or any(c in headers for c in CLAIMS):
-            return None
-        return self._settings.anonymous, "", False
+        return self._nobody
 
     async def caller(self, headers: Headers, *, unix: bool) -> tuple[Caller, str, bool]:
         """(caller, consumer, whether it is of the network itself).
@@ -167,5 +168,5 @@ class Gatekeeper:
         if len(self._seen) > 10_000:
             self._seen.clear()
         consumer = str(claims.get("azp", ""))
-        self._seen[token] = (float(claims["exp"]), caller, consumer, True)
+        self._seen[token] = (float(claims["exp"]), (caller, consumer, True))
         return caller, consumer, True

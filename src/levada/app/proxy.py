@@ -161,7 +161,7 @@ def _method(operation: Operation, name: str, target: Target, link: Link) -> Call
         "_set": _current.set,
         "_settle": settle,
         "_observe": _observing(link, name),
-        "_target": target if operation.timeout is None else _bounded(target, operation.timeout),
+        "_target": target if operation.timeout is None else bounded(target, operation.timeout),
         "_time": monotonic,
         "_trace": trace_of,
     }
@@ -309,8 +309,11 @@ async def _items(
     link.recorder.add(link.consumer, client, name, OK, monotonic() - start)
 
 
-def _bounded(target: Target, seconds: float) -> Target:
-    """Only operations with a time of their own pay for a timer; the entry keeps the caller's deadline."""
+def bounded(target: Target, seconds: float) -> Target:
+    """The target within a time of its own.
+
+    Only operations with a time of their own pay for a timer; the entry keeps the caller's deadline.
+    """
 
     async def within(*arguments: Any) -> Any:
         async with asyncio.timeout(seconds):

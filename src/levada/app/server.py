@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from levada.app.context import Context, _current, parse_traceparent
+from levada.app.context import Context, _current
 from levada.app.endpoint import Endpoint
 from levada.app.identity import Gatekeeper
 from levada.app.outcome import outcome_of
@@ -35,7 +35,6 @@ log = logging.getLogger("levada.server")
 _SWEEP = 0.05
 """Seconds between looks for requests whose deadline has passed."""
 
-_JSON = (b"content-type", b"application/json")
 _PROBLEM = (b"content-type", b"application/problem+json")
 Plain = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -52,6 +51,10 @@ class Server:
         self._deadlines: dict[asyncio.Task[Any], float] = {}
         self._overdue: set[asyncio.Task[Any]] = set()
         self._sweeper: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._seconds = app.settings.deadline
+        self._recorder = app.recorder
+        self._timeouts: dict[bytes, float] = {}
         for local in app.plan.served.values():
             contract = local.contract
             targets = app.targets_of(local)
@@ -62,10 +65,9 @@ class Server:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request, or the life of the server."""
-        kind = scope["type"]
-        if kind == "http":
-            await self._request(scope, receive, send)
-        elif kind == "lifespan":
+        if scope["type"] == "http":
+            await self.request(scope, receive, send)
+        elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:
             await receive()
@@ -88,79 +90,84 @@ class Server:
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
-    async def _request(self, scope: Any, receive: Any, send: Any) -> None:
+    async def request(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: C901 - each coroutine in between costs every request
+        """Serve one HTTP request."""
         start = monotonic()
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        method: str = scope["method"]
         path: str = scope["path"]
         raw: bytes | None = scope.get("raw_path")
         endpoint: Endpoint | None = None
         client: str | None = None
         consumer = ""
-        values: tuple[str, ...] = ()
+        task: asyncio.Task[Any] | None = None
+        token: Any = None
         try:
-            if raw is None or b"%" not in raw:
-                quick = self.routes.find_trailing(method, path)
-                if quick is not None:
-                    endpoint, values = quick[0], (quick[1],)
-            if endpoint is None:
-                found = self.routes.find(method, path, raw)
+            found = None if raw is not None and b"%" in raw else self.routes.find_quick(scope["method"], path)
+            if found is None:
+                found = self.routes.find(scope["method"], path, raw)
                 if found is None:
                     await self._elsewhere(scope, receive, send)
                     return
-                endpoint, values = found
+            endpoint, values = found
             known = self.gatekeeper.quick(headers)
             if known is None:
                 known = await self.gatekeeper.caller(headers, unix=is_unix(scope))
             caller, consumer, internal = known
             client = caller.client
-            context = Context(start + self._seconds(headers), caller, consumer, endpoint.name)
-            if (trace := headers.get(b"traceparent")) is not None and (
-                parsed := parse_traceparent(trace)
-            ) is not None:
-                context.trace, context.span, context.flags = parsed
-                if (state := headers.get(b"tracestate")) is not None:
-                    context.tracestate = state.decode("latin-1")
-            if not endpoint.operation.safe:
+            stated = headers.get(b"levada-timeout-ms")
+            deadline = start + (self._seconds if stated is None else self._stated(stated))
+            context = Context(deadline, caller, consumer, endpoint.name)
+            trace = headers.get(b"traceparent")
+            if trace is not None:
+                context.received = trace
+                if b"tracestate" in headers:
+                    context.tracestate = headers[b"tracestate"].decode("latin-1")
+            if not endpoint.safe:
                 endpoint.key(context, headers, internal)
-            await self._answer(endpoint, context, values, scope, headers, receive, send)
-            self.app.recorder.add(consumer, client, endpoint.name, 0, monotonic() - start)
+            if self._sweeper is None:
+                self._loop = asyncio.get_running_loop()
+                self._sweeper = self._loop.create_task(self._sweep())
+            task = asyncio.current_task(self._loop)
+            assert task is not None
+            self._deadlines[task] = deadline
+            token = _current.set(context)
+            await endpoint.serve(context, values, scope, headers, receive, send)
+            seconds = monotonic() - start
+            cell = self._recorder.cells.get((consumer, client, endpoint.name))
+            if cell is None:
+                self._recorder.add(consumer, client, endpoint.name, 0, seconds)
+            else:
+                cell.add(0, seconds)
         except Problem as problem:
-            if endpoint is not None:
-                self.app.recorder.add(
-                    consumer, client, endpoint.name, outcome_of(problem), monotonic() - start, problem.code
-                )
-            await send_problem(send, problem)
+            await self._tell(problem, endpoint, consumer, client, start, send)
         except UnicodeDecodeError:
             await send_problem(send, BadRequest(reason="The path is not valid UTF-8.", place="path"))
-
-    async def _answer(
-        self,
-        endpoint: Endpoint,
-        context: Context,
-        values: tuple[str, ...],
-        scope: Any,
-        headers: Mapping[bytes, bytes],
-        receive: Any,
-        send: Any,
-    ) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._deadlines[task] = context.deadline
-        if self._sweeper is None:
-            self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
-        token = _current.set(context)
-        try:
-            await endpoint.serve(context, values, scope, headers, receive, send)
         except asyncio.CancelledError:
-            if task not in self._overdue:
+            if task is None or task not in self._overdue:
                 raise
             task.uncancel()
-            raise DeadlineExceeded from None
+            await self._tell(DeadlineExceeded(), endpoint, consumer, client, start, send)
         finally:
-            _current.reset(token)
-            del self._deadlines[task]
-            self._overdue.discard(task)
+            if token is not None:
+                _current.reset(token)
+            if task is not None:
+                del self._deadlines[task]
+                self._overdue.discard(task)
+
+    async def _tell(
+        self,
+        problem: Problem,
+        endpoint: Endpoint | None,
+        consumer: str,
+        client: str | None,
+        start: float,
+        send: Any,
+    ) -> None:
+        if endpoint is not None:
+            self._recorder.add(
+                consumer, client, endpoint.name, outcome_of(problem), monotonic() - start, problem.code
+            )
+        await send_problem(send, problem)
 
     async def _sweep(self) -> None:
         """One timer for all requests: a timer for each costs more than the request's own work."""
@@ -172,10 +179,10 @@ class Server:
                     self._overdue.add(task)
                     task.cancel()
 
-    def _seconds(self, headers: Mapping[bytes, bytes]) -> float:
-        stated = headers.get(b"levada-timeout-ms")
-        if stated is None:
-            return self.settings.deadline
+    def _stated(self, stated: bytes) -> float:
+        known = self._timeouts.get(stated)
+        if known is not None:
+            return known
         try:
             seconds = int(stated) / 1000
         except ValueError:
@@ -185,7 +192,10 @@ class Server:
             ) from None
         if seconds <= 0:
             raise DeadlineExceeded(reason="The deadline had passed when the request came.")
-        return min(seconds, self.settings.longest_deadline)
+        seconds = min(seconds, self.settings.longest_deadline)
+        if len(self._timeouts) < 1000:
+            self._timeouts[stated] = seconds
+        return seconds
 
     async def _elsewhere(self, scope: Any, receive: Any, send: Any) -> None:
         path: str = scope["path"]
