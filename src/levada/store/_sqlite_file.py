@@ -7,6 +7,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from levada.store._queries import queries
 from levada.store.errors import StoreLocked, StoreUnusable
 
 __all__ = ["FileLock", "check_writable", "connect", "filesystem"]
@@ -126,5 +127,9 @@ def check_writable(connection: sqlite3.Connection) -> None:
     Raises:
         sqlite3.OperationalError: The file may not be written.
     """
+    # BEGIN IMMEDIATE alone is granted on a file that is read-only.
     connection.execute("BEGIN IMMEDIATE")
-    connection.execute("ROLLBACK")
+    try:
+        connection.execute(queries("sqlite")["store.check"].text)
+    finally:
+        connection.execute("ROLLBACK")

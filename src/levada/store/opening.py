@@ -8,6 +8,9 @@ from levada.store.protocol import Store
 
 __all__ = ["open_store"]
 
+_WRITE = "Write sqlite:PATH, postgresql://… or unix:PATH."
+_DURABILITY = {"": "FULL", "synchronous=FULL": "FULL", "synchronous=NORMAL": "NORMAL"}
+
 
 async def open_store(url: str, *, clock: Clock | None = None) -> Store:
     """Open a store and bring its schema up to date.
@@ -18,6 +21,8 @@ async def open_store(url: str, *, clock: Clock | None = None) -> Store:
         clock: Tells the time of an embedded store; tests turn it.
 
     Raises:
+        StoreLocked: Another process owns the file.
+        StoreNewer: It was written by a newer program.
         StoreUnusable: The URL names no store, or it cannot be used.
     """
     scheme, _, rest = url.partition(":")
@@ -25,16 +30,20 @@ async def open_store(url: str, *, clock: Clock | None = None) -> Store:
         from levada.store.sqlite import SqliteStore
 
         path, _, options = rest.partition("?")
-        synchronous = "NORMAL" if options == "synchronous=NORMAL" else "FULL"
-        return await SqliteStore(
-            path.removeprefix("//") or ":memory:", clock=clock, synchronous=synchronous
-        ).open()
+        path = path.removeprefix("//")
+        if not path or options not in _DURABILITY:
+            raise StoreUnusable(
+                place=url,
+                reason="Write sqlite:PATH or sqlite:PATH?synchronous=NORMAL; nothing else is known.",
+            )
+        return await SqliteStore(path, clock=clock, synchronous=_DURABILITY[options]).open()
     if scheme in ("postgresql", "postgres"):
         from levada.store.postgres import PostgresStore
 
         return await PostgresStore(url).open()
-    if scheme == "unix":
+    if scheme == "unix" and rest:
         from levada.store.socket import SocketStore
 
         return await SocketStore(rest).open()
-    raise StoreUnusable(place=url, reason="Write sqlite:PATH, postgresql://… or unix:PATH.")
+    # Not the URL itself: it may hold a password.
+    raise StoreUnusable(place=f"{scheme}:…", reason=_WRITE)

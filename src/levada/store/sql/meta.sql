@@ -57,3 +57,7 @@ SELECT CAST(:now AS bigint) AS now
 -- name: store.kinds
 -- A truth and a sum, which databases give as different kinds of values.
 SELECT EXISTS (SELECT 1) AS yes, sum(n) AS whole FROM (SELECT CAST(3 AS bigint) AS n UNION ALL SELECT 4) AS numbers
+
+-- name: store.check [sqlite]
+-- Fails where the file may not be written; undone at once.
+CREATE TABLE levada_check (n integer)

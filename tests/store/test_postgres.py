@@ -1,0 +1,257 @@
+"""The store on PostgreSQL when connections are cut, the server dies, or a process is paused in a transaction."""
+
+import asyncio
+import signal
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from levada.store import Statement, StoreError, StoreUnknown, Unit, open_store
+from levada.store.errors import StoreNewer, StoreUnusable
+from levada.store.postgres import PostgresSettings, PostgresStore, place_of
+from levada.testing.servers.postgres import PostgresServer, postgres_server
+
+
+def put(name, value="1"):
+    return Unit([Statement("meta.set", {"name": name, "value": value}, 1)])
+
+
+async def names(store, wanted):
+    return [n for n in wanted if await store.read("meta.get", {"name": n})]
+
+
+async def cut_off(dsn, like="%"):
+    """End the store's connections from the server's side."""
+    admin = await asyncpg.connect(dsn)
+    await admin.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE application_name = 'levada' AND datname = current_database() AND query LIKE $1", like,
+    )  # fmt: skip
+    await admin.close()
+
+
+async def test_connections_cut_again_and_again_nothing_acknowledged_is_lost(database, closing):
+    store = await closing(open_store(database))
+    acknowledged, unknown = [], []
+    over = asyncio.Event()
+
+    async def one(task):
+        n = 0
+        while not over.is_set():
+            n += 1
+            try:
+                assert (await store.commit(put(f"{task}-{n}"))).committed
+                acknowledged.append(f"{task}-{n}")
+            except StoreUnknown:
+                unknown.append(f"{task}-{n}")
+
+    tasks = [asyncio.ensure_future(one(task)) for task in range(8)]
+    for cut in range(10):
+        while len(acknowledged) < 40 * (cut + 1):
+            await asyncio.sleep(0.005)
+        await cut_off(database)
+    over.set()
+    await asyncio.gather(*tasks)
+    assert await names(store, acknowledged) == acknowledged
+    # The server itself stayed, so it could be asked.
+    assert unknown == []
+
+
+class Drops:
+    """Stands before the server and drops the connection when a message passes, before or after handing it on."""
+
+    def __init__(self, dsn, word, *, after):
+        self.server = urlsplit(dsn)
+        self.word = word
+        self.after = after
+        self.times = 0
+
+    async def __aenter__(self):
+        self.listening = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        port = self.listening.sockets[0].getsockname()[1]
+        return self.server._replace(netloc=f"postgres@127.0.0.1:{port}").geturl()
+
+    async def __aexit__(self, *_):
+        self.listening.close()
+
+    async def serve(self, reader, writer):
+        onward = await asyncio.open_connection(self.server.hostname, self.server.port)
+        back = asyncio.ensure_future(self.hand_on(onward[0], writer))
+        try:
+            while data := await reader.read(1 << 16):
+                if self.word in data and self.times:
+                    self.times -= 1
+                    back.cancel()
+                    if self.after:
+                        onward[1].write(data)
+                        await onward[1].drain()
+                        # Until the server has answered, which nobody hears.
+                        await onward[0].read(1)
+                    break
+                onward[1].write(data)
+        finally:
+            back.cancel()
+            onward[1].close()
+            writer.close()
+
+    async def hand_on(self, reader, writer):
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+        writer.close()
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the server had it", "after the server did it"])
+async def test_a_commit_whose_answer_is_lost_happens_once_and_is_acknowledged(database, closing, after):
+    dropping = Drops(database, b"COMMIT", after=after)
+    async with dropping as dsn:
+        store = await closing(open_store(dsn))
+        await store.commit(Unit([Statement("call.flush", {"process": "p", "batch": 0})]))
+        dropping.times = 1
+        count = {"minute": 1, "environment": "e", "consumer": "c", "client": "", "operation": "o"}
+        add = Statement("call.add_part", {**count, "kind": "k", "name": "n", "n": 1}, 1)
+        outcomes = await asyncio.gather(*(store.commit(Unit([add])) for _ in range(20)))
+        assert all(o.committed for o in outcomes)
+        assert dropping.times == 0
+        (row,) = await store.read("call.read_parts", {"since": 0, "until": 9})
+        assert row["n"] == 20
+
+
+@pytest.mark.parametrize("word", [b"levada_meta", b"BEGIN"])
+async def test_a_connection_lost_before_the_commit_is_made_anew(database, closing, word):
+    dropping = Drops(database, word, after=True)
+    async with dropping as dsn:
+        store = await closing(open_store(dsn))
+        dropping.times = 2
+        assert (await store.commit(put("a"))).committed
+        assert dropping.times == 0
+        assert await names(store, ["a"]) == ["a"]
+
+
+@pytest.fixture(scope="module")
+def own_server():
+    """A server that may be killed."""
+    with postgres_server() as server:
+        if not server.owned:
+            pytest.skip("LEVADA_TEST_POSTGRES names a server that must not be killed")
+        yield server
+
+
+async def test_a_power_cut_of_the_server_loses_nothing_acknowledged(own_server: PostgresServer, closing):
+    dsn = own_server.database()
+    store = await closing(PostgresStore(dsn, settings=PostgresSettings(patience=30)).open())
+    acknowledged, unknown = [], []
+    over = asyncio.Event()
+
+    async def one(task):
+        n = 0
+        while not over.is_set():
+            n += 1
+            try:
+                await store.commit(put(f"{task}-{n}"))
+                acknowledged.append(f"{task}-{n}")
+            except StoreUnknown:
+                unknown.append(f"{task}-{n}")
+
+    tasks = [asyncio.ensure_future(one(task)) for task in range(8)]
+    for _ in range(2):
+        seen = len(acknowledged)
+        while len(acknowledged) < seen + 100:
+            await asyncio.sleep(0.005)
+        own_server.kill()
+        await asyncio.to_thread(own_server.start)
+    over.set()
+    await asyncio.gather(*tasks)
+    assert await names(store, acknowledged) == acknowledged
+    assert len(unknown) <= 16
+
+
+async def test_a_server_that_stays_away_is_told_within_patience(own_server: PostgresServer):
+    store = await PostgresStore(own_server.database(), settings=PostgresSettings(patience=0.3)).open()
+    own_server.stop(signal.SIGINT)
+    try:
+        with pytest.raises(StoreError):
+            await store.commit(put("a"))
+        with pytest.raises(StoreError):
+            await store.read("meta.get", {"name": "a"})
+    finally:
+        await asyncio.to_thread(own_server.start)
+    assert (await store.commit(put("a"))).committed
+    assert await names(store, ["a"]) == ["a"]
+    await store.close()
+
+
+async def test_who_is_paused_in_a_transaction_loses_its_locks(database, closing):
+    settings = PostgresSettings(idle=0.3)
+    store = await closing(open_store(database))
+    await store.commit(put("a"))
+    paused = await PostgresStore(database, settings=settings).open()
+    # As a process that was stopped between two statements.
+    await paused._writer.raw.execute("BEGIN; UPDATE levada_meta SET value = 'paused' WHERE name = 'a'")
+    assert (await asyncio.wait_for(store.commit(put("a", "2")), 5)).committed
+    assert (await store.read("meta.get", {"name": "a"})) == [{"value": "2"}]
+    assert (await paused.commit(put("b"))).committed
+    await paused.close()
+
+
+async def test_two_processes_that_lock_in_opposite_order_both_commit(database, closing):
+    stores = [await closing(open_store(database)) for _ in range(2)]
+    await stores[0].commit(Unit([*put("a").statements, *put("b").statements]))
+
+    async def many(store, order):
+        for _ in range(30):
+            unit = Unit([s for name in order for s in put(name).statements])
+            assert (await store.commit(unit)).committed
+
+    await asyncio.gather(*(many(s, o) for s, o in zip(stores, ("ab", "ba"), strict=True) for _ in range(4)))
+
+
+async def test_the_clock_is_the_databases(database, closing):
+    store = await closing(open_store(database))
+    connection = await asyncpg.connect(database)
+    theirs = await connection.fetchval("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+    await connection.close()
+    assert 0 <= await store.now() - theirs < 5_000_000
+
+
+async def test_many_open_an_empty_database_at_once(database):
+    stores = await asyncio.gather(*(open_store(database) for _ in range(6)))
+    for n, store in enumerate(stores):
+        assert (await store.commit(put(str(n)))).committed
+        await store.close()
+
+
+async def test_a_newer_store_is_refused(database):
+    await (await open_store(database)).close()
+    connection = await asyncpg.connect(database)
+    await connection.execute("INSERT INTO levada_migration VALUES (9001, 'later', 0)")
+    await connection.close()
+    with pytest.raises(StoreNewer, match="9001"):
+        await open_store(database)
+
+
+async def test_a_schema_that_changes_under_a_prepared_query_is_followed(database, closing):
+    store = await closing(open_store(database))
+    await store.commit(
+        Unit([Statement("log.topic_create", {"topic": "t", "partitions": 1, "retention": None})])
+    )
+    assert await store.read("subscription.list") == []
+    await store.commit(Unit([Statement("subscription.list")]))
+    connection = await asyncpg.connect(database)
+    await connection.execute("ALTER TABLE levada_subscription ADD COLUMN later text")
+    await connection.close()
+    assert await store.read("subscription.list") == []
+    assert (await store.commit(Unit([Statement("subscription.list")]))).committed
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://nobody:secret@127.0.0.1:1/none", "postgresql://u:secret@no.such.host.invalid/x"]
+)
+async def test_what_cannot_be_reached_is_told_without_its_password(url):
+    with pytest.raises(StoreUnusable) as caught:
+        await open_store(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_place_is_shown_without_password_and_options():
+    assert place_of("postgresql://ann:p%40ss@db:5432/levada?password=x") == "postgresql://ann@db:5432/levada"
