@@ -1,0 +1,34 @@
+"""Writes Envoy's files: each whole and by rename, in the order that never points at nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ["ORDER", "write_files"]
+
+ORDER = ("bootstrap.json", "cds.json", "ecds.json", "rds.json", "lds.json")
+"""Upstreams come before the routes that lead to them; the listener last."""
+
+
+def write_files(files: Mapping[str, bytes], folder: Path, *, names: tuple[str, ...] = ORDER) -> list[str]:
+    """Write those files that differ from what is there; their names.
+
+    Envoy reloads on rename alone. Files have mode 0600: one of them has the keys in clear.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    written: list[str] = []
+    for name in names:
+        target = folder / name
+        if target.exists() and target.read_bytes() == files[name]:
+            continue
+        part = folder / f".{name}.part"
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as out:
+            out.write(files[name])
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(target)
+        written.append(name)
+    return written

