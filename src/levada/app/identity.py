@@ -119,8 +119,11 @@ class Gatekeeper:
         return self._settings.anonymous, "", False
 
     def _of_gateway(self, headers: Headers) -> Caller:
-        client = headers[b"x-consumer-id"].decode("latin-1")
-        scopes = headers.get(b"levada-scopes", b"").decode("latin-1").split()
+        # The gateway says consumer/plan; what the plan allows is known here.
+        client, _, plan = headers[b"x-consumer-id"].decode("latin-1").partition("/")
+        scopes = headers.get(b"levada-scopes", b"").decode("latin-1").split() or self._settings.plans.get(
+            plan, ()
+        )
         organisation = headers.get(b"levada-organisation")
         return Caller(
             subject=headers.get(b"levada-caller", b"").decode("latin-1") or client,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from msgspec import Struct, field
 
 from levada.app.context import Caller
@@ -22,6 +24,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         trust_unix: Whether ``levada-caller`` headers are believed on a Unix socket, as the gateway
             sends them. Default true; over TCP they are refused always.
         identity: The secret of the network's own signed tokens, or None: none are taken.
+        plans: The scopes of each plan, for callers that the gateway tells of.
         wire: Whether values cross borders in process in their wire form even where they need not, as
             the test kit has it. Default false.
         drain: Seconds that a stop waits for requests in flight. Default 30.
@@ -34,5 +37,6 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     anonymous: Caller | None = field(default_factory=Caller)
     trust_unix: bool = True
     identity: str | None = None
+    plans: Mapping[str, Sequence[str]] = field(default_factory=dict)
     drain: float = 30.0
     wire: bool = False

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from levada._errors import LevadaError
 
-__all__ = ["EnvoyMissing", "GatewayFailed", "GatewayRejected", "PlanUnknown"]
+__all__ = [
+    "EnvoyMissing",
+    "GatewayFailed",
+    "GatewayRejected",
+    "KeyUnknown",
+    "PlanInvalid",
+    "PlanUnknown",
+    "SealBroken",
+]
 
 
 class EnvoyMissing(LevadaError, code="LV1701"):
@@ -23,3 +31,15 @@ class GatewayFailed(LevadaError, code="LV1703"):
 
 class PlanUnknown(LevadaError, code="LV1704"):
     """There is no plan {plan}; levada.toml has {known}. State it as [plans.{plan}]."""
+
+
+class KeyUnknown(LevadaError, code="LV1705"):
+    """There is no key {id} that is good now; `levada keys list` shows them all."""
+
+
+class SealBroken(LevadaError, code="LV1706"):
+    """The key {id} cannot be opened with this master secret. Use the secret that it was sealed under, or revoke it."""
+
+
+class PlanInvalid(LevadaError, code="LV1707"):
+    """[plans.{plan}]: {reason}."""

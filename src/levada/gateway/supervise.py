@@ -107,8 +107,7 @@ class EnvoySupervisor:
         with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
             await self._admin("POST", "/drain_listeners?graceful&skip_exit")
             async with asyncio.timeout(drain):
-                while await self._active():
-                    await asyncio.sleep(0.05)
+                await self._idle()
         process.send_signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(10):
@@ -216,9 +215,11 @@ class EnvoySupervisor:
         except OSError:
             return "it said nothing."
         told = [
-            line for line in lines[-40:] if "[critical]" in line or "[error]" in line or "[warning]" in line
+            line for line in lines[-60:] if "rejected" in line or "[critical]" in line or "[error]" in line
         ]
-        return " ".join((told or lines)[-3:])[-600:] or "it said nothing."
+        others = [line for line in lines if "work-in-progress" not in line]
+        said = (told or others or ["it said nothing"])[-1]
+        return said.rpartition("] ")[2].strip().removesuffix(".") + "."
 
     async def _watch(self) -> None:
         pause = 0.1
@@ -253,6 +254,10 @@ class EnvoySupervisor:
     async def _active(self) -> int:
         stats = await self._stats("http.public.downstream_rq_active")
         return sum(stats.values())
+
+    async def _idle(self) -> None:
+        while await self._active():  # noqa: ASYNC110 - another process cannot set an event of ours
+            await asyncio.sleep(0.05)
 
     async def _stats(self, pattern: str) -> dict[str, int]:
         found: Any = msgspec.json.decode(await self._admin("GET", f"/stats?format=json&filter={pattern}"))

@@ -1,0 +1,57 @@
+"""From an app to what its gateway is told: one route for each operation that is offered outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from levada.app import App
+from levada.gateway.errors import PlanInvalid
+from levada.gateway.model import Plan, Route, per_second
+
+__all__ = ["plans_of", "routes_of"]
+
+
+def routes_of(app: App, *, layers: Sequence[str] = ("experience",)) -> list[Route]:
+    """The routes of an app's contracts of these layers; by default Experience APIs alone are offered outside."""
+    routes: list[Route] = []
+    for contract_id, local in sorted(app.plan.served.items()):
+        contract = local.contract
+        if contract.layer not in layers:
+            continue
+        for name, operation in contract.operations.items():
+            routes += [
+                Route(
+                    operation=contract.operation_id(name),
+                    method=operation.method,
+                    path=base.rstrip("/") + operation.path,
+                    product=contract_id,
+                    timeout=operation.timeout or app.settings.deadline,
+                )
+                for base in (contract.path, *contract.paths)
+            ]
+        routes.append(
+            Route(
+                operation=f"{contract_id}.openapi",
+                method="GET",
+                path=f"{contract.path}/openapi.json",
+                product=contract_id,
+                open=True,
+            )
+        )
+    return routes
+
+
+def plans_of(rates: Mapping[str, str]) -> list[Plan]:
+    """Plans of their rates, ``{"gold": "600/min"}``.
+
+    Raises:
+        PlanInvalid: A rate is none.
+    """
+    plans: list[Plan] = []
+    for name, rate in rates.items():
+        try:
+            calls, seconds = per_second(rate)
+        except ValueError as error:
+            raise PlanInvalid(plan=name, reason=str(error)) from None
+        plans.append(Plan(name=name, calls=calls, seconds=seconds))
+    return plans

@@ -1,0 +1,183 @@
+"""API keys: shown once, sealed at rest, good at the gateway within milliseconds.
+
+A key is ``lv_{id}_{secret}`` with 256 random bits. In the store it lies sealed
+(AES-256-GCM under the master secret, the id as associated data); in clear it is shown once and
+stands in Envoy's file of mode 0600. Why so: docs/explanation/gateway-keys.md.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from levada.gateway.errors import KeyUnknown, PlanUnknown, SealBroken
+from levada.gateway.model import Credential
+from levada.store.control import Key, Keys
+from levada.store.protocol import Store
+
+__all__ = ["ApiKeys", "NewKey", "master_secret"]
+
+
+class NewKey(Struct, frozen=True):
+    """A key that was just made. ``key`` is in clear and cannot be shown again."""
+
+    id: str
+    key: str
+    consumer: str
+    product: str
+    plan: str
+    expires: int | None
+
+    def __repr__(self) -> str:
+        return f"NewKey(id={self.id!r}, consumer={self.consumer!r})"
+
+
+def master_secret(path: Path) -> bytes:
+    """The secret in a file, made at the first use with mode 0600; 32 bytes."""
+    try:
+        return base64.urlsafe_b64decode(path.read_text().strip())
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = base64.urlsafe_b64encode(secrets.token_bytes(32))
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return master_secret(path)
+    with os.fdopen(handle, "wb") as out:
+        out.write(made + b"\n")
+    return base64.urlsafe_b64decode(made)
+
+
+class ApiKeys:
+    """The API keys of a store in one environment. May be called concurrently.
+
+    Args:
+        store: Where they are kept, sealed.
+        master: The secret that they are sealed under; any length, at least 16 bytes.
+        environment: Keys are good in one environment.
+        plans: The names of the plans that there are.
+    """
+
+    def __init__(self, store: Store, master: bytes, environment: str, plans: Sequence[str]) -> None:
+        self._keys = Keys(store)
+        self._store = store
+        self._seal_key = hashlib.sha256(b"levada key seal\n" + master).digest()
+        self._environment = environment
+        self._plans = list(plans)
+
+    async def create(self, *, consumer: str, product: str, plan: str, expires: int | None = None) -> NewKey:
+        """Make a key.
+
+        Args:
+            consumer: Who it is for; letters, digits, ``-``, ``.`` and ``_``.
+            product: The API that it is good for: ``sales/Storefront/v1``.
+            plan: Its limits and scopes.
+            expires: Microseconds since 1970-01-01 UTC; None: it does not end by itself.
+
+        Raises:
+            PlanUnknown: There is no such plan.
+        """
+        if plan not in self._plans:
+            raise PlanUnknown(plan=plan, known=", ".join(self._plans) or "none")
+        _check_consumer(consumer)
+        while True:
+            key_id = secrets.token_hex(6)
+            key = f"lv_{key_id}_{secrets.token_urlsafe(32)}"
+            added = await self._keys.add(
+                id=key_id,
+                consumer=consumer,
+                product=product,
+                plan=plan,
+                environment=self._environment,
+                secret=self._seal(key_id, key),
+                expires=expires,
+            )
+            if added is not None:
+                return NewKey(key_id, key, consumer, product, plan, expires)
+
+    async def rotate(self, key_id: str, *, grace: int = 86_400_000_000) -> NewKey:
+        """Make a successor of a key, which itself ends after ``grace`` microseconds.
+
+        Raises:
+            KeyUnknown: There is no such key, or it has ended.
+        """
+        old = await self._live(key_id)
+        made = await self.create(
+            consumer=old.consumer, product=old.product, plan=old.plan, expires=old.expires
+        )
+        await self._keys.expire(key_id, await self._store.now() + grace)
+        return made
+
+    async def revoke(self, key_id: str) -> None:
+        """End a key now and for good.
+
+        Raises:
+            KeyUnknown: There is no such key, or it has ended.
+        """
+        if not await self._keys.revoke(key_id):
+            raise KeyUnknown(id=key_id)
+
+    async def list(self, consumer: str = "") -> Sequence[Key]:
+        """Keys without their secrets, ended ones too."""
+        return await self._keys.list(consumer)
+
+    async def credentials(self) -> Sequence[Credential]:
+        """The keys that are good now, in clear: for the gateway's file alone."""
+        return [
+            Credential(key=self._unseal(key), consumer=key.consumer, plan=key.plan, products=(key.product,))
+            for key in await self._keys.live(self._environment)
+        ]
+
+    async def _live(self, key_id: str) -> Key:
+        key = await self._keys.get(key_id)
+        now = await self._store.now()
+        if key is None or key.revoked is not None or (key.expires is not None and key.expires <= now):
+            raise KeyUnknown(id=key_id)
+        return key
+
+    def _seal(self, key_id: str, key: str) -> bytes:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        nonce = os.urandom(12)
+        return b"\x01" + nonce + AESGCM(self._seal_key).encrypt(nonce, key.encode(), key_id.encode())
+
+    def _unseal(self, key: Key) -> str:
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        sealed = bytes(key.secret)
+        try:
+            return AESGCM(self._seal_key).decrypt(sealed[1:13], sealed[13:], key.id.encode()).decode()
+        except InvalidTag:
+            raise SealBroken(id=key.id) from None
+
+
+def _check_consumer(consumer: str) -> None:
+    if (
+        not consumer
+        or len(consumer) > 100
+        or not all(c.isascii() and (c.isalnum() or c in "-._") for c in consumer)
+    ):
+        raise KeyUnknown(
+            f"The consumer {consumer!r} has other than letters, digits, '-', '.' and '_'. Choose another name."
+        )
+
+
+def shown(key: Key) -> Mapping[str, object]:
+    """A key as people see it."""
+    return {
+        "id": key.id,
+        "consumer": key.consumer,
+        "product": key.product,
+        "plan": key.plan,
+        "environment": key.environment,
+        "created": key.created,
+        "expires": key.expires,
+        "revoked": key.revoked,
+    }
