@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from typing import Literal
 
 from msgspec import Struct
 
@@ -17,20 +18,17 @@ _PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)|'(?:[^']|'')*'|--[^\n]*"
 
 
 class Query(Struct, frozen=True):
-    """One named query. ``positional`` has ``$1, $2`` for ``names``, for drivers without names."""
+    """One named query.
+
+    ``positional`` has ``$1, $2`` for ``names``, for drivers without names. ``kind``:
+    ``read``, ``write``, or ``mixed``: one that may change more than the rows it counts.
+    """
 
     name: str
     text: str
     positional: str
     names: tuple[str, ...]
-
-    @property
-    def kind(self) -> str:
-        """``read``, ``write``, or ``mixed``: one that may change more than the rows it counts."""
-        first = self.text.split(None, 1)[0].upper()
-        if first in ("INSERT", "UPDATE", "DELETE"):
-            return "write"
-        return "read" if first == "SELECT" else "mixed"
+    kind: Literal["read", "write", "mixed"] = "mixed"
 
     @property
     def writes(self) -> bool:
@@ -73,7 +71,14 @@ def _query(name: str, body: str) -> Query:
         return f"CAST({place} AS bigint)" if match[1] == "now" else place
 
     positional = _PARAMETER.sub(number, text)
-    return Query(name, text, positional, tuple(names))
+    return Query(name, text, positional, tuple(names), _kind(text))
+
+
+def _kind(text: str) -> Literal["read", "write", "mixed"]:
+    first = text.split(None, 1)[0].upper()
+    if first in ("INSERT", "UPDATE", "DELETE"):
+        return "write"
+    return "read" if first == "SELECT" else "mixed"
 
 
 @cache

@@ -33,8 +33,10 @@ class Groups:
         db = self._db
         db.execute("BEGIN IMMEDIATE")
         try:
+            before = db.total_changes
             outcomes = [self._unit(unit, now) for unit in units]
-            if any(isinstance(outcome, Outcome) and outcome.committed for outcome in outcomes):
+            # Nothing was changed by guards and looks alone, and the disk need not be waited for.
+            if db.total_changes != before:
                 # The clock does not go back over a crash either.
                 run(db, self._queries, Statement("meta.set", {"name": "now", "value": str(now)}), now)
                 db.execute("COMMIT")
@@ -47,11 +49,18 @@ class Groups:
             raise
 
     def _unit(self, unit: Unit, now: int) -> Outcome | StoreError:
+        """Run one unit; when it is refused or fails, only what the others did remains."""
         db = self._db
-        db.execute("SAVEPOINT unit")
+        last = len(unit.statements) - 1
+        saved = False
         rows: list[Sequence[Row]] = []
         outcome: Outcome | StoreError | None = None
         for position, statement in enumerate(unit.statements):
+            # What a single statement does it undoes itself when it fails, and guards change
+            # nothing: a savepoint is for a change after which something may still go wrong.
+            if not saved and (position < last or statement.rows is not None) and self._writes(statement):
+                db.execute("SAVEPOINT unit")
+                saved = True
             try:
                 found, count = run(db, self._queries, statement, now)
             except FAILURES as error:
@@ -64,10 +73,15 @@ class Groups:
                 outcome = Outcome(refused=position)
                 break
             rows.append(found)
-        if outcome is not None:
-            db.execute("ROLLBACK TO unit")
-        db.execute("RELEASE unit")
+        if saved:
+            if outcome is not None:
+                db.execute("ROLLBACK TO unit")
+            db.execute("RELEASE unit")
         return outcome or Outcome(rows=rows)
+
+    def _writes(self, statement: Statement) -> bool:
+        query = self._queries.get(statement.query)
+        return query is not None and query.writes
 
 
 def run(

@@ -120,7 +120,7 @@ class SqliteStore:
         future: asyncio.Future[Outcome] = loop.create_future()
         self._jobs.put((unit, loop, future))
         # A caller that gives up does not take its unit back: it commits or not by itself.
-        return await asyncio.shield(future)
+        return await future
 
     def _write(self) -> None:
         assert self._writer is not None
@@ -147,8 +147,7 @@ class SqliteStore:
         except FAILURES as error:
             # Another program that keeps the file locked would be waited for again by each half.
             if len(group) == 1 or _busy(error):
-                for job in group:
-                    _answer(job, told(error))
+                _answer(group, [told(error)] * len(group))
             else:
                 middle = len(group) // 2
                 self._group(groups, group[:middle])
@@ -156,15 +155,15 @@ class SqliteStore:
             return
         except BaseException as error:
             # Not ours to handle; but whoever waits is told before the writer ends.
-            for job in group:
-                _answer(job, StoreError(reason=f"The writer has ended: {error!r}."))
+            _answer(group, [StoreError(reason=f"The writer has ended: {error!r}.")] * len(group))
             raise
+        _answer(group, outcomes)
         channels: set[str] = set()
-        for job, outcome in zip(group, outcomes, strict=True):
-            _answer(job, outcome)
-            if isinstance(outcome, Outcome) and outcome.committed:
-                channels.update(job[0].notify)
-        self._wakes.wake(channels)
+        for (unit, _, _), outcome in zip(group, outcomes, strict=True):
+            if unit.notify and isinstance(outcome, Outcome) and outcome.committed:
+                channels.update(unit.notify)
+        if channels:
+            self._wakes.wake(channels)
 
     # -- reading ----------------------------------------------------------------------
 
@@ -234,18 +233,22 @@ def _split(text: str) -> list[str]:
     return [s for s in found if s.strip()]
 
 
-def _answer(job: _Job, outcome: Outcome | StoreError) -> None:
-    _, loop, future = job
+def _answer(group: Sequence[_Job], outcomes: Sequence[Outcome | StoreError]) -> None:
+    """Tell all who wait, each loop woken once."""
+    loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Outcome], Outcome | StoreError]]] = {}
+    for (_, loop, future), outcome in zip(group, outcomes, strict=True):
+        loops.setdefault(loop, []).append((future, outcome))
+    for loop, answers in loops.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_tell, answers)
 
-    def tell() -> None:
+
+def _tell(answers: Sequence[tuple[asyncio.Future[Outcome], Outcome | StoreError]]) -> None:
+    for future, outcome in answers:
+        # Whoever asked may have gone.
         if future.done():
-            return
+            continue
         if isinstance(outcome, Outcome):
             future.set_result(outcome)
         else:
             future.set_exception(outcome)
-            # Whoever asked may have gone.
-            future.exception()
-
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(tell)
