@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from levada.landscape.mapping import Mapped
 
-__all__ = ["map_landscape"]
+__all__ = ["map_"]
 
 
-def map_landscape(
+def map_(
     *folders: Path,
     json: Annotated[bool, Parameter(negative="")] = False,
     out: Path | None = None,

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-__all__ = ["review_merges"]
+__all__ = ["review"]
 
 
-def review_merges(
+def review(
     file: Path,
     *,
     accept: tuple[str, ...] = (),

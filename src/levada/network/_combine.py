@@ -43,7 +43,7 @@ def merge_nodes(held: Node, new: Node) -> tuple[Node, list[Finding]]:
             **{
                 **changes,
                 "aliases": tuple(dict.fromkeys(aliases)),
-                "attributes": {**new.attributes, **held.attributes},
+                "attributes": _attributes(held.attributes, new.attributes),
                 "evidence": unite(held.evidence, new.evidence),
             },
         ),
@@ -59,7 +59,7 @@ def merge_flows(held: Flow, new: Flow) -> tuple[Flow, list[Finding]]:
             held,
             **{
                 **changes,
-                "attributes": {**new.attributes, **held.attributes},
+                "attributes": _attributes(held.attributes, new.attributes),
                 "evidence": unite(held.evidence, new.evidence),
             },
         ),
@@ -116,3 +116,12 @@ def _fields(held: Any, new: Any, names: tuple[str, ...], what: str) -> tuple[dic
                 )
             )
     return changes, conflicts
+
+
+def _attributes(held: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Both; lists are united, of other values the first stands."""
+    out = {**new, **held}
+    for name in held.keys() & new.keys():
+        if isinstance(held[name], list) and isinstance(new[name], list):
+            out[name] = [*held[name], *(v for v in new[name] if v not in held[name])]
+    return out

@@ -24,6 +24,11 @@ _BUILT_IN = (
     "compose:Compose",
     "kubernetes:Kubernetes",
     "mule:Mule",
+    "n8n:N8n",
+    "workato:Workato",
+    "camel:Camel",
+    "node_red:NodeRed",
+    "logic_apps:LogicApps",
 )
 
 

@@ -166,18 +166,17 @@ def flow_to(
     consumer: str,
     address: Address,
     evidence: tuple[Evidence, ...],
-    *,
-    object: str | None = None,  # noqa: A002 - the field's name
+    *, what: str | None = None,
 ) -> tuple[Node, Flow]:
     """The node an address leads to and the flow to it."""
     mode, protocol = address.how
     if protocol == "otlp":
-        object = object or "telemetry"
+        what = what or "telemetry"
     node = node_of_host(address.host, evidence)
     flow = Flow(
         consumer=consumer,
         provider=node.id,
-        object=object or address.database,
+        object=what or address.database,
         mode=mode,
         protocol=protocol,
         evidence=evidence,

@@ -64,12 +64,37 @@ FORMATS: tuple[tuple[str, str], ...] = (
     ("password in a URL", r"(?<=://)[^\s/@:\"'<>]{0,100}:(?![${%<*{\[])[^\s/@\"'<>]{1,200}(?=@[A-Za-z0-9_\[])"),
     ("password in a connection string", r"(?i:\b(?:password|pwd)\s*=\s*)(?![${%<*{\[])[^;\s\"'&]{2,200}(?=\s*(?:;|$|[\"'&]))"),
     ("command-line password", r"(?<=\s)(?:PGPASSWORD|MYSQL_PWD|SSHPASS|LFTP_PASSWORD)=[\"']?(?!\$)[^\s\"'$]{2,}|\bsshpass\s+-p\s*[\"']?(?!\$)[^\s\"']{2,}"),
-    ("secret in a setting", r"(?i:(?<![A-Za-z])(?:[A-Za-z0-9_.-]{0,60}[_.-])?(?:password|passwd|passphrase|client[_.-]?secret|secret[_.-]?key|api[_.-]?key|apikey|access[_.-]?token|auth[_.-]?token|private[_.-]?key)[\"']?\s*(?:[:=]|=>)\s*[\"']?)(?![${%<*{\[!(]|null\b|none\b|true\b|false\b|vault:|env:|file:|secret:|ref\+|\"|')[^\s\"',;<>&{}()]{4,300}"),
+    ("secret in a setting", r"(?i:(?:password|passwd|passphrase|client[_.-]?secret|secret[_.-]?key|api[_.-]?key|apikey|access[_.-]?token|auth[_.-]?token|private[_.-]?key)[\"']?\s*(?:[:=]|=>)\s*[\"']?)(?![${%<*{\[!(]|null\b|none\b|true\b|false\b|vault:|env:|file:|secret:|ref\+|\"|')[^\s\"',;<>&{}()]{4,300}"),
 )  # fmt: skip
 """Name and pattern of each known format."""
 
 MARK = "[redacted]"
-_ANY = re.compile("|".join(f"(?P<f{n}>{pattern})" for n, (_, pattern) in enumerate(FORMATS)), re.MULTILINE)
+_HINTS: dict[str, tuple[str, ...]] = {
+    "private key": ("PRIVATE KEY",), "AWS access key id": ("AKIA", "ASIA", "AGPA", "AIDA", "AROA"),
+    "GitHub token": ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), "GitHub fine-grained token": ("github_pat_",),
+    "GitLab token": ("gl",), "Slack token": ("xox",), "Slack app token": ("xapp-",), "Slack webhook": ("hooks.slack",),
+    "Stripe key": ("k_live_", "k_test_"), "Stripe webhook secret": ("whsec_",), "Google API key": ("AIza",),
+    "Google OAuth secret": ("GOCSPX-",), "Google OAuth access token": ("ya29.",), "Google refresh token": ("1//0",),
+    "OpenAI key": ("sk-",), "Anthropic key": ("sk-ant-",), "Hugging Face token": ("hf_",), "Groq key": ("gsk_",),
+    "SendGrid key": ("SG.",), "Mailgun key": ("key-",), "Mailchimp key": ("-us",), "Telegram bot token": (":AA",),
+    "Discord webhook": ("/api/webhooks/",), "Teams webhook": ("webhookb2",), "npm token": ("npm_",),
+    "PyPI token": ("pypi-",), "Docker Hub token": ("dckr_",), "DigitalOcean token": ("_v1_",),
+    "Shopify token": ("shpat_", "shpca_", "shppa_", "shpss_"), "Notion token": ("secret_", "ntn_"),
+    "Airtable token": ("pat",), "Linear key": ("lin_",), "HubSpot token": ("pat-",), "Atlassian token": ("ATATT3",),
+    "Databricks token": ("dapi",), "HashiCorp Vault token": ("hvs.", "hvb.", "hvr."), "Terraform Cloud token": ("atlasv1",),
+    "New Relic key": ("NRAK", "NRII", "NRJS"), "Grafana token": ("glc_", "glsa_"), "Azure storage key": ("AccountKey=",),
+    "Azure shared access key": ("SharedAccessKey=",), "Azure SAS signature": ("sig=",), "Azure client secret": ("8Q~",),
+    "JSON Web Token": ("eyJ",), "age secret key": ("AGE-SECRET",), "Square token": ("EAAA", "sq0"), "Okta token": ("00",),
+    "password in a URL": ("://",), "command-line password": ("PGPASSWORD", "MYSQL_PWD", "SSHPASS", "LFTP_PASSWORD", "sshpass"),
+    "curl password": ("-u", "--user"), "Twilio key": ("SK", "AC"),
+}  # fmt: skip
+"""Words one of which a text must hold to be searched for a format: most texts are searched for few."""
+_LOWER_HINTS: dict[str, tuple[str, ...]] = {
+    "AWS secret key": ("aws",), "authorization header": ("authorization",),
+    "password in a connection string": ("password", "pwd"),
+    "secret in a setting": ("passw", "passphrase", "secret", "api", "token", "private"),
+}  # fmt: skip
+_COMPILED = tuple((name, re.compile(pattern, re.MULTILINE)) for name, pattern in FORMATS)
 _KEEP = re.compile(
     r"(?is)\A((?:aws.{0,20}secret.{0,20}?[\"'=:\s]{1,5})|(?:(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?(?:basic|bearer|token)\s+)"
     r"|(?:(?:AccountKey|SharedAccessKey|[?&]sig)=)|(?:(?:password|pwd)\s*=\s*)|(?:[A-Za-z0-9_.-]*?[\"']?\s*(?:=>|[:=])\s*[\"']?))"
@@ -80,26 +105,41 @@ _EXAMPLE = re.compile(
 
 
 def secrets_in(text: str) -> Iterator[tuple[str, int, int]]:
-    """The secrets of a text: name of the format, start and end; the longest alternatives do not overlap."""
-    for found in _ANY.finditer(text):
-        name = FORMATS[int((found.lastgroup or "f0")[1:])][0]
-        if name in ("secret in a setting", "password in a connection string") and _EXAMPLE.search(found[0]):
+    """The secrets of a text in order: name of the format, start and end; none overlaps another."""
+    end = 0
+    for start, stop, name in sorted(_spans(text), key=lambda s: (s[0], -s[1])):
+        if start >= end:
+            end = stop
+            yield name, start, stop
+
+
+def _spans(text: str) -> Iterator[tuple[int, int, str]]:
+    lower = text.lower()
+    for name, pattern in _COMPILED:
+        hints, where = _HINTS.get(name), text
+        if hints is None:
+            hints, where = _LOWER_HINTS.get(name), lower
+        if hints is not None and not any(h in where for h in hints):
             continue
-        yield name, found.start(), found.end()
+        for found in pattern.finditer(text):
+            if not (name in _GENERIC and _EXAMPLE.search(found[0])):
+                yield found.start(), found.end(), name
+
+
+_GENERIC = {"secret in a setting", "password in a connection string"}
 
 
 def redact(text: str) -> str:
     """The text with every secret replaced by ``[redacted]``; what names it stays."""
     if len(text) < 8:
         return text
-
-    def cover(found: re.Match[str]) -> str:
-        name = FORMATS[int((found.lastgroup or "f0")[1:])][0]
-        if name in _NAMED and (kept := _KEEP.match(found[0])):
-            return kept[1] + MARK
-        return MARK
-
-    return _ANY.sub(cover, text)
+    out: list[str] = []
+    at = 0
+    for name, start, end in secrets_in(text):
+        kept = _KEEP.match(text[start:end]) if name in _NAMED else None
+        out += [text[at:start], kept[1] if kept else "", MARK]
+        at = end
+    return "".join([*out, text[at:]]) if out else text
 
 
 _NAMED = {

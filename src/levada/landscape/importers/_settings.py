@@ -49,7 +49,7 @@ def settings_flows(
     """Flows to the addresses that settings hold; not to the consumer's own names, nor to the machine itself."""
     mine = {o.lower() for o in own}
     for name, value, evidence in settings:
-        if value is None or isinstance(value, bool | int | float):
+        if value is None or isinstance(value, bool | int | float) or "LISTENER" in name.upper():
             continue
         for address in addresses(str(value), name, known):
             if is_local(address.host) or address.host in mine or "$" in address.host:
@@ -72,4 +72,4 @@ def _flow(consumer: str, name: str, address: Address, evidence: tuple[Evidence, 
     health = bool(
         re.search(r"health|probe|liveness|readiness", f"{name} {address.path or ''}", re.IGNORECASE)
     )
-    yield from flow_to(consumer, address, evidence, object="health" if health else None)
+    yield from flow_to(consumer, address, evidence, what="health" if health else None)

@@ -151,7 +151,7 @@ class Compose:
                     )
                 )
 
-    def finish(self, context: Context) -> Iterable[Item]:
+    def finish(self, _context: Context) -> Iterable[Item]:
         """The flows: a database or broker is used as one; a start order counts where nothing else is known."""
         for flow in self._flows.values():
             yield self._typed(flow)

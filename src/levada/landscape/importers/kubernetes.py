@@ -157,7 +157,7 @@ class Kubernetes:
                 text = " ".join(str(w) for w in words)
                 yield "COMMAND_URL", expand(text, values), context.at(file, line_of(container, key))
 
-    def finish(self, context: Context) -> Iterable[Item]:
+    def finish(self, _context: Context) -> Iterable[Item]:
         """Service names onto workloads, ConfigMaps into settings, then the flows."""
         for name, namespace, selector, seen in self._services:
             aliases = tuple(f"host:{h}" for h in (name, f"{name}.{namespace}"))

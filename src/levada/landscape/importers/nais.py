@@ -109,7 +109,7 @@ class Nais:
             if access in ("read", "readwrite"):
                 context.topic("reads", app, topic, seen)
 
-    def finish(self, context: Context) -> Iterable[Item]:
+    def finish(self, _context: Context) -> Iterable[Item]:
         """One flow for a pair of applications, whichever side allows it."""
         for (consumer, provider), seen in self._rules.items():
             known = (consumer, provider) in self._addressed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -31,11 +32,11 @@ class Importer(Protocol):
     verified: Verified
     """Was it tried on exports that real organisations or vendors made?"""
 
-    def recognise(self, file: SourceFile) -> float:
+    def recognise(self, file: SourceFile, /) -> float:
         """How sure it is that the file is its own: 0 (no) to 1 (its format says so)."""
         ...
 
-    def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
+    def read(self, file: SourceFile, context: Context, /) -> Iterable[Item]:
         """What the file says, each with :class:`Evidence` naming file and line."""
         ...
 
@@ -44,7 +45,7 @@ class Importer(Protocol):
 class Finishes(Protocol):
     """An importer with more to say once all files are read (names that need every file)."""
 
-    def finish(self, context: Context) -> Iterable[Item]:
+    def finish(self, context: Context, /) -> Iterable[Item]:
         """What could only be said now."""
         ...
 
@@ -106,9 +107,13 @@ class Context:
 
         A topic with only one side known becomes a flow with the broker.
         """
+        held = tuple(evidence)
+        if re.search(r"\$\{|\{\{|#\[|^\?$", topic):
+            # A name that is computed is no name: two of them are not one topic.
+            topic = f"{topic} of {app}"
         sides = self._topics.setdefault((broker, topic), {"writes": {}, "reads": {}})
         self._protocols.setdefault(broker, protocol or broker)
-        sides[role].setdefault(app, []).extend(evidence)
+        sides[role].setdefault(app, []).extend(held)
 
     def topic_flows(self) -> Iterator[Item]:
         """The flows of all topics noted."""

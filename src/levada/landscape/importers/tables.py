@@ -72,7 +72,7 @@ class NetworkText:
         first = file.head.lstrip().split("\n", 1)[0]
         return 1.0 if first.startswith(("levada_network:", '{"levada_network"')) else 0.0
 
-    def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
+    def read(self, file: SourceFile, _context: Context) -> Iterable[Item]:
         """Its nodes, flows and findings, with the evidence they were written with."""
         read = text.from_jsonl if file.head.startswith("{") else text.from_yaml
         try:

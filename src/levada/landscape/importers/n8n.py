@@ -1,0 +1,169 @@
+"""n8n workflows: each is an application that uses what its nodes connect to."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from levada.landscape.importers._connector import connector_flow, kebab, url_flow
+from levada.landscape.importers._sql import tables_in
+from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
+from levada.network.graph import Evidence, Flow, Node
+from levada.network.names import slug
+
+__all__ = ["N8n"]
+
+_INTERNAL = frozenset(
+    "set if switch merge code function function-item sticky-note no-op wait cron interval schedule manual start webhook "
+    "respond-to-webhook split-in-batches item-lists html html-extract markdown xml crypto date-time edit-image "
+    "read-binary-file read-binary-files write-binary-file read-write-file move-binary-data convert-to-file "
+    "extract-from-file spreadsheet-file compare-datasets error stop-and-error execute-command execution-data filter "
+    "limit remove-duplicates rename-keys sort split-out aggregate summarize compression totp debug-helper form chat "
+    "local-file sse n8n workflow execute-workflow evaluation simulate i-cal read-pdf agent chain-llm chain-summarization "
+    "chain-retrieval-qa information-extractor text-classifier sentiment-analysis output-parser-structured "
+    "output-parser-autofixing output-parser-item-list memory-buffer-window memory-manager memory-chat-retriever "
+    "vector-store-in-memory document-default-data-loader document-binary-input-loader document-json-input-loader "
+    "text-splitter-recursive-character-text-splitter text-splitter-character-text-splitter "
+    "text-splitter-token-splitter calculator tool-calculator tool-code tool-workflow tool-think tool-vector-store "
+    "retriever-vector-store retriever-workflow retriever-contextual-compression retriever-multi-query code-tool "
+    "vector-store model-selector guardrails mcp-client mcp mcp-client-tool data-table ai-transform langchain "
+    "reranker-cohere-x email-read-x activation-x execute-workflow-trigger".split()
+)
+_PREFIXES = re.compile(r"^(lm-chat|lm|embeddings|vector-store|memory|tool|retriever|document|reranker)-")
+_OBJECTS = ("resource", "table", "tableId", "collection", "sheetName", "documentId", "topic", "queue", "bucketName", "channel")
+
+
+class N8n:
+    """A file is one workflow, or a list of them. Credentials are only named in an export, never in it."""
+
+    name = "n8n"
+    formats: tuple[str, ...] = ("n8n workflow exports",)
+    verified: Verified = "on real exports"
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._ids: dict[str, str] = {}
+        self._calls: list[tuple[str, str, tuple[Evidence, ...]]] = []
+
+    def recognise(self, file: SourceFile) -> float:
+        """Nodes of n8n's packages."""
+        if file.suffix != ".json":
+            return 0.0
+        if re.search(r"\"type\":\s*\"(n8n-nodes-|@n8n/)", file.head):
+            return 1.0
+        return 0.6 if '"nodes"' in file.head and '"parameters"' in file.head and "n8n" in file.head else 0.0
+
+    def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
+        """The workflow as an application, and a flow for each node that leads outside."""
+        data = file.json
+        for workflow in data if isinstance(data, list) else (data,):
+            nodes: Any = workflow.get("nodes") if isinstance(workflow, dict) else None
+            if isinstance(nodes, list):
+                yield from self._workflow(workflow, nodes, file, context)
+
+    def _workflow(self, workflow: Mapping[str, Any], nodes: list[Any], file: SourceFile, context: Context) -> Iterator[Item]:
+        name = str(workflow.get("name") or file.path.stem)
+        me = f"n8n/{slug(name).replace('/', '-')}"
+        if self._names.setdefault(me, file.source) != file.source:
+            me = f"{me}.{slug(file.path.stem)}"
+        if workflow.get("id") is not None:
+            self._ids[str(workflow["id"])] = me
+        active = workflow.get("active")
+        yield Node(
+            id=me, name=name, kind="app", evidence=context.at(file, file.line_with('"name"', json.dumps(name))),
+            attributes={"tool": "n8n", **({"active": active} if isinstance(active, bool) else {})},
+        )  # fmt: skip
+        for node in nodes:
+            if isinstance(node, dict) and isinstance(node.get("type"), str) and not node.get("disabled"):
+                yield from self._node(node, me, file, context)
+
+    def _node(self, node: Mapping[str, Any], me: str, file: SourceFile, context: Context) -> Iterator[Item]:
+        parameters: Any = node.get("parameters") if isinstance(node.get("parameters"), dict) else {}
+        word = kebab(node["type"].rpartition(".")[2])
+        listens = word.endswith("-trigger")
+        word = word.removesuffix("-trigger").removesuffix("-tool")
+        evidence = context.at(file, _line(node, file))
+        if word in ("http-request", "tool-http-request", "graphql"):
+            yield from self._http(parameters, me, evidence, node, file, context)
+            return
+        if word in ("execute-workflow", "tool-workflow") and not listens:
+            target = _value(parameters.get("workflowId"))
+            if target:
+                self._calls.append((me, target, evidence))
+            return
+        if word in _INTERNAL:
+            return
+        bare = _PREFIXES.sub("", word) if "langchain" in node["type"] else word
+        if bare in _INTERNAL or bare in ("in-memory", "buffer-window", "http-request"):
+            return
+        bare = bare.removesuffix("-chat").removesuffix("-insert").removesuffix("-load")
+        yield from connector_flow(
+            me, bare, evidence, what=_object(parameters), listens=listens, connection=_credential(node)
+        )
+
+    @staticmethod
+    def _http(
+        parameters: Mapping[str, Any], me: str, evidence: tuple[Evidence, ...], node: Mapping[str, Any],
+        file: SourceFile, context: Context,
+    ) -> Iterator[Item]:  # fmt: skip
+        url = str(parameters.get("url") or parameters.get("endpoint") or "")
+        found = list(url_flow(me, url, evidence))
+        if found:
+            yield from found
+        elif parameters.get("nodeCredentialType") and "-here" not in str(parameters["nodeCredentialType"]):
+            word = re.sub(r"(O?Auth2?|Api|Token|Credential)+s?$", "", str(parameters["nodeCredentialType"]))
+            yield from connector_flow(me, word, evidence, connection=_credential(node))
+        elif url and not re.search(r"localhost|127\.0\.0\.1", url):
+            yield context.finding(
+                "unresolved-address", f"{me}: the address is computed: {url[:120]}", file, evidence[0].line, severity="info"
+            )
+
+    def finish(self, _context: Context) -> Iterable[Item]:
+        """Workflows that call workflows."""
+        for me, target, evidence in self._calls:
+            provider = self._ids.get(target)
+            if provider is None:
+                provider = f"n8n/{slug(target).replace('/', '-')}"
+                if provider not in self._names:
+                    provider = f"n8n/workflow-{slug(target).replace('/', '-')}"
+            if provider != me:
+                yield Flow(consumer=me, provider=provider, mode="sync", protocol="n8n", evidence=evidence)
+
+
+def _line(node: Mapping[str, Any], file: SourceFile) -> int | None:
+    for key in ("id", "name"):
+        if isinstance(node.get(key), str):
+            line = file.line_with('"nodes"', json.dumps(node[key], ensure_ascii=False))
+            if line:
+                return line
+    return None
+
+
+def _credential(node: Mapping[str, Any]) -> str | None:
+    credentials: Any = node.get("credentials")
+    for entry in credentials.values() if isinstance(credentials, dict) else ():
+        if isinstance(entry, dict) and entry.get("name"):
+            return str(entry["name"])
+    return None
+
+
+def _value(raw: Any) -> str:
+    if isinstance(raw, dict):
+        raw = raw.get("cachedResultName") or raw.get("value")
+    text = str(raw) if isinstance(raw, str | int) else ""
+    return "" if text.startswith("=") or "{{" in text else text
+
+
+def _object(parameters: Mapping[str, Any]) -> str | None:
+    query = parameters.get("query")
+    if isinstance(query, str) and parameters.get("operation") == "executeQuery":
+        tables = tables_in(query)
+        if tables:
+            return tables[0]
+    for key in _OBJECTS:
+        text = _value(parameters.get(key))
+        if text and len(text) < 80:
+            return text
+    return None
