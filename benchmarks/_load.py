@@ -112,14 +112,16 @@ def _cpu(pid: int) -> float:
     return total
 
 
-def serve(command: list[str], port: int, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+def serve(command: list[str], env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
     """Start a server on the server core, with our interpreter."""
     full = {**os.environ, "PYTHONPATH": f"{HERE.parent}:{HERE.parent / 'src'}", **(env or {})}
 
     def pin() -> None:
         os.sched_setaffinity(0, {SERVER_CORE})
 
-    return subprocess.Popen([sys.executable, "-m", *command], env=full, preexec_fn=pin, stdout=subprocess.DEVNULL)  # noqa: PLW1509 - one thread
+    return subprocess.Popen(
+        [sys.executable, "-m", *command], env=full, preexec_fn=pin, stdout=subprocess.DEVNULL
+    )
 
 
 def wait_for(port: int, seconds: float = 20) -> None:
@@ -163,7 +165,12 @@ def measure(server: Server, request: bytes, seconds: float, connections: int = 3
 
 def request(method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> bytes:
     """The bytes of a request."""
-    lines = [f"{method} {path} HTTP/1.1", "host: bench", "accept: application/json", *(f"{k}: {v}" for k, v in (headers or {}).items())]
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        "host: bench",
+        "accept: application/json",
+        *(f"{k}: {v}" for k, v in (headers or {}).items()),
+    ]
     if body:
         lines += ["content-type: application/json", f"content-length: {len(body)}"]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

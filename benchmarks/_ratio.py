@@ -34,14 +34,30 @@ class Ratio:
 
 
 def ratio_of(
-    name: str, case: str, ours: Sequence[float], theirs: Sequence[float], goal: float, *, op: str = ">=", unit: str = "/s", invert: bool = False
+    name: str,
+    case: str,
+    ours: Sequence[float],
+    theirs: Sequence[float],
+    goal: float,
+    *,
+    op: str = ">=",
+    unit: str = "/s",
+    invert: bool = False,
 ) -> Ratio:
     """The ratio of pairs of rounds; ``invert``: smaller figures are better (CPU, latency)."""
     pairs = [(b / a if invert else a / b) for a, b in zip(ours, theirs, strict=True)]
     low, high = interval(pairs)
     return Ratio(
-        name, case, statistics.median(pairs), low, high, goal, op,
-        f"{statistics.median(ours):,.0f} {unit}", f"{statistics.median(theirs):,.0f} {unit}", len(pairs),
+        name,
+        case,
+        statistics.median(pairs),
+        low,
+        high,
+        goal,
+        op,
+        f"{statistics.median(ours):,.0f} {unit}",
+        f"{statistics.median(theirs):,.0f} {unit}",
+        len(pairs),
     )
 
 
@@ -64,12 +80,30 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 
 def write(name: str, ratios: Sequence[Ratio], notes: str) -> None:
     """Replace the section of a benchmark in RESULTS.md."""
-    rows = [f"| {r.case} | {r.ours} | {r.theirs} | **{r.ratio:.2f}** | {r.low:.2f} to {r.high:.2f} | {r.op} {r.goal:g} | {'met' if r.met else 'not met'} | {r.rounds} |" for r in ratios]
+    rows = [
+        f"| {r.case} | {r.ours} | {r.theirs} | **{r.ratio:.2f}** | {r.low:.2f} to {r.high:.2f} | {r.op} {r.goal:g} | {'met' if r.met else 'not met'} | {r.rounds} |"
+        for r in ratios
+    ]
     section = "\n".join(
-        [f"## {name}", "", notes.strip(), "", "| case | Levada | peer | ratio | 95 % | goal | | rounds |", "|---|---|---|---|---|---|---|---|", *rows, ""]
+        [
+            f"## {name}",
+            "",
+            notes.strip(),
+            "",
+            "| case | Levada | peer | ratio | 95 % | goal | | rounds |",
+            "|---|---|---|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
     )
-    text = RESULTS.read_text() if RESULTS.exists() else "# Results\n\nWritten by `python -m benchmarks NAME`; medians of interleaved rounds, both sides on the same cores.\n"
+    text = (
+        RESULTS.read_text()
+        if RESULTS.exists()
+        else "# Results\n\nWritten by `python -m benchmarks NAME`; medians of interleaved rounds, both sides on the same cores.\n"
+    )
     head, *sections = text.split("\n## ")
     kept = {s.split("\n", 1)[0]: s for s in sections}
     kept[name] = section.removeprefix("## ")
-    RESULTS.write_text(head.rstrip() + "\n\n" + "\n".join("## " + kept[k].rstrip() + "\n" for k in sorted(kept)))
+    RESULTS.write_text(
+        head.rstrip() + "\n\n" + "\n".join("## " + kept[k].rstrip() + "\n" for k in sorted(kept))
+    )

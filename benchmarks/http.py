@@ -42,10 +42,36 @@ def _start(kind: str, side: str) -> Server:
     port = free_port()
     target = f"benchmarks.servers.items_{side}:app"
     if kind == "uvicorn":
-        command = ["uvicorn", target, "--port", str(port), "--no-access-log", "--log-level", "error", "--loop", "uvloop", "--http", "httptools"]
+        command = [
+            "uvicorn",
+            target,
+            "--port",
+            str(port),
+            "--no-access-log",
+            "--log-level",
+            "error",
+            "--loop",
+            "uvloop",
+            "--http",
+            "httptools",
+        ]
     else:
-        command = ["granian", "--interface", "asgi", "--port", str(port), "--no-ws", "--log-level", "critical", "--loop", "uvloop", "--workers", "1", target]
-    server = Server(port, [serve(command, port)])
+        command = [
+            "granian",
+            "--interface",
+            "asgi",
+            "--port",
+            str(port),
+            "--no-ws",
+            "--log-level",
+            "critical",
+            "--loop",
+            "uvloop",
+            "--workers",
+            "1",
+            target,
+        ]
+    server = Server(port, [serve(command)])
     wait_for(port)
     return server
 
@@ -55,7 +81,13 @@ def _requests() -> dict[str, bytes]:
     from levada.app import Caller
     from levada.app.identity import Issuer
 
-    caller = Caller(subject="anna", client="phone", scopes=frozenset({"items:read", "items:write"}), environment="bench", method="oidc")
+    caller = Caller(
+        subject="anna",
+        client="phone",
+        scopes=frozenset({"items:read", "items:write"}),
+        environment="bench",
+        method="oidc",
+    )
     headers = {
         "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         "levada-timeout-ms": "5000",

@@ -18,7 +18,9 @@ class Item(BaseModel):
 
 @app.get("/bench/items/v1/items/{id}")
 async def item(id: str) -> Item:
-    return Item(id=id, name="Regency teacake plates", price=Decimal("10.50"), quantity=3, tags=["green", "set"])
+    return Item(
+        id=id, name="Regency teacake plates", price=Decimal("10.50"), quantity=3, tags=["green", "set"]
+    )
 
 
 @app.post("/bench/items/v1/items")

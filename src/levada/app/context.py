@@ -65,7 +65,7 @@ class RunPort(Protocol):
         ...
 
 
-class Context(Struct):
+class Context(Struct, gc=False):
     """What a call carries. Read it with :func:`current`; it does not change while the call lasts.
 
     Attributes:

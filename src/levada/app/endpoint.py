@@ -14,6 +14,7 @@ from levada.app.border import Border
 from levada.app.context import Context
 from levada.app.outcome import settle
 from levada.app.proxy import Target, bounded, deny
+from levada.app.records import Cell
 from levada.contract.operation import Operation
 from levada.contract.problem import Problem
 from levada.contract.standard import BadRequest, DeadlineExceeded, PayloadTooLarge, UnsupportedMediaType
@@ -47,6 +48,7 @@ class Endpoint:
         self._encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
         kind = b"application/octet-stream" if operation.shape == "bytes" else b"application/json"
         self.safe = operation.safe
+        self.cells: dict[tuple[str, str | None], Cell] = {}
         self._status = operation.status
         self._scopes = operation.scopes
         self._has_body = self._body is not None or self._content

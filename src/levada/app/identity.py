@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import jwt
+import msgspec
 
 from levada.app.context import ANONYMOUS, Caller
 from levada.app.settings import Settings
@@ -74,7 +75,10 @@ class Gatekeeper:
     def __init__(self, settings: Settings, authenticators: Sequence[Authenticator] = ()) -> None:
         self._settings = settings
         self._authenticators = list(authenticators)
-        self._nobody = None if settings.anonymous is None else (settings.anonymous, "", False)
+        anonymous = settings.anonymous
+        if anonymous is not None and anonymous.environment != settings.environment:
+            anonymous = msgspec.structs.replace(anonymous, environment=settings.environment)
+        self._nobody = None if anonymous is None else (anonymous, "", False)
         self._seen: dict[bytes, tuple[float, tuple[Caller, str, bool]]] = {}
 
     def add(self, authenticator: Authenticator) -> None:
@@ -114,9 +118,9 @@ class Gatekeeper:
                 return found, found.client or "", False
         if b"authorization" in headers or b"x-api-key" in headers:
             raise Unauthorized(reason="This credential is not taken here.")
-        if self._settings.anonymous is None:
+        if self._nobody is None:
             raise Unauthorized
-        return self._settings.anonymous, "", False
+        return self._nobody
 
     def _of_gateway(self, headers: Headers) -> Caller:
         # The gateway says consumer/plan; what the plan allows is known here.

@@ -22,7 +22,7 @@ import msgspec
 from levada.app.border import Border, check_expression
 from levada.app.context import Caller, Context, _current, trace_of
 from levada.app.outcome import Refusal, outcome_of, settle
-from levada.app.records import OK, Recorder
+from levada.app.records import Recorder
 from levada.contract.api import API, Contract
 from levada.contract.operation import Operation
 from levada.contract.problem import Problem
@@ -106,8 +106,7 @@ async def {name}(self, {signature}):
     _xstart = _time()
     _xdeadline = _xparent.deadline{timeout}
     _xcaller = _xparent.caller
-    _xcontext = _Context(_xdeadline, _xcaller, _consumer, _id, {key}, _xparent.trace or _trace(_xparent), 0, _xparent.flags)
-    _xcontext.tracestate = _xparent.tracestate
+    _xcontext = _Context(_xdeadline, _xcaller, _consumer, _id, {key}, _xparent.trace or _trace(_xparent), 0, _xparent.flags, None, _xparent.tracestate)
 {attempt}
     _xtoken = _set(_xcontext)
     try:
@@ -122,17 +121,18 @@ async def {name}(self, {signature}):
     except BaseException as _xerror:
         _xtold = _settle(_xerror, _operation, _id)
         if isinstance(_xtold, _Problem):
-            _add(_consumer, _xcaller.client, _id, _outcome(_xtold), _time() - _xstart, _xtold.code)
+            _fail(_consumer, _xcaller.client, _id, _outcome(_xtold), _time() - _xstart, _xtold.code)
         if _xtold is _xerror:
             raise
         raise _xtold from _xerror
     finally:
         _reset(_xtoken)
-    _xcell = _recorder.cells.get((_consumer, _xcaller.client, _id))
+    _xcell = _cells.get(_xcaller.client)
     if _xcell is None:
-        _add(_consumer, _xcaller.client, _id, 0, _time() - _xstart)
-    else:
-        _xcell.add(0, _time() - _xstart)
+        _xcell = _cells[_xcaller.client] = _cell(_consumer, _xcaller.client, _id)
+    _xus = int((_time() - _xstart) * 1e6)
+    _xcell.latency[_xus.bit_length()] += 1
+    _xcell.microseconds += _xus
     return _xresult
 """
 
@@ -145,7 +145,9 @@ def _method(operation: Operation, name: str, target: Target, link: Link) -> Call
         "_Context": Context,
         "_Late": DeadlineExceeded,
         "_Problem": Problem,
-        "_add": link.recorder.add,
+        "_cell": link.recorder.cell,
+        "_cells": {},
+        "_fail": link.recorder.fail,
         "_argument": check.argument,
         "_consumer": link.consumer,
         "_deny": deny,
@@ -154,7 +156,6 @@ def _method(operation: Operation, name: str, target: Target, link: Link) -> Call
         "_id": name,
         "_operation": operation,
         "_outcome": outcome_of,
-        "_recorder": link.recorder,
         "_reset": _current.reset,
         "_result": check.outcome,
         "_scopes": operation.scopes,
@@ -299,14 +300,14 @@ async def _items(
     except BaseException as error:
         told = settle(error, operation, name)
         if isinstance(told, Problem):
-            link.recorder.add(link.consumer, client, name, outcome_of(told), monotonic() - start, told.code)
+            link.recorder.fail(link.consumer, client, name, outcome_of(told), monotonic() - start, told.code)
         if told is error:
             raise
         raise told from error
     finally:
         if source is not None and hasattr(source, "aclose"):
             await source.aclose()
-    link.recorder.add(link.consumer, client, name, OK, monotonic() - start)
+    link.recorder.cell(link.consumer, client, name).add(monotonic() - start)
 
 
 def bounded(target: Target, seconds: float) -> Target:

@@ -18,7 +18,7 @@ Outcome: TypeAlias = Literal["ok", "caller", "declared", "provider"]
 OUTCOMES: tuple[Outcome, ...] = ("ok", "caller", "declared", "provider")
 OK, CALLER, DECLARED, PROVIDER = range(4)
 
-BUCKETS = 32
+BUCKETS = 64
 """Latencies are counted by powers of two: bucket n has calls of 2**(n-1) to 2**n - 1 us."""
 
 
@@ -44,22 +44,49 @@ class CallRecord(Struct, frozen=True):
 
 
 class Cell:
-    """The running counts of one (consumer, client, operation)."""
+    """The running counts of one (consumer, client, operation); it stays the same through every drain.
 
-    __slots__ = ("counts", "latency", "microseconds", "problems")
+    Calls that went well stand in ``latency`` alone, whose sum is their number: the
+    generated code counts them in place.
+    """
+
+    __slots__ = ("failed", "failures", "latency", "microseconds", "problems")
 
     def __init__(self) -> None:
-        self.counts = [0, 0, 0, 0]
         self.latency = [0] * BUCKETS
         self.microseconds = 0
+        self.failed = [0] * BUCKETS
+        self.failures = [0, 0, 0, 0]
         self.problems: dict[str, int] = {}
 
-    def add(self, outcome: int, seconds: float) -> None:
-        """Count a call."""
+    def add(self, seconds: float) -> None:
+        """Count a call that went well."""
         us = int(seconds * 1e6)
-        self.counts[outcome] += 1
-        self.latency[us.bit_length() if us < 0x7FFFFFFF else BUCKETS - 1] += 1
+        self.latency[us.bit_length()] += 1
         self.microseconds += us
+
+    def fail(self, outcome: int, seconds: float, problem: str) -> None:
+        """Count a call that ended with a problem."""
+        us = int(seconds * 1e6)
+        self.failures[outcome] += 1
+        self.failed[us.bit_length()] += 1
+        self.microseconds += us
+        self.problems[problem] = self.problems.get(problem, 0) + 1
+
+    def take(self) -> tuple[list[int], list[int], int, dict[str, int]] | None:
+        """(latency, counts by outcome, microseconds, problems) since the last time; None if there were no calls."""
+        ok = sum(self.latency)
+        if not ok and not any(self.failures):
+            return None
+        latency = [a + b for a, b in zip(self.latency, self.failed, strict=True)]
+        counts = [ok, *self.failures[1:]]
+        taken = latency, counts, self.microseconds, self.problems
+        self.latency[:] = [0] * BUCKETS
+        self.failed[:] = [0] * BUCKETS
+        self.failures[:] = [0, 0, 0, 0]
+        self.microseconds = 0
+        self.problems = {}
+        return taken
 
 
 class Recorder:
@@ -67,50 +94,42 @@ class Recorder:
 
     def __init__(self, environment: str = "development") -> None:
         self.environment = environment
-        self.cells: dict[tuple[str, str | None, str], Cell] = {}
+        self._cells: dict[tuple[str, str | None, str], Cell] = {}
         self._minute = int(time.time() // 60)
 
     def cell(self, consumer: str, client: str | None, operation: str) -> Cell:
-        """The counts to add to, valid until the next drain."""
+        """The counts to add to; callers may keep it."""
         key = (consumer, client, operation)
-        found = self.cells.get(key)
+        found = self._cells.get(key)
         if found is None:
-            found = self.cells[key] = Cell()
+            found = self._cells[key] = Cell()
         return found
 
-    def add(
-        self,
-        consumer: str,
-        client: str | None,
-        operation: str,
-        outcome: int,
-        seconds: float,
-        problem: str | None = None,
+    def fail(
+        self, consumer: str, client: str | None, operation: str, outcome: int, seconds: float, problem: str
     ) -> None:
-        """Count a call, and the problem it ended with."""
-        cell = self.cells.get((consumer, client, operation))
-        if cell is None:
-            cell = self.cell(consumer, client, operation)
-        cell.add(outcome, seconds)
-        if problem is not None:
-            cell.problems[problem] = cell.problems.get(problem, 0) + 1
+        """Count a call that ended with a problem."""
+        self.cell(consumer, client, operation).fail(outcome, seconds, problem)
 
     def drain(self) -> Iterator[CallRecord]:
         """Hand on what was counted since the last time, and begin anew."""
-        cells, self.cells = self.cells, {}
         minute, self._minute = self._minute, int(time.time() // 60)
-        for (consumer, client, operation), cell in cells.items():
+        for (consumer, client, operation), cell in list(self._cells.items()):
+            taken = cell.take()
+            if taken is None:
+                continue
+            latency, counts, microseconds, problems = taken
             yield CallRecord(
                 minute=minute,
                 environment=self.environment,
                 consumer=consumer,
                 client=client or "",
                 operation=operation,
-                ok=cell.counts[OK],
-                caller=cell.counts[CALLER],
-                declared=cell.counts[DECLARED],
-                provider=cell.counts[PROVIDER],
-                latency=tuple(cell.latency),
-                microseconds=cell.microseconds,
-                problems=cell.problems,
+                ok=counts[OK],
+                caller=counts[CALLER],
+                declared=counts[DECLARED],
+                provider=counts[PROVIDER],
+                latency=tuple(latency),
+                microseconds=microseconds,
+                problems=problems,
             )

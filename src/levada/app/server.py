@@ -132,12 +132,12 @@ class Server:
             self._deadlines[task] = deadline
             token = _current.set(context)
             await endpoint.serve(context, values, scope, headers, receive, send)
-            seconds = monotonic() - start
-            cell = self._recorder.cells.get((consumer, client, endpoint.name))
+            cell = endpoint.cells.get((consumer, client))
             if cell is None:
-                self._recorder.add(consumer, client, endpoint.name, 0, seconds)
-            else:
-                cell.add(0, seconds)
+                cell = endpoint.cells[consumer, client] = self._recorder.cell(consumer, client, endpoint.name)
+            us = int((monotonic() - start) * 1e6)
+            cell.latency[us.bit_length()] += 1
+            cell.microseconds += us
         except Problem as problem:
             await self._tell(problem, endpoint, consumer, client, start, send)
         except UnicodeDecodeError:
@@ -164,7 +164,7 @@ class Server:
         send: Any,
     ) -> None:
         if endpoint is not None:
-            self._recorder.add(
+            self._recorder.fail(
                 consumer, client, endpoint.name, outcome_of(problem), monotonic() - start, problem.code
             )
         await send_problem(send, problem)
