@@ -90,6 +90,8 @@ class Drops:
                         await onward[0].read(1)
                     break
                 onward[1].write(data)
+        except ConnectionError:
+            return
         finally:
             back.cancel()
             onward[1].close()

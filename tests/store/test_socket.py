@@ -41,38 +41,74 @@ def owner(tmp_path):
         process.stdout.close()
 
 
-async def test_through_the_death_of_the_owner_nothing_acknowledged_is_lost(owner, tmp_path, closing):
+def count(name):
+    """Done twice, it shows."""
+    place = {"minute": 1, "environment": "", "consumer": "", "client": "", "operation": ""}
+    return Unit([Statement("call.add_part", {**place, "kind": "", "name": name, "n": 1}, 1)])
+
+
+@pytest.mark.parametrize("deaths", range(3))
+async def test_through_the_death_of_the_owner_each_commit_happens_once_if_at_all(
+    owner, tmp_path, closing, deaths
+):
     first = owner()
     store = await closing(SocketStore(str(tmp_path / "s"), patience=20).open())
     acknowledged, unknown = [], []
-    enough, over = asyncio.Event(), asyncio.Event()
+    over = asyncio.Event()
 
     async def one(task):
         n = 0
         while not over.is_set():
             n += 1
             try:
-                assert (await store.commit(put(f"{task}-{n}"))).committed
+                assert (await store.commit(count(f"{task}-{n}"))).committed
                 acknowledged.append(f"{task}-{n}")
             except StoreUnknown:
                 unknown.append(f"{task}-{n}")
-            if len(acknowledged) > 100:
-                enough.set()
 
-    tasks = [asyncio.ensure_future(one(task)) for task in range(8)]
-    await asyncio.wait_for(enough.wait(), 20)
+    async def more():
+        before = len(acknowledged)
+        while len(acknowledged) < before + 100:
+            await asyncio.sleep(0.005)
+
+    tasks = [asyncio.ensure_future(one(task)) for task in range(64)]
+    await asyncio.wait_for(more(), 20)
     first.send_signal(signal.SIGKILL)
     first.wait()
-    before = len(acknowledged)
     await asyncio.to_thread(owner)
-    while len(acknowledged) < before + 100:
-        await asyncio.sleep(0.01)
+    await asyncio.wait_for(more(), 20)
     over.set()
     await asyncio.gather(*tasks)
     # Each task had one commit under way at most.
-    assert len(unknown) <= 8
-    found = {n for n in acknowledged + unknown if await store.read("meta.get", {"name": n})}
-    assert set(acknowledged) <= found
+    assert len(unknown) <= 64
+    found = {row["name"]: row["n"] for row in await store.read("call.read_parts", {"since": 0, "until": 9})}
+    assert set(found.values()) == {1}
+    assert set(acknowledged) <= set(found) <= set(acknowledged + unknown)
+
+
+async def test_a_commit_whose_answer_is_lost_is_unknown_and_not_repeated(tmp_path, closing):
+    real = await closing(open_store("sqlite::memory:"))
+
+    class HangsUp:
+        """Commits, and is gone before it has said so."""
+
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+        async def commit(self, unit):
+            outcome = await real.commit(unit)
+            for peer in server._peers:
+                peer._writer.transport.abort()
+            return outcome
+
+    server = StoreServer(HangsUp(), str(tmp_path / "s"))
+    await server.start()
+    store = await closing(open_store(f"unix:{tmp_path / 's'}"))
+    with pytest.raises(StoreUnknown):
+        await store.commit(count("once"))
+    (row,) = await store.read("call.read_parts", {"since": 0, "until": 9})
+    assert row["n"] == 1
+    await server.stop()
 
 
 async def test_reading_waits_for_the_owner_to_come_back(owner, tmp_path, closing):

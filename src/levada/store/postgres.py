@@ -26,6 +26,9 @@ __all__ = ["PostgresSettings", "PostgresStore", "applied", "place_of"]
 GROUP = 256
 """Units in one transaction at most."""
 
+OLDEST = 15
+"""The oldest PostgreSQL that is tried and supported."""
+
 AGAIN = 5
 """How often a unit that lost against another process's is tried again."""
 
@@ -72,6 +75,12 @@ class PostgresStore:
         """
         try:
             self._writer = await Connection.open(self.url, self.settings)
+            version = self._writer.raw.get_server_version()
+            if version.major < OLDEST:
+                raise StoreUnusable(
+                    place=place_of(self.url),
+                    reason=f"It is PostgreSQL {version.major}; use {OLDEST} or later.",
+                )
             await _migrate(self._writer, place_of(self.url))
         except (OSError, driver().PostgresError, driver().InterfaceError) as error:
             await self._end()
