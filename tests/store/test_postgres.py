@@ -257,3 +257,17 @@ async def test_what_cannot_be_reached_is_told_without_its_password(url):
 
 def test_a_place_is_shown_without_password_and_options():
     assert place_of("postgresql://ann:p%40ss@db:5432/levada?password=x") == "postgresql://ann@db:5432/levada"
+
+
+async def test_nobody_waits_for_a_writer_that_has_ended(database, monkeypatch):
+    store = await open_store(database)
+
+    async def fails(connection, units, last):
+        raise MemoryError
+
+    monkeypatch.setattr("levada.store.postgres.transact", fails)
+    outcomes = await asyncio.gather(*(store.commit(put(str(n))) for n in range(600)), return_exceptions=True)
+    assert all(isinstance(o, StoreError) for o in outcomes)
+    with pytest.raises(StoreError, match="ended"):
+        await store.commit(put("later"))
+    await store.close()

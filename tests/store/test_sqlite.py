@@ -312,3 +312,19 @@ async def test_an_error_at_the_commit_reaches_its_own_unit_alone(tmp_path):
     kept = [row[0] for row in store._writer.execute("SELECT n FROM child ORDER BY n")]
     assert kept == [n for n in range(64) if n % 9 != 4]
     await store.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_nobody_waits_for_a_writer_that_has_ended(tmp_path, monkeypatch):
+    store = await open_store(f"sqlite:{tmp_path / 'levada.db'}")
+
+    def fails(self, units, now):
+        raise MemoryError
+
+    monkeypatch.setattr("levada.store._sqlite_group.Groups.transact", fails)
+    outcomes = await asyncio.gather(*(store.commit(put(str(n))) for n in range(600)), return_exceptions=True)
+    assert all(isinstance(o, StoreError) for o in outcomes)
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match="ended"):
+        await asyncio.wait_for(store.commit(put("later")), 5)
+    await store.close()

@@ -99,6 +99,8 @@ class PostgresStore:
         """Run a unit; returns once it is durable, or refused."""
         if self._closed:
             raise StoreClosed
+        if self._task is None or self._task.done():
+            raise StoreError(reason="The writer has ended. Start the process anew.")
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._jobs.append((unit, future))
         self._some.set()
@@ -111,7 +113,15 @@ class PostgresStore:
                 self._some.clear()
                 await self._some.wait()
                 continue
-            await self._group([self._jobs.popleft() for _ in range(min(GROUP, len(self._jobs)))])
+            group = [self._jobs.popleft() for _ in range(min(GROUP, len(self._jobs)))]
+            try:
+                await self._group(group)
+            except BaseException as error:
+                # A defect of ours: nobody may wait for ever.
+                for _, future in (*group, *self._jobs):
+                    _fail(future, StoreError(reason=f"The writer has ended: {error!r}."))
+                self._jobs.clear()
+                raise
 
     async def _group(self, group: Sequence[_Job], tried: int = 0) -> None:
         """One transaction for all; on an error each half by itself, so that it reaches its own unit alone."""
@@ -300,7 +310,7 @@ class PostgresStore:
         self._closed = True
         self._some.set()
         if self._task is not None:
-            await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
         if self._hearing is not None:
             self._hearing.cancel()
             await asyncio.gather(self._hearing, return_exceptions=True)

@@ -8,6 +8,8 @@ about what a single commit costs (``durability``, rule 12).
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import queue
 import sqlite3
 import threading
@@ -25,6 +27,8 @@ from levada.store.protocol import Outcome, Row, Statement, Unit, Value
 from levada.store.schema import pending
 
 __all__ = ["SqliteStore"]
+
+log = logging.getLogger("levada.store")
 
 GROUP = 256
 """Units in one transaction at most."""
@@ -55,6 +59,7 @@ class SqliteStore:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._wakes = Wakes()
         self._closed = False
+        self._died: StoreError | None = None
         self._lock = FileLock(path)
         self._last = 0
         self._writer: sqlite3.Connection | None = None
@@ -71,6 +76,8 @@ class SqliteStore:
             StoreUnusable: It cannot be read or written.
         """
         await asyncio.to_thread(self._open)
+        if self.synchronous != "FULL" and self.path != ":memory:":
+            log.warning("store.less_durable path=%s synchronous=%s", self.path, self.synchronous)
         self._thread = threading.Thread(target=self._write, name="levada-write", daemon=True)
         self._thread.start()
         return self
@@ -119,10 +126,28 @@ class SqliteStore:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
         self._jobs.put((unit, loop, future))
+        if self._died is not None:
+            self._refuse_waiting()
         # A caller that gives up does not take its unit back: it commits or not by itself.
         return await future
 
     def _write(self) -> None:
+        try:
+            self._write_groups()
+        except BaseException as error:
+            # A defect of ours, or no memory: nobody may wait for ever, and nothing more is taken.
+            self._died = StoreError(reason=f"The writer has ended: {error!r}. Start the process anew.")
+            self._refuse_waiting()
+            raise
+
+    def _refuse_waiting(self) -> None:
+        assert self._died is not None
+        while not self._jobs.empty():
+            with contextlib.suppress(queue.Empty):
+                if (job := self._jobs.get_nowait()) is not None:
+                    _answer([job], [self._died])
+
+    def _write_groups(self) -> None:
         assert self._writer is not None
         groups = Groups(self._writer, self._queries)
         while (job := self._jobs.get()) is not None:
@@ -154,7 +179,6 @@ class SqliteStore:
                 self._group(groups, group[middle:])
             return
         except BaseException as error:
-            # Not ours to handle; but whoever waits is told before the writer ends.
             _answer(group, [StoreError(reason=f"The writer has ended: {error!r}.")] * len(group))
             raise
         _answer(group, outcomes)
