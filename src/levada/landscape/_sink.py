@@ -17,6 +17,13 @@ MAX_SCAN = 8 * 1024 * 1024
 """Characters of a file that are searched for secrets to report; what is stored is redacted always."""
 
 
+_SETTINGS = frozenset(
+    ("", ".env", ".properties", ".ini", ".conf", ".cfg", ".toml", ".pem", ".key", ".yaml", ".yml", ".json", ".xml",
+     ".sh", ".sql", ".tf", ".tfvars")
+)  # fmt: skip
+"""Files searched for secrets even where no importer reads them whole."""
+
+
 class Sink:
     """Collects items into a network; each finding once, no text unredacted."""
 
@@ -41,8 +48,10 @@ class Sink:
             self.network.findings.append(clean)
 
     def scan(self, file: SourceFile) -> None:
-        """Report the secrets of a file that was read whole: format and line, never the secret."""
+        """Report the secrets of a file: format and line, never the secret."""
         text = file.__dict__.get("text")
+        if text is None and file.size <= MAX_SCAN and file.suffix in _SETTINGS and not file.binary:
+            text = file.text
         if not isinstance(text, str):
             return
         at, line = 0, 1

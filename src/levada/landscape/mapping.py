@@ -201,6 +201,7 @@ def _read(file: SourceFile, chosen: Sequence[Importer], context: Context, sink: 
         return FileReport(file.source, skipped="unreadable")
     confidence, _, importer = ranked[0]
     if confidence <= 0:
+        sink.scan(file)
         return FileReport(file.source, skipped="not recognised")
     if len(ranked) > 1 and ranked[1][0] == confidence:
         sink.add(

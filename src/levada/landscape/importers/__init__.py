@@ -29,6 +29,23 @@ _BUILT_IN = (
     "camel:Camel",
     "node_red:NodeRed",
     "logic_apps:LogicApps",
+    "traces:Traces",
+    "access_logs:AccessLogs",
+    "scripts:Scripts",
+    "sql:Sql",
+    "descriptions:OpenApi",
+    "descriptions:AsyncApi",
+    "descriptions:Raml",
+    "descriptions:Wsdl",
+    "backstage:Backstage",
+    "kafka:Kafka",
+    "gateways:Nginx",
+    "gateways:Envoy",
+    "gateways:Kong",
+    "architecture:ArchiMate",
+    "architecture:NamedColumns",
+    "cloud:Terraform",
+    "cloud:CloudFormation",
 )
 
 

@@ -166,7 +166,8 @@ def flow_to(
     consumer: str,
     address: Address,
     evidence: tuple[Evidence, ...],
-    *, what: str | None = None,
+    *,
+    what: str | None = None,
 ) -> tuple[Node, Flow]:
     """The node an address leads to and the flow to it."""
     mode, protocol = address.how

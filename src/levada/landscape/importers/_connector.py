@@ -14,7 +14,14 @@ from levada.network.names import slug
 __all__ = ["connector_flow", "kebab", "url_flow"]
 
 _FILES = {"ftp": "ftp", "sftp": "sftp", "ftps": "ftps", "ssh": "ssh", "file": "file", "smb": "smb"}
-_MAIL = {"email": "smtp", "email-send": "smtp", "email-read-imap": "imap", "smtp": "smtp", "imap": "imap", "pop3": "pop3"}
+_MAIL = {
+    "email": "smtp",
+    "email-send": "smtp",
+    "email-read-imap": "imap",
+    "smtp": "smtp",
+    "imap": "imap",
+    "pop3": "pop3",
+}
 
 
 def kebab(text: str) -> str:
@@ -56,7 +63,9 @@ def connector_flow(
     elif product:
         node = Node(id=product.id, name=product.name, kind=product.kind)
     else:
-        node = Node(id=slug(word), name=word.replace("-", " ").title(), kind=None if word in _FILES else "saas")
+        node = Node(
+            id=slug(word), name=word.replace("-", " ").title(), kind=None if word in _FILES else "saas"
+        )
     aliases = (f"connection:{connection}",) if connection else ()
     yield Node(id=node.id, name=node.name, kind=node.kind, aliases=aliases, evidence=evidence)
     yield Flow(
@@ -65,11 +74,15 @@ def connector_flow(
     )  # fmt: skip
 
 
-def url_flow(consumer: str, url: str, evidence: tuple[Evidence, ...], *, what: str | None = None) -> Iterator[Item]:
+def url_flow(
+    consumer: str, url: str, evidence: tuple[Evidence, ...], *, what: str | None = None
+) -> Iterator[Item]:
     """The flow to a URL's host; nothing where it has none that is literal, or is the machine itself."""
     head = re.split(r"[{$<]", url.strip().lstrip("="), maxsplit=1)[0]
     for address in addresses(head, "URL"):
-        if is_local(address.host) or ("." not in address.host and address.port is None and head.count("/") < 3):
+        if is_local(address.host) or (
+            "." not in address.host and address.port is None and head.count("/") < 3
+        ):
             continue
         if head == url.strip().lstrip("=") or head.count("/") >= 3 or re.search(r"[?#]", head):
             yield from flow_to(consumer, address, evidence, what=what)

@@ -19,15 +19,10 @@ from levada.network.names import slug
 __all__ = ["Camel"]
 
 _INTERNAL = frozenset(
-    "direct seda vm timer log mock bean class ref dataformat language scheduler quartz cron stub validator xslt "
-    "xslt-saxon jslt freemarker velocity mustache jq controlbus dataset browse random string-template rest rest-api "
-    "platform-http netty-http-in servlet undertow jetty chunk file-watch disruptor spring-event vertx-websocket-in "
-    "exec json-schema-validator jsonata joltx jolt atlasmap knative-in timer-source cron-source log-sink log-action "
-    "webhook-source throttle micrometer stream sql-stored-in saga tarfile zipfile docling".split()
+    ["direct", "seda", "vm", "timer", "log", "mock", "bean", "class", "ref", "dataformat", "language", "scheduler", "quartz", "cron", "stub", "validator", "xslt", "xslt-saxon", "jslt", "freemarker", "velocity", "mustache", "jq", "controlbus", "dataset", "browse", "random", "string-template", "rest", "rest-api", "platform-http", "netty-http-in", "servlet", "undertow", "jetty", "chunk", "file-watch", "disruptor", "spring-event", "vertx-websocket-in", "exec", "json-schema-validator", "jsonata", "joltx", "jolt", "atlasmap", "knative-in", "timer-source", "cron-source", "log-sink", "log-action", "webhook-source", "throttle", "micrometer", "stream", "sql-stored-in", "saga", "tarfile", "zipfile", "docling"]
 )
-_TOPICS = frozenset("kafka jms activemq activemq6 amqp rabbitmq spring-rabbitmq sjms sjms2 mqtt paho paho-mqtt5 nats pulsar "
-                    "aws2-sqs aws2-sns google-pubsub azure-servicebus azure-eventhubs stomp solace".split())  # fmt: skip
-_STEPS = frozenset("to toD tod wireTap enrich pollEnrich interceptSendToEndpoint".split())
+_TOPICS = frozenset(["kafka", "jms", "activemq", "activemq6", "amqp", "rabbitmq", "spring-rabbitmq", "sjms", "sjms2", "mqtt", "paho", "paho-mqtt5", "nats", "pulsar", "aws2-sqs", "aws2-sns", "google-pubsub", "azure-servicebus", "azure-eventhubs", "stomp", "solace"])  # fmt: skip
+_STEPS = frozenset(["to", "toD", "tod", "wireTap", "enrich", "pollEnrich", "interceptSendToEndpoint"])
 _ACTION = re.compile(r"-(action|filter|transform(?:er)?)$")
 
 
@@ -35,16 +30,27 @@ class Camel:
     """A file is an application; a binding or pipe is one under its own name."""
 
     name = "camel"
-    formats: tuple[str, ...] = ("Camel YAML DSL", "Camel XML DSL and Spring XML", "KameletBinding, Pipe, Integration")
+    formats: tuple[str, ...] = (
+        "Camel YAML DSL",
+        "Camel XML DSL and Spring XML",
+        "KameletBinding, Pipe, Integration",
+    )
     verified: Verified = "on real exports"
 
     def recognise(self, file: SourceFile) -> float:
         """Camel's API group, its XML namespace, or routes."""
         if file.suffix in (".yaml", ".yml"):
             if re.search(r"apiVersion:\s*camel\.apache\.org/", file.head):
-                return 0.0 if re.search(r"^kind:\s*Kamelet\s*$", file.head, re.M) else 1.0
-            return 0.9 if re.search(r"^- (route|from|rest|routeConfiguration|beans):", file.head, re.M) and "uri:" in file.head else 0.0
-        if file.suffix == ".xml" and re.search(r"camel\.apache\.org/schema/|<(camel|camelContext|routes?)\b[^>]*>", file.head):
+                return 0.0 if re.search(r"^kind:\s*Kamelet\s*$", file.head, re.MULTILINE) else 1.0
+            return (
+                0.9
+                if re.search(r"^- (route|from|rest|routeConfiguration|beans):", file.head, re.MULTILINE)
+                and "uri:" in file.head
+                else 0.0
+            )
+        if file.suffix == ".xml" and re.search(
+            r"camel\.apache\.org/schema/|<(camel|camelContext|routes?)\b[^>]*>", file.head
+        ):
             return 0.9 if "<from" in file.head or "camelContext" in file.head else 0.2
         return 0.0
 
@@ -69,7 +75,11 @@ Uri = tuple[str, dict[str, Any], bool, int | None]
 
 def _app(file: SourceFile) -> str:
     stem = re.sub(r"\.camel$", "", file.path.stem)
-    return f"{file.path.parent.name}-{stem}" if stem in ("route", "routes", "main", "camel", "applicationContext") else stem
+    return (
+        f"{file.path.parent.name}-{stem}"
+        if stem in ("route", "routes", "main", "camel", "applicationContext")
+        else stem
+    )
 
 
 def _properties(file: SourceFile, context: Context) -> dict[str, str]:
@@ -99,10 +109,17 @@ def _yaml_uris(value: Any, depth: int) -> Iterator[Uri]:
     if isinstance(value, dict):
         for key, child in value.items():
             if key in _STEPS or key == "from":
-                uri = child if isinstance(child, str) else child.get("uri") if isinstance(child, dict) else None
+                uri = (
+                    child if isinstance(child, str) else child.get("uri") if isinstance(child, dict) else None
+                )
                 if isinstance(uri, str):
                     parameters: Any = child.get("parameters") if isinstance(child, dict) else None
-                    yield uri, parameters if isinstance(parameters, dict) else {}, key == "from", line_of(value, key)
+                    yield (
+                        uri,
+                        parameters if isinstance(parameters, dict) else {},
+                        key == "from",
+                        line_of(value, key),
+                    )
             yield from _yaml_uris(child, depth + 1)
     elif isinstance(value, list):
         for child in value:
@@ -122,27 +139,73 @@ def _endpoint(
     me: str, uri: str, parameters: Mapping[str, Any], listens: bool, evidence: tuple[Evidence, ...],
     file: SourceFile, context: Context, values: Mapping[str, str],
 ) -> Iterator[Item]:  # fmt: skip
-    uri = re.sub(r"\{\{([^{}:]+)(?::([^{}]*))?\}\}", lambda m: values.get(m[1], m[2] if m[2] is not None else m[0]), uri)
+    uri = re.sub(
+        r"\{\{([^{}:]+)(?::([^{}]*))?\}\}",
+        lambda m: values.get(m[1], m[2] if m[2] is not None else m[0]),
+        uri,
+    )
     scheme, _, rest = uri.partition(":")
     rest, _, query = rest.partition("?")
     scheme = scheme.lower()
-    options = {**dict(p.partition("=")[::2] for p in query.split("&") if p), **{k: str(v) for k, v in parameters.items()}}
-    options = {k: re.sub(r"\{\{([^{}]+)\}\}", lambda m: values.get(m[1], m[0]), unquote(v)) for k, v in options.items()}
+    options = {
+        **dict(p.partition("=")[::2] for p in query.split("&") if p),
+        **{k: str(v) for k, v in parameters.items()},
+    }
+    options = {
+        k: re.sub(r"\{\{([^{}]+)\}\}", lambda m: values.get(m[1], m[0]), unquote(v))
+        for k, v in options.items()
+    }
     if scheme == "kamelet":
         yield from _kamelet(me, rest.split("/")[0], options, listens, evidence, context)
     elif scheme in _TOPICS:
-        topic = re.sub(r"^(queue|topic|temp-queue):", "", rest.lstrip("/")) or options.get("topic") or options.get("destinationName") or "?"
+        topic = (
+            re.sub(r"^(queue|topic|temp-queue):", "", rest.lstrip("/"))
+            or options.get("topic")
+            or options.get("destinationName")
+            or "?"
+        )
         yield from _topic(me, scheme, topic, options, listens, evidence, context)
-    elif scheme in ("http", "https", "netty-http", "vertx-http", "ahc", "cxf", "cxfrs", "spring-ws", "grpc", "rest-openapi", "http4", "https4", "undertow", "ws", "wss", "ftp", "sftp", "ftps"):
+    elif scheme in (
+        "http",
+        "https",
+        "netty-http",
+        "vertx-http",
+        "ahc",
+        "cxf",
+        "cxfrs",
+        "spring-ws",
+        "grpc",
+        "rest-openapi",
+        "http4",
+        "https4",
+        "undertow",
+        "ws",
+        "wss",
+        "ftp",
+        "sftp",
+        "ftps",
+    ):
         if not listens or scheme in ("ftp", "sftp", "ftps"):
             base = {"http4": "http", "https4": "https"}.get(scheme, scheme)
             url = rest if "://" in rest else f"{base}://{rest.lstrip('/') or options.get('httpUri', '')}"
             yield from url_flow(me, url.replace("netty-http://", "").replace("vertx-http://", ""), evidence)
     elif scheme == "file":
         yield Node(id=f"{me}/files", name=f"Files of {me}", evidence=evidence)
-        yield Flow(consumer=me, provider=f"{me}/files", object=rest or None, mode="file", protocol="file", evidence=evidence)
+        yield Flow(
+            consumer=me,
+            provider=f"{me}/files",
+            object=rest or None,
+            mode="file",
+            protocol="file",
+            evidence=evidence,
+        )
     elif scheme not in _INTERNAL and scheme and "{" not in scheme:
-        what = options.get("table") or options.get("collection") or options.get("sObjectName") or (rest.lstrip("/") or None)
+        what = (
+            options.get("table")
+            or options.get("collection")
+            or options.get("sObjectName")
+            or (rest.lstrip("/") or None)
+        )
         yield from _addressed(me, scheme, what, options, listens, evidence)
 
 
@@ -154,19 +217,39 @@ def _kamelet(
     word = re.sub(r"-(source|sink)$", "", name)
     if word == name or word in _INTERNAL:
         return
-    word = re.sub(r"-(not-secured|secured|scram|batch|streaming|azure-schema-registry|apicurio-registry.*|avro.*|create|update|delete|search|feed)$", "", word)
+    word = re.sub(
+        r"-(not-secured|secured|scram|batch|streaming|azure-schema-registry|apicurio-registry.*|avro.*|create|update|delete|search|feed)$",
+        "",
+        word,
+    )
     if word == "http" or word == "http-secured" or word == "oauth-http":
         yield from url_flow(me, options.get("url", options.get("contentUrl", "")), evidence)
         return
     while by_word(word) is None and "-" in word and by_word(word.rpartition("-")[0]) is not None:
         word = word.rpartition("-")[0]
     listens = listens or name.endswith("-source")
-    topic = options.get("topic") or options.get("destinationName") or options.get("queueNameOrArn") or options.get("topicNameOrArn")
+    topic = (
+        options.get("topic")
+        or options.get("destinationName")
+        or options.get("queueNameOrArn")
+        or options.get("topicNameOrArn")
+    )
     base = re.sub(r"^(jms)-(amqp|apache-activemq|apache-artemis|ibm-mq|pooled.*)$", r"\1", word)
-    if topic and (by_word(base) is not None or base in _TOPICS) and (getattr(by_word(base), "kind", "") == "broker" or base in _TOPICS):
+    if (
+        topic
+        and (by_word(base) is not None or base in _TOPICS)
+        and (getattr(by_word(base), "kind", "") == "broker" or base in _TOPICS)
+    ):
         yield from _topic(me, base, topic, options, listens, evidence, context)
         return
-    what = options.get("tableName") or options.get("table") or options.get("collection") or options.get("bucketNameOrArn") or options.get("sObjectName") or options.get("query")
+    what = (
+        options.get("tableName")
+        or options.get("table")
+        or options.get("collection")
+        or options.get("bucketNameOrArn")
+        or options.get("sObjectName")
+        or options.get("query")
+    )
     yield from _addressed(me, word, what, options, listens, evidence)
 
 
@@ -176,19 +259,43 @@ def _own_kamelet(name: str, context: Context) -> bool:
 
 
 def _addressed(
-    me: str, word: str, what: str | None, options: Mapping[str, str], listens: bool, evidence: tuple[Evidence, ...]
+    me: str,
+    word: str,
+    what: str | None,
+    options: Mapping[str, str],
+    listens: bool,
+    evidence: tuple[Evidence, ...],
 ) -> Iterator[Item]:
     """A connector, at the host that its options name, else as its product."""
     product = by_word(word)
     if what is not None and (len(what) > 60 or "{" in what or " " in what):
         what = None
-    for key in ("serverName", "host", "hosts", "url", "server", "brokers", "bootstrapServers", "brokerURL", "addresses"):
+    for key in (
+        "serverName",
+        "host",
+        "hosts",
+        "url",
+        "server",
+        "brokers",
+        "bootstrapServers",
+        "brokerURL",
+        "addresses",
+    ):
         for address in addresses(options.get(key, ""), "HOST"):
             if not is_local(address.host) and product is not None and product.kind in ("db", "broker"):
                 node = node_of_host(address.host, evidence)
-                yield Node(id=node.id, name=node.name, kind=product.kind, aliases=node.aliases, evidence=evidence)
+                yield Node(
+                    id=node.id, name=node.name, kind=product.kind, aliases=node.aliases, evidence=evidence
+                )
                 mode = "db" if product.kind == "db" else "async"
-                yield Flow(consumer=me, provider=node.id, object=what or options.get("databaseName"), mode=mode, protocol=product.id, evidence=evidence)
+                yield Flow(
+                    consumer=me,
+                    provider=node.id,
+                    object=what or options.get("databaseName"),
+                    mode=mode,
+                    protocol=product.id,
+                    evidence=evidence,
+                )
                 return
     yield from connector_flow(me, word, evidence, what=what, listens=listens)
 
@@ -207,14 +314,29 @@ def _topic(
                 break
     yield Node(id=broker, name=name, kind="broker", evidence=evidence)
     for one in topic.split(","):
-        context.topic("reads" if listens else "writes", me, one, evidence, broker=broker, protocol=product.id if product else scheme)
+        context.topic(
+            "reads" if listens else "writes",
+            me,
+            one,
+            evidence,
+            broker=broker,
+            protocol=product.id if product else scheme,
+        )
 
 
-def _binding(document: Mapping[str, Any], file: SourceFile, context: Context, values: Mapping[str, str]) -> Iterator[Item]:
+def _binding(
+    document: Mapping[str, Any], file: SourceFile, context: Context, values: Mapping[str, str]
+) -> Iterator[Item]:
     meta: Any = document.get("metadata") or {}
     name = str(meta.get("name") or file.path.stem)
     me = f"camel/{slug(name).replace('/', '-')}"
-    yield Node(id=me, name=name, kind="app", attributes={"tool": "camel"}, evidence=context.at(file, line_of(meta, "name")))
+    yield Node(
+        id=me,
+        name=name,
+        kind="app",
+        attributes={"tool": "camel"},
+        evidence=context.at(file, line_of(meta, "name")),
+    )
     spec: Any = document.get("spec") or {}
     steps: Any = spec.get("steps") or []
     for end, listens in [(spec.get("source"), True), *((s, False) for s in steps), (spec.get("sink"), False)]:
@@ -236,4 +358,6 @@ def _binding(document: Mapping[str, Any], file: SourceFile, context: Context, va
             yield Node(id="knative", name="Knative Eventing", kind="broker", evidence=evidence)
             context.topic("reads" if listens else "writes", me, topic, evidence, broker="knative")
         elif reference.get("name"):
-            yield Flow(consumer=me, provider=str(reference["name"]), mode="sync", protocol="http", evidence=evidence)
+            yield Flow(
+                consumer=me, provider=str(reference["name"]), mode="sync", protocol="http", evidence=evidence
+            )

@@ -25,7 +25,13 @@ class LogicApps:
         """The schema of workflow definitions."""
         if file.suffix != ".json":
             return 0.0
-        return 0.95 if re.search(r"Microsoft\.Logic/|providers/Microsoft\.Logic/schemas|workflowdefinition\.json", file.head) else 0.0
+        return (
+            0.95
+            if re.search(
+                r"Microsoft\.Logic/|providers/Microsoft\.Logic/schemas|workflowdefinition\.json", file.head
+            )
+            else 0.0
+        )
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """Triggers and actions, nested ones too."""
@@ -34,7 +40,9 @@ class LogicApps:
             return
         for name, definition in _definitions(data, file):
             me = f"logic-apps/{slug(name)}"
-            yield Node(id=me, name=name, kind="app", attributes={"tool": "logic-apps"}, evidence=context.at(file, 1))
+            yield Node(
+                id=me, name=name, kind="app", attributes={"tool": "logic-apps"}, evidence=context.at(file, 1)
+            )
             for kind in ("triggers", "actions"):
                 for key, step in _steps(definition.get(kind), 0):
                     yield from _step(key, step, me, kind == "triggers", file, context)
@@ -66,26 +74,48 @@ def _steps(steps: Any, depth: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield from _steps(case.get("actions"), depth + 1)
 
 
-def _step(name: str, step: Mapping[str, Any], me: str, listens: bool, file: SourceFile, context: Context) -> Iterator[Item]:
+def _step(
+    name: str, step: Mapping[str, Any], me: str, listens: bool, file: SourceFile, context: Context
+) -> Iterator[Item]:
     inputs: Any = step.get("inputs") if isinstance(step.get("inputs"), dict) else {}
     evidence = context.at(file, file.line_with(f'"{name}"'))
     kind = str(step.get("type"))
     if kind in ("Http", "HttpWebhook"):
         yield from url_flow(me, str(inputs.get("uri") or ""), evidence)
     elif kind in ("ApiConnection", "ApiConnectionWebhook", "ApiConnectionNotification"):
-        connection = str(((inputs.get("host") or {}).get("connection") or {}).get("name") or (inputs.get("host") or {}).get("connection") or "")
+        connection = str(
+            ((inputs.get("host") or {}).get("connection") or {}).get("name")
+            or (inputs.get("host") or {}).get("connection")
+            or ""
+        )
         found = re.search(r"\['([^']+)'\]\['connectionId'\]|'([\w-]+)'", connection)
         word = re.sub(r"[-_]?\d+$", "", (found[1] or found[2]) if found else "")
         if word:
             table = re.search(r"/tables/@\{encodeURIComponent\(.*?'([^']+)'", str(inputs.get("path") or ""))
-            yield from connector_flow(me, word, evidence, what=table[1] if table else None, listens=listens, connection=word)
+            yield from connector_flow(
+                me, word, evidence, what=table[1] if table else None, listens=listens, connection=word
+            )
         else:
-            yield context.finding("unresolved-connection", f"{me}: {name} names no connection", file, evidence[0].line)
+            yield context.finding(
+                "unresolved-connection", f"{me}: {name} names no connection", file, evidence[0].line
+            )
     elif kind == "Workflow":
-        target = str((inputs.get("host") or {}).get("workflow", {}).get("id") or (inputs.get("host") or {}).get("workflowReferenceName") or "")
+        target = str(
+            (inputs.get("host") or {}).get("workflow", {}).get("id")
+            or (inputs.get("host") or {}).get("workflowReferenceName")
+            or ""
+        )
         if target:
-            yield Flow(consumer=me, provider=f"logic-apps/{slug(target.rpartition('/')[2])}", mode="sync", protocol="http", evidence=evidence)
+            yield Flow(
+                consumer=me,
+                provider=f"logic-apps/{slug(target.rpartition('/')[2])}",
+                mode="sync",
+                protocol="http",
+                evidence=evidence,
+            )
     elif kind == "ServiceProvider":
-        word = str((inputs.get("serviceProviderConfiguration") or {}).get("serviceProviderId") or "").rpartition("/")[2]
+        word = str(
+            (inputs.get("serviceProviderConfiguration") or {}).get("serviceProviderId") or ""
+        ).rpartition("/")[2]
         if word:
             yield from connector_flow(me, word, evidence, listens=listens)

@@ -16,23 +16,21 @@ from levada.network.names import slug
 __all__ = ["N8n"]
 
 _INTERNAL = frozenset(
-    "set if switch merge code function function-item sticky-note no-op wait cron interval schedule manual start webhook "
-    "respond-to-webhook split-in-batches item-lists html html-extract markdown xml crypto date-time edit-image "
-    "read-binary-file read-binary-files write-binary-file read-write-file move-binary-data convert-to-file "
-    "extract-from-file spreadsheet-file compare-datasets error stop-and-error execute-command execution-data filter "
-    "limit remove-duplicates rename-keys sort split-out aggregate summarize compression totp debug-helper form chat "
-    "local-file sse n8n workflow execute-workflow evaluation simulate i-cal read-pdf agent chain-llm chain-summarization "
-    "chain-retrieval-qa information-extractor text-classifier sentiment-analysis output-parser-structured "
-    "output-parser-autofixing output-parser-item-list memory-buffer-window memory-manager memory-chat-retriever "
-    "vector-store-in-memory document-default-data-loader document-binary-input-loader document-json-input-loader "
-    "text-splitter-recursive-character-text-splitter text-splitter-character-text-splitter "
-    "text-splitter-token-splitter calculator tool-calculator tool-code tool-workflow tool-think tool-vector-store "
-    "retriever-vector-store retriever-workflow retriever-contextual-compression retriever-multi-query code-tool "
-    "vector-store model-selector guardrails mcp-client mcp mcp-client-tool data-table ai-transform langchain "
-    "reranker-cohere-x email-read-x activation-x execute-workflow-trigger".split()
+    ["set", "if", "switch", "merge", "code", "function", "function-item", "sticky-note", "no-op", "wait", "cron", "interval", "schedule", "manual", "start", "webhook", "respond-to-webhook", "split-in-batches", "item-lists", "html", "html-extract", "markdown", "xml", "crypto", "date-time", "edit-image", "read-binary-file", "read-binary-files", "write-binary-file", "read-write-file", "move-binary-data", "convert-to-file", "extract-from-file", "spreadsheet-file", "compare-datasets", "error", "stop-and-error", "execute-command", "execution-data", "filter", "limit", "remove-duplicates", "rename-keys", "sort", "split-out", "aggregate", "summarize", "compression", "totp", "debug-helper", "form", "chat", "local-file", "sse", "n8n", "workflow", "execute-workflow", "evaluation", "simulate", "i-cal", "read-pdf", "agent", "chain-llm", "chain-summarization", "chain-retrieval-qa", "information-extractor", "text-classifier", "sentiment-analysis", "output-parser-structured", "output-parser-autofixing", "output-parser-item-list", "memory-buffer-window", "memory-manager", "memory-chat-retriever", "vector-store-in-memory", "document-default-data-loader", "document-binary-input-loader", "document-json-input-loader", "text-splitter-recursive-character-text-splitter", "text-splitter-character-text-splitter", "text-splitter-token-splitter", "calculator", "tool-calculator", "tool-code", "tool-workflow", "tool-think", "tool-vector-store", "retriever-vector-store", "retriever-workflow", "retriever-contextual-compression", "retriever-multi-query", "code-tool", "vector-store", "model-selector", "guardrails", "mcp-client", "mcp", "mcp-client-tool", "data-table", "ai-transform", "langchain", "reranker-cohere-x", "email-read-x", "activation-x", "execute-workflow-trigger"]
 )
 _PREFIXES = re.compile(r"^(lm-chat|lm|embeddings|vector-store|memory|tool|retriever|document|reranker)-")
-_OBJECTS = ("resource", "table", "tableId", "collection", "sheetName", "documentId", "topic", "queue", "bucketName", "channel")
+_OBJECTS = (
+    "resource",
+    "table",
+    "tableId",
+    "collection",
+    "sheetName",
+    "documentId",
+    "topic",
+    "queue",
+    "bucketName",
+    "channel",
+)
 
 
 class N8n:
@@ -63,7 +61,9 @@ class N8n:
             if isinstance(nodes, list):
                 yield from self._workflow(workflow, nodes, file, context)
 
-    def _workflow(self, workflow: Mapping[str, Any], nodes: list[Any], file: SourceFile, context: Context) -> Iterator[Item]:
+    def _workflow(
+        self, workflow: Mapping[str, Any], nodes: list[Any], file: SourceFile, context: Context
+    ) -> Iterator[Item]:
         name = str(workflow.get("name") or file.path.stem)
         me = f"n8n/{slug(name).replace('/', '-')}"
         if self._names.setdefault(me, file.source) != file.source:
@@ -117,7 +117,11 @@ class N8n:
             yield from connector_flow(me, word, evidence, connection=_credential(node))
         elif url and not re.search(r"localhost|127\.0\.0\.1", url):
             yield context.finding(
-                "unresolved-address", f"{me}: the address is computed: {url[:120]}", file, evidence[0].line, severity="info"
+                "unresolved-address",
+                f"{me}: the address is computed: {url[:120]}",
+                file,
+                evidence[0].line,
+                severity="info",
             )
 
     def finish(self, _context: Context) -> Iterable[Item]:

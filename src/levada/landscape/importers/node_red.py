@@ -31,13 +31,17 @@ class NodeRed:
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """Tabs as applications; HTTP requests, MQTT, files and product nodes as flows."""
         data = file.json
-        nodes: list[dict[str, Any]] = [n for n in data if isinstance(n, dict)] if isinstance(data, list) else []
+        nodes: list[dict[str, Any]] = (
+            [n for n in data if isinstance(n, dict)] if isinstance(data, list) else []
+        )
         by_id = {str(n.get("id")): n for n in nodes}
         for node in nodes:
             if node.get("type") == "tab":
                 line = file.line_with(json.dumps(node.get("id")))
                 label = str(node.get("label") or node.get("id"))
-                yield Node(id=f"node-red/{slug(label)}", name=label, kind="app", evidence=context.at(file, line))
+                yield Node(
+                    id=f"node-red/{slug(label)}", name=label, kind="app", evidence=context.at(file, line)
+                )
         for node in nodes:
             tab = by_id.get(str(node.get("z")), {})
             me = f"node-red/{slug(str(tab.get('label') or tab.get('id') or file.path.stem))}"
@@ -45,13 +49,17 @@ class NodeRed:
                 yield from _node(node, me, by_id, file, context)
 
 
-def _node(node: dict[str, Any], me: str, by_id: dict[str, dict[str, Any]], file: SourceFile, context: Context) -> Iterator[Item]:
+def _node(
+    node: dict[str, Any], me: str, by_id: dict[str, dict[str, Any]], file: SourceFile, context: Context
+) -> Iterator[Item]:
     kind = str(node.get("type"))
     evidence = context.at(file, file.line_with(json.dumps(node.get("id"))))
     if kind == "http request":
         yield from url_flow(me, str(node.get("url") or ""), evidence)
         return
-    broker = by_id.get(str(node.get("broker") or node.get("server") or node.get("mydb") or node.get("postgreSQLConfig")))
+    broker = by_id.get(
+        str(node.get("broker") or node.get("server") or node.get("mydb") or node.get("postgreSQLConfig"))
+    )
     words = kind.split()
     word = kebab(words[0])
     if word == "mqtt" and broker is not None:
@@ -62,4 +70,6 @@ def _node(node: dict[str, Any], me: str, by_id: dict[str, dict[str, Any]], file:
         context.topic(role, me, str(node.get("topic") or "?"), evidence, broker=name, protocol="mqtt")
     elif by_word(word) or word in ("ftp", "sftp"):
         what = node.get("topic") or node.get("collection") or node.get("queue")
-        yield from connector_flow(me, word, evidence, what=str(what) if what else None, listens=kind.endswith(" in"))
+        yield from connector_flow(
+            me, word, evidence, what=str(what) if what else None, listens=kind.endswith(" in")
+        )

@@ -19,7 +19,18 @@ _INTERNAL = re.compile(
     r"ruby_eval|lookup_table|foreach|catch|rails|variables?|collection|common_data|message_template|scheduler|"
     r"utility|js_eval|bigdecimal)$"
 )
-_OBJECTS = ("sobject_name", "object", "table", "table_name", "record_type", "object_name", "object_type", "topic", "topic_id", "queue")
+_OBJECTS = (
+    "sobject_name",
+    "object",
+    "table",
+    "table_name",
+    "record_type",
+    "object_name",
+    "object_type",
+    "topic",
+    "topic_id",
+    "queue",
+)
 _PILL = re.compile(r"_dp\('(\{.*?\})'\)")
 
 
@@ -85,18 +96,29 @@ class Workato:
             yield from self._block(block, me, connections, file, context)
 
     def _block(
-        self, block: Mapping[str, Any], me: str, connections: Mapping[str, str], file: SourceFile, context: Context
+        self,
+        block: Mapping[str, Any],
+        me: str,
+        connections: Mapping[str, str],
+        file: SourceFile,
+        context: Context,
     ) -> Iterator[Item]:
         provider, action = _bare(str(block.get("provider") or "")), str(block.get("name") or "")
         entry: Any = block.get("input") if isinstance(block.get("input"), dict) else {}
-        line = file.line_with(f'"uuid": "{block.get("uuid")}"') or file.line_with(f'"as": "{block.get("as")}"')
+        line = file.line_with(f'"uuid": "{block.get("uuid")}"') or file.line_with(
+            f'"as": "{block.get("as")}"'
+        )
         evidence = context.at(file, line)
         if provider == "workato_recipe_function" and action.startswith("call_recipe"):
             flow: Any = entry.get("flow_id")
             if isinstance(flow, dict):
-                self._calls.append((me, str(flow.get("zip_name") or ""), str(flow.get("name") or ""), evidence))
+                self._calls.append(
+                    (me, str(flow.get("zip_name") or ""), str(flow.get("name") or ""), evidence)
+                )
             elif flow:
-                yield context.finding("unresolved-call", f"{me} calls recipe {flow}, named by number alone", file, line)
+                yield context.finding(
+                    "unresolved-call", f"{me} calls recipe {flow}, named by number alone", file, line
+                )
         elif provider == "workato_recipe_function":
             return
         elif provider == "workato_pub_sub":
@@ -123,10 +145,20 @@ class Workato:
             yield from found
         elif provider in connections:
             name = connections[provider]
-            yield Node(id=f"connection:{slug(name)}", name=name, aliases=(f"connection:{name}",), evidence=evidence)
-            yield Flow(consumer=me, provider=f"connection:{slug(name)}", mode="sync", protocol="http", evidence=evidence)
+            yield Node(
+                id=f"connection:{slug(name)}", name=name, aliases=(f"connection:{name}",), evidence=evidence
+            )
+            yield Flow(
+                consumer=me,
+                provider=f"connection:{slug(name)}",
+                mode="sync",
+                protocol="http",
+                evidence=evidence,
+            )
         else:
-            yield context.finding("unresolved-address", f"{me}: the address is computed: {url[:120]}", file, evidence[0].line)
+            yield context.finding(
+                "unresolved-address", f"{me}: the address is computed: {url[:120]}", file, evidence[0].line
+            )
 
     def finish(self, context: Context) -> Iterable[Item]:
         """Calls between recipes, and the API collections before them."""

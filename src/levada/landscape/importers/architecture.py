@@ -1,0 +1,210 @@
+"""Architecture repositories: ArchiMate Open Exchange, and tables whose columns are known by name
+(LeanIX, ServiceNow, a spreadsheet of interfaces).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from levada.landscape.importers.protocol import Context, Item, Malformed, SourceFile, Verified
+from levada.network.graph import Flow, Mode, Node
+from levada.network.names import slug
+
+__all__ = ["ArchiMate", "NamedColumns"]
+
+_CONSUMER = ("consumer", "consuming application", "consumer application", "consumer system", "client", "caller", "relintefacetoconsumerapplication",
+             "target", "target system", "target application", "to", "to system", "destination", "receiver", "receiving system", "parent", "quellsystem-empfänger")  # fmt: skip
+_PROVIDER = ("provider", "providing application", "provider application", "provider system", "source", "source system", "source application",
+             "from", "from system", "sender", "sending system", "child", "origin")  # fmt: skip
+_OBJECT = (
+    "object",
+    "data object",
+    "business object",
+    "data",
+    "entity",
+    "payload",
+    "information",
+    "content",
+    "interface name",
+    "interface",
+)
+_PROTOCOL = ("protocol", "technology", "interface type", "transport", "connection type", "method", "type")
+_MODES: tuple[tuple[str, Mode], ...] = (
+    (r"batch|nightly|scheduled|cron|etl", "batch"), (r"file|ftp|sftp|csv|share", "file"),
+    (r"kafka|queue|mq|event|async|message|topic|jms|amqp", "async"), (r"jdbc|odbc|sql|database|\bdb\b|link", "db"),
+    (r"rest|http|soap|api|rpc|web ?service|graphql|sync|odata", "sync"),
+)  # fmt: skip
+
+
+class ArchiMate:
+    """Flow, serving, triggering and access relationships between application elements."""
+
+    name = "archimate"
+    formats: tuple[str, ...] = ("ArchiMate Open Exchange (XML)",)
+    verified: Verified = "from the specification"
+
+    def recognise(self, file: SourceFile) -> float:
+        """By the namespace."""
+        return 1.0 if file.suffix == ".xml" and "opengroup.org/xsd/archimate" in file.head else 0.0
+
+    def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
+        """Elements as systems, relationships as declared flows: who is served, or receives, is the consumer."""
+        root = file.xml
+        names: dict[str, str] = {}
+        for element in root.find("element"):
+            kind = element.attrs.get("XMLSchema-instance:type", "")
+            label = element.text_of("name") or element.attrs.get("identifier", "")
+            if kind.startswith(("Application", "SystemSoftware", "Node", "BusinessActor")):
+                identity = slug(label)
+                names[element.attrs.get("identifier", "")] = identity
+                node_kind: Any = (
+                    "api"
+                    if kind == "ApplicationInterface"
+                    else "app"
+                    if kind.startswith("Application")
+                    else None
+                )
+                yield Node(
+                    id=identity,
+                    name=label,
+                    kind=node_kind,
+                    evidence=context.at(file, element.line, status="declared"),
+                )
+        for relation in root.find("relationship"):
+            kind = relation.attrs.get("XMLSchema-instance:type", "")
+            source, target = (names.get(relation.attrs.get(k, "")) for k in ("source", "target"))
+            if kind not in ("Flow", "Serving", "Triggering") or not source or not target or source == target:
+                continue
+            yield Flow(
+                consumer=target, provider=source, object=relation.text_of("name"), mode="async" if kind == "Triggering" else "unknown",
+                evidence=context.at(file, relation.line, status="declared"),
+            )  # fmt: skip
+
+
+class NamedColumns:
+    """A table of interfaces in CSV or XLSX: columns for two systems, known by their usual names."""
+
+    name = "named-columns"
+    formats: tuple[str, ...] = (
+        "CSV and XLSX with source/target or provider/consumer columns",
+        "LeanIX interface export",
+        "ServiceNow cmdb_rel_ci",
+    )
+    verified: Verified = "from the specification"
+
+    def recognise(self, file: SourceFile) -> float:
+        """A header with a column for each end."""
+        if file.suffix == ".xlsx":
+            return 0.6
+        if file.suffix not in (".csv", ".tsv"):
+            return 0.0
+        header = next(
+            csv.reader(io.StringIO(file.head.split("\n", 1)[0]), delimiter=_delimiter(file.head)), []
+        )
+        return 0.7 if _columns(header) else 0.0
+
+    def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
+        """Declared flows; says which columns were taken for the two ends."""
+        if file.suffix == ".xlsx":
+            yield from _workbook(file, context)
+            return
+        reader = csv.reader(io.StringIO(file.text, newline=""), delimiter=_delimiter(file.head))
+        header = next(reader, [])
+        rows = ((reader.line_num, dict(zip(header, row, strict=False))) for row in reader)
+        yield from _table(header, rows, file, context)
+
+
+def _delimiter(head: str) -> str:
+    first = head.split("\n", 1)[0]
+    return max(",;\t", key=first.count)
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[\s_\-]+", " ", name.strip().lower().lstrip("\ufeff"))
+
+
+def _pick(header: Iterable[str], words: tuple[str, ...]) -> str | None:
+    keys = {_key(h): h for h in header if h}
+    return next((keys[w] for w in words if w in keys), None)
+
+
+def _columns(header: list[str]) -> tuple[str, str] | None:
+    consumer, provider = _pick(header, _CONSUMER), _pick(header, _PROVIDER)
+    return (consumer, provider) if consumer and provider else None
+
+
+def _table(
+    header: list[str], rows: Iterable[tuple[int, Mapping[str, Any]]], file: SourceFile, context: Context
+) -> Iterator[Item]:
+    ends = _columns(header)
+    if ends is None:
+        raise Malformed("no columns name the two ends of a flow", 1)
+    yield context.finding(
+        "columns",
+        f"{ends[0]!r} is taken for the consumer, {ends[1]!r} for the provider",
+        file,
+        1,
+        severity="info",
+    )
+    what, how = _pick(header, _OBJECT), _pick(header, _PROTOCOL)
+    for line, row in rows:
+        consumer, provider = (str(row.get(e) or "").strip() for e in ends)
+        seen = context.at(file, line, status="declared")
+        if not consumer or not provider:
+            if any(row.values()):
+                yield context.finding("incomplete-row", "a flow needs two systems", file, line)
+            continue
+        for name in (consumer, provider):
+            yield Node(id=slug(name), name=name, evidence=seen)
+        protocol = str(row.get(how) or "").strip().lower() or None if how else None
+        mode = next((m for pattern, m in _MODES if protocol and re.search(pattern, protocol)), "unknown")
+        if slug(consumer) != slug(provider):
+            yield Flow(
+                consumer=slug(consumer), provider=slug(provider), object=str(row.get(what) or "").strip() or None if what else None,
+                mode=mode, protocol=protocol, evidence=seen,
+            )  # fmt: skip
+
+
+def _workbook(file: SourceFile, context: Context) -> Iterator[Item]:
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(file.path) as archive:
+            size = sum(i.file_size for i in archive.infolist())
+            if size > 256 * 1024 * 1024 or size > 1000 * max(file.size, 1):
+                raise Malformed(f"unpacks to {size:,} bytes; not read")
+        from openpyxl import load_workbook
+
+        book = load_workbook(file.path, read_only=True, data_only=True)
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as exc:
+        raise Malformed(f"no workbook: {exc}") from exc
+    from levada.network.tables import from_rows, sheet_rows
+
+    try:
+        tables: dict[str, list[tuple[int, Mapping[str, Any]]]] = {"systems": [], "flows": []}
+        others = False
+        for sheet in book.worksheets:
+            rows = list(sheet_rows(sheet))
+            if sheet.title.lower() in tables:
+                tables[sheet.title.lower()] = rows
+            elif rows and _columns([str(k) for k in rows[0][1]]):
+                others = True
+                yield from _table([str(k) for k in rows[0][1]], rows, file, context)
+        if tables["systems"] or tables["flows"]:
+            yield from from_rows(
+                tables["systems"],
+                tables["flows"],
+                systems_source=file.source,
+                flows_source=file.source,
+                importer="named-columns",
+            )
+        elif not others:
+            yield context.finding(
+                "skipped-file", "no sheet names the two ends of a flow", file, severity="info"
+            )
+    finally:
+        book.close()

@@ -1,0 +1,56 @@
+"""What Kafka's own tools print: consumer groups and access control lists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
+from levada.network.graph import Node
+from levada.network.names import slug
+
+__all__ = ["Kafka"]
+
+_HEADER = re.compile(r"^GROUP\s+TOPIC\s+PARTITION\s", re.MULTILINE)
+_RESOURCE = re.compile(r"ResourcePattern\(resourceType=(\w+), name=([^,]+), patternType=(\w+)\)")
+_ENTRY = re.compile(r"principal=User:([^,]+), host=[^,]*, operation=(\w+), permissionType=(\w+)")
+
+
+class Kafka:
+    """A group that has committed is seen to read; an ACL is a permission, not proof of use."""
+
+    name = "kafka"
+    formats: tuple[str, ...] = ("kafka-consumer-groups --describe", "kafka-acls --list")
+    verified: Verified = "from the specification"
+
+    def recognise(self, file: SourceFile) -> float:
+        """The header or the resource pattern that the tools print."""
+        return 1.0 if _HEADER.search(file.head) or _RESOURCE.search(file.head) else 0.0
+
+    def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
+        """Readers and writers of topics; prefix patterns stand as ``name*``."""
+        topic: str | None = None
+        for number, line in file.lines():
+            cells = line.split()
+            if len(cells) >= 6 and cells[2].isdigit():
+                lag = int(cells[5]) if cells[5].isdigit() else None
+                app = slug(cells[0])
+                yield Node(
+                    id=app, name=cells[0], kind="app", evidence=context.at(file, number, status="observed"),
+                    attributes={"lag": lag} if lag is not None else {},
+                )  # fmt: skip
+                context.topic("reads", app, cells[1], context.at(file, number, status="observed"))
+                continue
+            resource = _RESOURCE.search(line)
+            if resource:
+                prefixed = "*" if resource[3] == "PREFIXED" else ""
+                topic = resource[2] + prefixed if resource[1] == "TOPIC" else None
+            entry = _ENTRY.search(line)
+            if entry and topic and entry[3] == "ALLOW" and entry[1] != "*":
+                app = slug(re.sub(r"^CN=", "", entry[1]))
+                seen = context.at(file, number)
+                yield Node(id=app, name=entry[1], evidence=seen)
+                if entry[2] in ("READ", "ALL"):
+                    context.topic("reads", app, topic, seen)
+                if entry[2] in ("WRITE", "ALL"):
+                    context.topic("writes", app, topic, seen)
