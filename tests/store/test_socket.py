@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from levada.store import Statement, StoreError, StoreUnknown, Unit, open_store
+from levada.store import Statement, StoreError, StoreUnknown, Unit, open_shared, open_store
 from levada.store.errors import QueryUnknown, StoreUnusable
 from levada.store.socket import SocketStore, StoreServer
 
@@ -224,3 +224,32 @@ async def test_what_a_dead_owner_left_is_replaced(tmp_path, closing):
     other = await closing(open_store(f"unix:{tmp_path / 's'}"))
     assert (await other.commit(put("a"))).committed
     await second.stop()
+
+
+async def test_the_first_owns_and_serves_and_the_others_go_through_it(tmp_path, closing):
+    url = f"sqlite:{tmp_path / 'levada.db'}"
+    first, second, third = [await closing(open_shared(url)) for _ in range(3)]
+    assert isinstance(second, SocketStore)
+    assert (await second.commit(put("a"))).committed
+    assert await third.read("meta.get", {"name": "a"}) == await first.read("meta.get", {"name": "a"}) != []
+    await second.close()
+    await third.close()
+    await first.close()
+    assert not (tmp_path / "levada.db.sock").exists()
+    again = await closing(open_shared(url))
+    assert not isinstance(again, SocketStore)
+
+
+async def test_closing_an_owner_answers_the_others_first(tmp_path, closing):
+    url = f"sqlite:{tmp_path / 'levada.db'}"
+    owner = await closing(open_shared(url))
+    other = await closing(open_shared(url))
+    waiting = [asyncio.ensure_future(other.commit(put(f"n {n}"))) for n in range(50)]
+    await waiting[0]
+    await owner.close()
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    again = await closing(open_store(url))
+    for n, outcome in enumerate(outcomes):
+        if not isinstance(outcome, StoreUnknown):
+            assert outcome.committed
+            assert await again.read("meta.get", {"name": f"n {n}"})

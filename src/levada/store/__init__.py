@@ -2,7 +2,7 @@
 
 from levada.store.clock import Clock, SteadyClock, VirtualClock
 from levada.store.errors import StoreError, StoreUnknown
-from levada.store.opening import open_store
+from levada.store.opening import open_shared, open_store
 from levada.store.protocol import Outcome, Row, Statement, Store, Unit, Value
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "Unit",
     "Value",
     "VirtualClock",
+    "open_shared",
     "open_store",
 ]

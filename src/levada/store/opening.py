@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from levada.store.clock import Clock
-from levada.store.errors import StoreUnusable
+from levada.store.errors import StoreLocked, StoreUnusable
 from levada.store.protocol import Store
 
-__all__ = ["open_store"]
+__all__ = ["open_shared", "open_store"]
 
 _WRITE = "Write sqlite:PATH, postgresql://… or unix:PATH."
 _DURABILITY = {"": "FULL", "synchronous=FULL": "FULL", "synchronous=NORMAL": "NORMAL"}
@@ -47,3 +47,32 @@ async def open_store(url: str, *, clock: Clock | None = None) -> Store:
         return await SocketStore(rest).open()
     # Not the URL itself: it may hold a password.
     raise StoreUnusable(place=f"{scheme}:…", reason=_WRITE)
+
+
+async def open_shared(url: str, *, clock: Clock | None = None) -> Store:
+    """Open a store that several processes of this machine use.
+
+    The first one owns a SQLite file and serves the others at ``PATH.sock``; who comes
+    later goes through that. When the owner dies the others wait for one to be started;
+    none of them takes its place. Another kind of store is opened as it is.
+
+    Raises:
+        StoreError: Somebody owns the file and does not serve it.
+        StoreUnusable: See :func:`open_store`.
+    """
+    try:
+        store = await open_store(url, clock=clock)
+    except StoreLocked as locked:
+        from levada.store.socket import SocketStore
+
+        return await SocketStore(f"{locked.values['path']}.sock", patience=5.0).open()
+    if url.startswith("sqlite:"):
+        from levada.store.sqlite import SqliteStore
+
+        if isinstance(store, SqliteStore) and store.path != ":memory:":
+            try:
+                await store.serve(f"{store.path}.sock")
+            except StoreUnusable:
+                await store.close()
+                raise
+    return store

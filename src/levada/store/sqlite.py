@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 
 from levada.store._queries import queries
+from levada.store._serving import StoreServer
 from levada.store._sqlite_file import FileLock, check_writable, connect
 from levada.store._sqlite_group import FAILURES, Groups, run, told
 from levada.store._waking import Wakes
@@ -60,6 +61,7 @@ class SqliteStore:
         self._wakes = Wakes()
         self._closed = False
         self._died: StoreError | None = None
+        self._servers: list[StoreServer] = []
         self._lock = FileLock(path)
         self._last = 0
         self._writer: sqlite3.Connection | None = None
@@ -218,12 +220,24 @@ class SqliteStore:
         """Wake-ups for channels; merged while nobody takes them."""
         return self._wakes.listen(*channels)
 
+    async def serve(self, path: str) -> None:
+        """Let other processes of this machine in, through a socket at ``path``, until it is closed.
+
+        Raises:
+            StoreUnusable: The path is too long for a socket (about 100 bytes) or may not be written.
+        """
+        server = StoreServer(self, path)
+        await server.start()
+        self._servers.append(server)
+
     # -- ending -----------------------------------------------------------------------
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of the file. Calling it twice is fine."""
         if self._closed:
             return
+        for server in self._servers:
+            await server.stop()
         self._closed = True
         self._jobs.put(None)
         if self._thread is not None:
