@@ -1,0 +1,152 @@
+"""A file that was taken, until it is done, failed or put back."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from typing import TYPE_CHECKING, Self
+from uuid import uuid4
+
+from levada._errors import LevadaError
+from levada.connect.errors import ConnectError
+from levada.connect.files.errors import AlreadyThere, ClaimLost, FileRefused, Gone, HalfWritten
+from levada.connect.secrets import mask
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from levada.connect.files._places import Place
+    from levada.connect.files._settings import DropSettings
+
+__all__ = ["Taken", "claim_name", "parse_claim"]
+
+_LONGEST_REASON = 4000
+
+
+def claim_name(name: str) -> str:
+    """The name of a claim made now: when, which one, and the file's own name."""
+    return f"{int(time.time() * 1000)}~{uuid4().hex[:12]}~{name}"
+
+
+def parse_claim(claim: str) -> tuple[float, str] | None:
+    """When a claim was made or renewed (seconds since 1970) and the file's name; None if it is no claim."""
+    parts = claim.split("~", 2)
+    return (int(parts[0]) / 1000, parts[2]) if len(parts) == 3 and parts[0].isdigit() else None
+
+
+class Taken:
+    """A file picked up. It is this worker's alone while ``async with file:`` lasts.
+
+    At the end of the block it is moved to ``done``; on an exception to ``failed``, with the
+    reason beside it. It is put back, to be taken again, if the block was cancelled, if a
+    system was not reached (``Unavailable``), or its outcome is unknown.
+    """
+
+    def __init__(
+        self, resource: str, place: Place, settings: DropSettings, claim: str, name: str, size: int
+    ) -> None:
+        self.resource = resource
+        self.name = name
+        self.size = size
+        self.entered = False
+        self.ended = False
+        self._place = place
+        self._settings = settings
+        self._claim = claim
+        self._moving = asyncio.Lock()
+        self._renewal: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"Taken({self.name!r}, {self.size} bytes)"
+
+    async def read(self) -> bytes:
+        """All of it.
+
+        Raises:
+            HalfWritten: Its size changed since it was taken.
+            FileRefused: It is larger than ``largest``.
+        """
+        if self.size > self._settings.largest:
+            reason = f"{self.name} has {self.size} bytes, more than `largest`."
+            raise FileRefused(resource=self.resource, fault="too large", reason=reason)
+        async with self._moving:  # a renewal renames it
+            data = await self._place.read(self._path)
+        if len(data) != self.size:
+            raise HalfWritten(resource=self.resource, file=self.name)
+        return data
+
+    async def key(self) -> str:
+        """A key that is the same whenever this content is picked up under this name."""
+        return hashlib.sha256(self.name.encode() + b"\0" + await self.read()).hexdigest()
+
+    async def __aenter__(self) -> Self:
+        self.entered = True
+        self._renewal = asyncio.create_task(self._renew())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._renewal is not None
+        self._renewal.cancel()
+        await asyncio.wait([self._renewal])
+        # A cancelled block must still put its file back.
+        await asyncio.shield(asyncio.ensure_future(self._end(error)))
+
+    async def put_back(self) -> None:
+        """Give it up, to be taken again."""
+        self.ended = True
+        try:
+            await self._move(self.name)
+        except AlreadyThere:
+            await self._move(f"{uuid4().hex[:8]}-{self.name}")
+
+    async def _end(self, error: BaseException | None) -> None:
+        if error is None:
+            entry = await self._place.entry(self._path)
+            if entry is not None and entry.size != self.size:
+                await self.put_back()
+                raise HalfWritten(resource=self.resource, file=self.name)
+            await self._finish(self._settings.done)
+            return
+        undecided = isinstance(error, ConnectError) and error.outcome != "refused"
+        if undecided or isinstance(error, (HalfWritten, ClaimLost)) or not isinstance(error, Exception):
+            if not isinstance(error, ClaimLost):
+                await self.put_back()
+            return
+        place = await self._finish(self._settings.failed)
+        told = str(error) if isinstance(error, LevadaError) else f"{type(error).__name__}: {error}"
+        await self._place.write(f"{place}.reason.txt", mask(told)[:_LONGEST_REASON].encode())
+
+    async def _finish(self, folder: str) -> str:
+        self.ended = True
+        target = f"{folder}/{self.name}"
+        try:
+            await self._move(target)
+        except AlreadyThere:
+            target = f"{folder}/{int(time.time() * 1000)}-{uuid4().hex[:6]}-{self.name}"
+            await self._move(target)
+        return target
+
+    @property
+    def _path(self) -> str:
+        return f"{self._settings.taken}/{self._claim}"
+
+    async def _move(self, to: str) -> None:
+        async with self._moving:
+            try:
+                await self._place.move(self._path, to)
+            except Gone:
+                raise ClaimLost(resource=self.resource, file=self.name) from None
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.lease / 3)
+            async with self._moving:
+                fresh = claim_name(self.name)
+                try:
+                    await self._place.move(self._path, f"{self._settings.taken}/{fresh}")
+                except (Gone, ConnectError):
+                    continue  # whether it is still ours shows when it is finished
+                self._claim = fresh
