@@ -1,0 +1,171 @@
+"""The admin API: every change by a person goes through it, and leaves a row in the audit.
+
+One table of actions serves the command line, the console and HTTP (on the admin socket
+alone): ``await admin.do("runs.resume", {"run": "…", "why": "…"}, who="anna")``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+from levada._errors import LevadaError
+from levada.events.admin import Admin as EventsAdmin
+from levada.events.log import Log
+from levada.process.admin import Admin as RunsAdmin
+from levada.process.admin import Change
+from levada.store.control import Audit
+from levada.store.protocol import Statement, Store
+
+__all__ = ["Admin", "AdminError"]
+
+Action: TypeAlias = Callable[..., Awaitable[Any]]
+
+
+class AdminError(LevadaError, code="LV1205"):
+    """{reason} {mend}"""
+
+
+class Admin:
+    """What operators see and do. May be called concurrently; changes are made one after another."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.log = Log(store)
+        self.audit = Audit(store)
+        self._also: Sequence[Statement] = ()
+        self._changing = asyncio.Lock()
+        self.events = EventsAdmin(self.log)
+        self.runs = RunsAdmin(store, self._audit_of_run)
+        self._reads: dict[str, Action] = {
+            "runs.list": self._runs_list,
+            "runs.show": self.runs.show,
+            "runs.counts": self.runs.counts,
+            "runs.unclaimed": self.runs.unclaimed,
+            "events.topics": self._topics,
+            "events.tail": self._tail,
+            "events.subscriptions": self.events.status,
+            "events.parked": self.events.parked,
+            "events.explain": self.events.explain,
+            "audit.list": self._audit_list,
+            "audit.verify": self.audit.verify,
+        }
+        self._changes: dict[str, Action] = {
+            "runs.resume": self.runs.resume,
+            "runs.skip": self.runs.skip,
+            "runs.compensate": self.runs.compensate,
+            "events.resume": self._events_resume,
+            "events.skip": self._events_skip,
+            "events.pause": self._events_pause,
+            "events.continue": self._events_continue,
+            "events.replay": self._events_replay,
+        }
+
+    @property
+    def actions(self) -> Sequence[str]:
+        """All actions by name."""
+        return sorted({*self._reads, *self._changes})
+
+    async def do(self, action: str, arguments: dict[str, Any], *, who: str) -> Any:
+        """Do an action; the result as plain data.
+
+        Raises:
+            AdminError: There is no such action, or its arguments do not fit.
+            LevadaError: What the action itself refuses.
+        """
+        known = self._reads.get(action) or self._changes.get(action)
+        if known is None:
+            raise AdminError(
+                reason=f"There is no action {action!r}.", mend=f"Known are: {', '.join(self.actions)}."
+            )
+        if action in self._reads:
+            result = await self._called(action, known, arguments)
+            return msgspec.to_builtins(result)
+        async with self._changing:
+            return await self._change(action, known, arguments, who)
+
+    async def _called(self, action: str, known: Action, arguments: dict[str, Any]) -> Any:
+        try:
+            pending = known(**arguments)
+        except TypeError as error:
+            raise AdminError(
+                reason=f"{action} does not take that: {error}.", mend="See docs/reference/admin.md."
+            ) from None
+        return await pending
+
+    async def _change(self, action: str, known: Action, arguments: dict[str, Any], who: str) -> Any:
+        for last in (False, False, True):
+            head = await self.store.read("audit.last")
+            try:
+                return msgspec.to_builtins(await self._with_audit(action, known, arguments, who))
+            except LevadaError:
+                # Another process may have written the audit's next row: then the unit was refused for that alone.
+                if last or await self.store.read("audit.last") == head:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    async def _with_audit(self, action: str, known: Action, arguments: dict[str, Any], who: str) -> Any:
+        if action.startswith("runs."):
+            self._who = who
+            self._next = await self.audit.next(
+                who=who, action=action, target=str(arguments.get("run")), why=arguments.get("why")
+            )
+            return await self._called(action, known, {**arguments, "who": who})
+        target = str(arguments.get("id") or arguments.get("name") or "")
+        before = None
+        after = {k: v for k, v in arguments.items() if k not in ("id", "name", "why")}
+        row = await self.audit.next(
+            who=who,
+            action=action,
+            target=target,
+            why=arguments.get("why"),
+            before=before,
+            after=after or None,
+        )
+        return await self._called(action, known, {**arguments, "also": [row.statement()]})
+
+    def _audit_of_run(self, change: Change) -> Sequence[Statement]:
+        return [self._next.changed(before=change.before, after=change.after).statement()]
+
+    # -- actions ----------------------------------------------------------------------
+
+    async def _runs_list(self, state: str | None = None, limit: int = 100) -> Any:
+        from levada.process.admin import State
+
+        try:
+            known = None if state is None else State(state)
+        except ValueError:
+            raise AdminError(
+                reason=f"There is no state {state!r}.", mend=f"Runs are {', '.join(s.value for s in State)}."
+            ) from None
+        return await self.runs.list(known, limit)
+
+    async def _topics(self) -> Any:
+        return await self.log.topics()
+
+    async def _tail(self, topic: str, n: int = 20) -> Any:
+        return await self.events.tail(topic, n)
+
+    async def _audit_list(self, n: int = 50) -> Any:
+        head = await self.store.read("audit.last")
+        start = max(1, (head[0]["seq"] if head else 0) - n + 1)
+        return [row.shown() async for row in self.audit.rows(start)]
+
+    async def _events_resume(self, id: str, why: str = "", *, also: Sequence[Statement]) -> None:  # noqa: A002, ARG002 - the word of the command; the audit has why
+        await self.events.resume(id, also=also)
+
+    async def _events_skip(self, id: str, why: str, *, also: Sequence[Statement]) -> Any:  # noqa: A002 - the word of the command
+        return await self.events.skip(id, why, also=also)
+
+    async def _events_pause(self, name: str, why: str, *, also: Sequence[Statement]) -> None:
+        await self.events.pause(name, why, also=also)
+
+    async def _events_continue(self, name: str, why: str = "", *, also: Sequence[Statement]) -> None:  # noqa: ARG002 - the audit has why
+        await self.events.go_on(name, also=also)
+
+    async def _events_replay(self, name: str, why: str, also: Sequence[Statement], **window: Any) -> Any:
+        await self.log.topics()
+        return await self.events.replay(name, why, also=also, **window)

@@ -1,0 +1,124 @@
+"""Builds the app of a configuration with its store, resources and runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from levada.app import App, Caller, ConfigurationError, Settings
+from levada.app.secrets import resolve
+from levada.connect import open_resource
+from levada.deployment.configuration import Configuration, identity_secret, implementations_in
+from levada.deployment.runtime import RuntimeSettings, StoreRuntime
+from levada.store import Store, open_store
+
+__all__ = ["build_app", "open_deployment", "place_of", "settings_of", "store_url"]
+
+
+def build_app(configuration: Configuration, *, secret: str | None = None) -> App:
+    """Assemble the app of a configuration; nothing is started and nothing is connected.
+
+    Args:
+        configuration: What ``levada.toml`` says.
+        secret: The secret of the network's tokens where the configuration names none: a process
+            tree makes one for itself.
+
+    Raises:
+        ModelError: The parts do not fit.
+        ConfigurationError: A module, binding or resource is not as stated.
+    """
+    section = configuration.app
+    parts = implementations_in(section.modules, Path(configuration.folder).resolve())
+    if not parts:
+        named = ", ".join(section.modules) or "none"
+        raise ConfigurationError(
+            place="[app] modules",
+            reason=f"no implementation of an API is in them (stated: {named})",
+            mend='Name the package of your adapters and processes: modules = ["acme.sales"]',
+        )
+    resources = {
+        name: _resource(name, settings, configuration) for name, settings in configuration.resources.items()
+    }
+    return App(
+        *_chosen(parts, configuration),
+        bind=configuration.bind,
+        resources=resources,
+        settings=settings_of(configuration, secret),
+    )
+
+
+def settings_of(configuration: Configuration, secret: str | None = None) -> Settings:
+    """The app's settings of a configuration."""
+    server = configuration.server
+    environment = configuration.app.environment
+    anonymous = (
+        Caller(scopes=frozenset(server.anonymous_scopes), environment=environment)
+        if server.anonymous
+        else None
+    )
+    return Settings(
+        environment=environment,
+        deadline=server.deadline,
+        body_limit=server.body_limit,
+        anonymous=anonymous,
+        identity=identity_secret(configuration) or secret,
+        drain=server.drain,
+        plans={name: plan.scopes for name, plan in configuration.plans.items()},
+    )
+
+
+def _chosen(parts: list[Any], configuration: Configuration) -> list[Any]:
+    """Leave out what a binding replaces: of several adapters of one contract, those that are not chosen."""
+    kept: list[Any] = []
+    for part in parts:
+        bound = configuration.bind.get(part.__contract__.id)
+        if bound is None or (
+            isinstance(bound, str)
+            and bound.rpartition(":")[2] == part.__name__
+            and _module_of(bound) == part.__module__
+        ):
+            kept.append(part)
+    return kept
+
+
+def _module_of(bound: str) -> str:
+    return bound.rpartition(":")[0]
+
+
+def _resource(name: str, settings: dict[str, Any], configuration: Configuration) -> Any:
+    resource = open_resource(name, settings)
+    if hasattr(resource, "forbidden_urls"):
+        resource.forbidden_urls.add(store_url(configuration))  # type: ignore[attr-defined]
+    return resource
+
+
+def store_url(configuration: Configuration) -> str:
+    """The URL of the store, with its path beside ``levada.toml`` and its reference resolved."""
+    url = configuration.store.url
+    if url.startswith(("env:", "file:")):
+        url = resolve(url, "[store] url")
+    scheme, _, rest = url.partition(":")
+    if scheme == "sqlite" and rest and not rest.startswith((":memory:", "/")):
+        return f"sqlite:{configuration.path(rest)}"
+    return url
+
+
+def place_of(configuration: Configuration) -> str:
+    """Where the store is, without a password."""
+    url = store_url(configuration)
+    scheme, found, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if found else url
+
+
+async def open_deployment(
+    configuration: Configuration,
+    *,
+    store: Store | None = None,
+    settings: RuntimeSettings | None = None,
+    secret: str | None = None,
+) -> tuple[App, StoreRuntime]:
+    """The app with its store open, ready to be started. The runtime closes a store that was opened here."""
+    app = build_app(configuration, secret=secret)
+    owns = store is None
+    opened = store or await open_store(store_url(configuration))
+    return app, StoreRuntime(app, opened, settings, owns=owns)

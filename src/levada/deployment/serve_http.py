@@ -1,0 +1,91 @@
+"""HTTP by uvicorn on sockets that somebody else has bound; a stop cuts no request in flight."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from levada._errors import LevadaError
+
+__all__ = ["AddressTaken", "listen_tcp", "listen_unix", "serve_http"]
+
+
+class AddressTaken(LevadaError, code="LV1206"):
+    """Cannot listen on {address}: {reason}. Stop what listens there, or choose another port: --port N."""
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the process, which has more to stop than HTTP."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve_http(
+    asgi: Any, sockets: Sequence[socket.socket], stop: asyncio.Event, *, drain: float
+) -> None:
+    """Serve until ``stop`` is set; then take no new connection and wait ``drain`` seconds for what is in flight."""
+    config = uvicorn.Config(
+        asgi,
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=2048,
+        timeout_graceful_shutdown=max(1, round(drain)),
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(list(sockets)), name="levada http")
+    stopping = asyncio.create_task(stop.wait(), name="levada http stop")
+    try:
+        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        server.should_exit = True
+        await serving
+
+
+def listen_tcp(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 is a free one.
+
+    Raises:
+        AddressTaken: The address is used, or is none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, port))
+        made.listen(2048)
+    except OSError as error:
+        made.close()
+        raise AddressTaken(address=f"{host}:{port}", reason=error.strerror or str(error)) from None
+    made.setblocking(False)
+    return made
+
+
+def listen_unix(path: Path) -> socket.socket:
+    """A listening Unix socket of mode 0600; one that a dead process left there is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.unlink(missing_ok=True)
+        made.bind(str(path))
+        path.chmod(0o600)
+        made.listen(2048)
+    except OSError as error:
+        made.close()
+        raise AddressTaken(address=str(path), reason=error.strerror or str(error)) from None
+    made.setblocking(False)
+    return made
