@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -109,9 +111,7 @@ def map_folders(
         reports.append(_read(file, chosen, context, sink))
         file.forget()
     for importer in chosen:
-        if isinstance(importer, Finishes):
-            context.importer = importer.name
-            sink.take(importer.finish(context))
+        _finish(importer, context, sink)
     sink.take(context.topic_flows())
     if progress:
         progress(len(files), len(files), "")
@@ -130,8 +130,9 @@ def recognised(
     chosen = list(use)
     out: list[tuple[str, str | None, float]] = []
     for file in _walk([Path(p) for p in paths], Sink()):
-        sure, _, best = max(((i.recognise(file), -n, i) for n, i in enumerate(chosen)), key=lambda r: r[:2])
-        out.append((file.source, best.name if sure > 0 else None, sure))
+        ranked = _ranked(file, chosen, Sink())
+        sure, _, best = ranked[0] if ranked else (0.0, 0, None)
+        out.append((file.source, best.name if best is not None and sure > 0 else None, sure))
         file.forget()
     return out
 
@@ -191,46 +192,68 @@ def _unfit(path: Path, root: Path) -> str | None:
     return None if os.access(path, os.R_OK) else "not readable by this user"
 
 
+def _finish(importer: Importer, context: Context, sink: Sink) -> None:
+    if isinstance(importer, Finishes):
+        context.importer = importer.name
+        finishes: Finishes = importer
+        _guarded(lambda: sink.take(finishes.finish(context)), importer.name, None, sink)
+        for file in context.files.values():
+            file.forget()
+
+
+_FAULTS = (
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RecursionError, TypeError,
+    ValueError, csv.Error, zlib.error,
+)  # fmt: skip
+"""What a file of an unexpected shape raises in code that reads it."""
+
+
 def _read(file: SourceFile, chosen: Sequence[Importer], context: Context, sink: Sink) -> FileReport:
-    try:
-        ranked = sorted(
-            ((i.recognise(file), -n, i) for n, i in enumerate(chosen)), key=lambda r: r[:2], reverse=True
-        )
-    except (OSError, Malformed, EOFError) as exc:
-        sink.add(Finding("unreadable-file", "warning", str(exc), file.source))
-        return FileReport(file.source, skipped="unreadable")
-    confidence, _, importer = ranked[0]
-    if confidence <= 0:
-        sink.scan(file)
+    ranked = _ranked(file, chosen, sink)
+    confidence, _, importer = ranked[0] if ranked else (0.0, 0, None)
+    if importer is None or confidence <= 0:
+        _guarded(lambda: sink.scan(file), "secrets", file, sink)
         return FileReport(file.source, skipped="not recognised")
     if len(ranked) > 1 and ranked[1][0] == confidence:
-        sink.add(
-            Finding(
-                "ambiguous-format", "info",
-                f"read as {importer.name}; {ranked[1][2].name} was as likely", file.source,
-            )
-        )  # fmt: skip
+        text = f"read as {importer.name}; {ranked[1][2].name} was as likely"
+        sink.add(Finding("ambiguous-format", "info", text, file.source))
     context.importer = importer.name
     network = sink.network
     before = len(network.nodes), len(network.flows)
-    try:
-        sink.take(importer.read(file, context))
-    except (Malformed, OSError, EOFError, UnicodeError, RecursionError) as exc:
-        sink.add(
-            Finding(
-                "malformed-file",
-                "warning",
-                f"{importer.name}: {exc}",
-                file.source,
-                getattr(exc, "line", None),
-            )
-        )
-    sink.scan(file)
+    _guarded(lambda: sink.take(importer.read(file, context)), importer.name, file, sink)
+    _guarded(lambda: sink.scan(file), "secrets", file, sink)
     for note in file.notes:
         sink.add(Finding("encoding", "info", note, file.source))
     return FileReport(
         file.source, importer.name, confidence, len(network.nodes) - before[0], len(network.flows) - before[1]
     )
+
+
+def _ranked(file: SourceFile, chosen: Sequence[Importer], sink: Sink) -> list[tuple[float, int, Importer]]:
+    found: list[tuple[float, int, Importer]] = []
+    for number, importer in enumerate(chosen):
+        try:
+            found.append((importer.recognise(file), -number, importer))
+        except OSError as exc:
+            sink.add(Finding("unreadable-file", "warning", str(exc), file.source))
+            return []
+        except _FAULTS:
+            continue  # it cannot be this importer's; whoever reads it tells what is wrong with it
+    return sorted(found, key=lambda r: r[:2], reverse=True)
+
+
+def _guarded(do: Callable[[], None], who: str, file: SourceFile | None, sink: Sink) -> None:
+    """Run one step of an import; what goes wrong with a file becomes a finding, and the import goes on."""
+    source = file.source if file else None
+    try:
+        do()
+    except (Malformed, OSError, EOFError, UnicodeError) as exc:
+        sink.add(Finding("malformed-file", "warning", f"{who}: {exc}", source, getattr(exc, "line", None)))
+    except _FAULTS as exc:
+        text = (
+            f"{who}: of a shape it does not expect ({type(exc).__name__}: {exc}); what was read before stands"
+        )
+        sink.add(Finding("malformed-file", "warning", text[:300], source))
 
 
 def reconcile(mapped: Mapped, review: Path | None) -> Mapped:

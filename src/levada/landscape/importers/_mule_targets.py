@@ -109,7 +109,7 @@ def _address(
             continue
         used.extend(more)
         filled.setdefault(name, text)
-    text = [v for k, v in filled.items() if "://" in v or v.startswith("jdbc:")]
+    text = [v for v in filled.values() if "://" in v or v.startswith("jdbc:")]
     for value in text:
         for found in addresses(value, "URL"):
             return found

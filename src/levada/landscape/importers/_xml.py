@@ -36,7 +36,7 @@ class XmlNode(Struct, eq=False):
 
     def walk(self) -> Iterator[XmlNode]:
         """This element and all below it, in document order."""
-        stack = [self]
+        stack: list[XmlNode] = [self]
         while stack:
             node = stack.pop()
             yield node

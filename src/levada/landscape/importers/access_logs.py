@@ -175,7 +175,7 @@ def _when(raw: Any) -> float | None:
     text = str(raw or "")
     try:
         if re.match(r"\d{4}-", text):
-            return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+            return datetime.fromisoformat(text).timestamp()
         if re.fullmatch(r"\d+(\.\d+)?", text):
             return float(text)
         return datetime.strptime(text, "%d/%b/%Y:%H:%M:%S %z").timestamp()

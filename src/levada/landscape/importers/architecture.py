@@ -161,12 +161,19 @@ def _table(
         for name in (consumer, provider):
             yield Node(id=slug(name), name=name, evidence=seen)
         protocol = str(row.get(how) or "").strip().lower() or None if how else None
-        mode = next((m for pattern, m in _MODES if protocol and re.search(pattern, protocol)), "unknown")
+        mode = _mode(protocol)
         if slug(consumer) != slug(provider):
             yield Flow(
                 consumer=slug(consumer), provider=slug(provider), object=str(row.get(what) or "").strip() or None if what else None,
                 mode=mode, protocol=protocol, evidence=seen,
             )  # fmt: skip
+
+
+def _mode(protocol: str | None) -> Mode:
+    for pattern, mode in _MODES:
+        if protocol and re.search(pattern, protocol):
+            return mode
+    return "unknown"
 
 
 def _workbook(file: SourceFile, context: Context) -> Iterator[Item]:

@@ -19,7 +19,68 @@ from levada.network.names import slug
 __all__ = ["Camel"]
 
 _INTERNAL = frozenset(
-    ["direct", "seda", "vm", "timer", "log", "mock", "bean", "class", "ref", "dataformat", "language", "scheduler", "quartz", "cron", "stub", "validator", "xslt", "xslt-saxon", "jslt", "freemarker", "velocity", "mustache", "jq", "controlbus", "dataset", "browse", "random", "string-template", "rest", "rest-api", "platform-http", "netty-http-in", "servlet", "undertow", "jetty", "chunk", "file-watch", "disruptor", "spring-event", "vertx-websocket-in", "exec", "json-schema-validator", "jsonata", "joltx", "jolt", "atlasmap", "knative-in", "timer-source", "cron-source", "log-sink", "log-action", "webhook-source", "throttle", "micrometer", "stream", "sql-stored-in", "saga", "tarfile", "zipfile", "docling"]
+    [
+        "direct",
+        "seda",
+        "vm",
+        "timer",
+        "log",
+        "mock",
+        "bean",
+        "class",
+        "ref",
+        "dataformat",
+        "language",
+        "scheduler",
+        "quartz",
+        "cron",
+        "stub",
+        "validator",
+        "xslt",
+        "xslt-saxon",
+        "jslt",
+        "freemarker",
+        "velocity",
+        "mustache",
+        "jq",
+        "controlbus",
+        "dataset",
+        "browse",
+        "random",
+        "string-template",
+        "rest",
+        "rest-api",
+        "platform-http",
+        "netty-http-in",
+        "servlet",
+        "undertow",
+        "jetty",
+        "chunk",
+        "file-watch",
+        "disruptor",
+        "spring-event",
+        "vertx-websocket-in",
+        "exec",
+        "json-schema-validator",
+        "jsonata",
+        "joltx",
+        "jolt",
+        "atlasmap",
+        "knative-in",
+        "timer-source",
+        "cron-source",
+        "log-sink",
+        "log-action",
+        "webhook-source",
+        "throttle",
+        "micrometer",
+        "stream",
+        "sql-stored-in",
+        "saga",
+        "tarfile",
+        "zipfile",
+        "docling",
+    ]
 )
 _TOPICS = frozenset(["kafka", "jms", "activemq", "activemq6", "amqp", "rabbitmq", "spring-rabbitmq", "sjms", "sjms2", "mqtt", "paho", "paho-mqtt5", "nats", "pulsar", "aws2-sqs", "aws2-sns", "google-pubsub", "azure-servicebus", "azure-eventhubs", "stomp", "solace"])  # fmt: skip
 _STEPS = frozenset(["to", "toD", "tod", "wireTap", "enrich", "pollEnrich", "interceptSendToEndpoint"])
@@ -132,12 +193,12 @@ def _endpoints(
     me = f"camel/{slug(name).replace('/', '-')}"
     yield Node(id=me, name=name, kind="app", attributes={"tool": "camel"}, evidence=context.at(file, 1))
     for uri, parameters, listens, line in uris:
-        yield from _endpoint(me, uri, parameters, listens, context.at(file, line), file, context, values)
+        yield from _endpoint(me, uri, parameters, listens, context.at(file, line), context, values)
 
 
 def _endpoint(
     me: str, uri: str, parameters: Mapping[str, Any], listens: bool, evidence: tuple[Evidence, ...],
-    file: SourceFile, context: Context, values: Mapping[str, str],
+    context: Context, values: Mapping[str, str],
 ) -> Iterator[Item]:  # fmt: skip
     uri = re.sub(
         r"\{\{([^{}:]+)(?::([^{}]*))?\}\}",
@@ -147,8 +208,8 @@ def _endpoint(
     scheme, _, rest = uri.partition(":")
     rest, _, query = rest.partition("?")
     scheme = scheme.lower()
-    options = {
-        **dict(p.partition("=")[::2] for p in query.split("&") if p),
+    options: dict[str, str] = {
+        **{p.partition("=")[0]: p.partition("=")[2] for p in query.split("&") if p},
         **{k: str(v) for k, v in parameters.items()},
     }
     options = {
@@ -348,7 +409,7 @@ def _binding(
         evidence = context.at(file, line_of(reference, "name") or line_of(end))
         kind = str(reference.get("kind") or "")
         if end.get("uri"):
-            yield from _endpoint(me, str(end["uri"]), options, listens, evidence, file, context, values)
+            yield from _endpoint(me, str(end["uri"]), options, listens, evidence, context, values)
         elif kind == "Kamelet":
             yield from _kamelet(me, str(reference.get("name")), options, listens, evidence, context)
         elif kind == "KafkaTopic":

@@ -27,11 +27,17 @@ _READS = re.compile(
 
 
 def _kind(kind: str) -> Kind | None:
-    return next((k for pattern, k in _KINDS if re.search(pattern, kind)), None)
+    for pattern, found in _KINDS:
+        if re.search(pattern, kind):
+            return found
+    return None
+
+
+_MODES: dict[Kind, Mode] = {"broker": "async", "db": "db", "app": "sync", "channel": "sync"}
 
 
 def _mode(kind: Kind | None) -> Mode:
-    return {"broker": "async", "db": "db", "app": "sync", "channel": "sync"}.get(kind or "", "unknown")  # type: ignore[return-value]  # all values are modes
+    return _MODES.get(kind, "unknown") if kind else "unknown"
 
 
 class Terraform:
@@ -46,11 +52,12 @@ class Terraform:
 
     def recognise(self, file: SourceFile) -> float:
         """By the suffix."""
-        return 0.9 if file.suffix == ".tf" and re.search(r'^\s*resource\s+"', file.text, re.MULTILINE) else 0.0
+        return (
+            0.9 if file.suffix == ".tf" and re.search(r'^\s*resource\s+"', file.text, re.MULTILINE) else 0.0
+        )
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """Keeps the blocks; references may lead to other files."""
-        text = re.sub(r"(?m)^\s*(#|//)[^\n]*", "", file.text) if "\r" not in file.text else file.text
         text = re.sub(r"(?m)^([ \t]*)(#|//)[^\n]*", r"\1", file.text)
         for found in re.finditer(r'(?m)^resource\s+"([\w-]+)"\s+"([\w-]+)"\s*\{', text):
             body = _body(text, found.end())
@@ -68,7 +75,9 @@ class Terraform:
 
     def finish(self, context: Context) -> Iterable[Item]:
         """References as flows; a mapping, subscription or target makes its function a reader."""
-        systems = {(t, n): _kind(t) for t, n, *_ in self._blocks if _kind(t)}
+        systems: dict[tuple[str, str], Kind | None] = {
+            (t, n): _kind(t) for t, n, *_ in self._blocks if _kind(t)
+        }
         for kind, name, body, file, line in self._blocks:
             named = [
                 (r[1], r[2])
@@ -145,7 +154,9 @@ class CloudFormation:
         resources: Any = data.get("Resources") if isinstance(data, dict) else None
         if not isinstance(resources, dict):
             return
-        kinds = {n: _kind(str(r.get("Type"))) for n, r in resources.items() if isinstance(r, dict)}
+        kinds: dict[str, Kind | None] = {
+            n: _kind(str(r.get("Type"))) for n, r in resources.items() if isinstance(r, dict)
+        }
         for name, resource in resources.items():
             if not isinstance(resource, dict):
                 continue

@@ -40,7 +40,9 @@ class OpenApi:
         if file.suffix not in (".json", ".yaml", ".yml"):
             return 0.0
         return (
-            1.0 if re.search(r"^[\s{]*\"?(openapi|swagger)\"?\s*:\s*[\"']?[23]\.", file.head, re.MULTILINE) else 0.0
+            1.0
+            if re.search(r"^[\s{]*\"?(openapi|swagger)\"?\s*:\s*[\"']?[23]\.", file.head, re.MULTILINE)
+            else 0.0
         )
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:

@@ -170,7 +170,7 @@ class Mule:
                 re.IGNORECASE,
             )
             if api:
-                project.operations.append(f"{api[1].upper()} {api[2].replace(chr(92), '/') or '/'}")
+                project.operations.append(f"{api[1].upper()} /{api[2].replace(chr(92), '/').lstrip('/')}")
             for node in child.walk():
                 self._call(node, project, source, scheduled=scheduled)
         elif child.attrs.get("name") and connector not in ("core", "documentation"):

@@ -22,14 +22,17 @@ _TABLE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SCHEMA = re.compile(
-    r"\bimport\s+foreign\s+schema\s+\"?([\w$]+)\"?(.*?)from\s+server\s+\"?([\w$]+)\"?", re.IGNORECASE | re.DOTALL
+    r"\bimport\s+foreign\s+schema\s+\"?([\w$]+)\"?(.*?)from\s+server\s+\"?([\w$]+)\"?",
+    re.IGNORECASE | re.DOTALL,
 )
 _LINK = re.compile(
     r"\bcreate\s+(?:shared\s+)?(?:public\s+)?database\s+link\s+([\w.$\"]+)(.*?)\busing\s+'([^']+)'",
     re.IGNORECASE | re.DOTALL,
 )
 _LINKED = re.compile(r"\bsp_addlinkedserver\b(.*?)(?:;|\bGO\b|\Z)", re.IGNORECASE | re.DOTALL)
-_DBLINK = re.compile(r"\bdblink(?:_connect|_exec)?\s*\(\s*(?:'[\w-]+'\s*,\s*)?'([^']*host=[^']*)'", re.IGNORECASE)
+_DBLINK = re.compile(
+    r"\bdblink(?:_connect|_exec)?\s*\(\s*(?:'[\w-]+'\s*,\s*)?'([^']*host=[^']*)'", re.IGNORECASE
+)
 _AT_LINK = re.compile(r"\b([A-Za-z_][\w$.]*)@([A-Za-z_][\w$.]*)")
 _WRAPPERS = {
     "postgres_fdw": "postgres",
@@ -70,7 +73,9 @@ class Sql:
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """A flow for each remote table, or for the link where no table is named."""
         text = re.sub(r"--[^\n]*", lambda m: " " * len(m[0]), file.text)
-        stem = re.sub(r"[-_.]?(fdw|foreign|links?|schema|tables?|dblinks?)$", "", file.path.stem, flags=re.IGNORECASE)
+        stem = re.sub(
+            r"[-_.]?(fdw|foreign|links?|schema|tables?|dblinks?)$", "", file.path.stem, flags=re.IGNORECASE
+        )
         parent = file.source.rpartition("/")[0].rpartition("/")[2]
         me = slug(stem or parent or file.path.stem)
         yield Node(id=me, name=stem or parent, kind="db", evidence=context.at(file, 1))

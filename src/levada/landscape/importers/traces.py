@@ -92,48 +92,35 @@ class Traces:
 
     def finish(self, context: Context) -> Iterable[Item]:
         """Joins spans with their parents, and counts."""
-        parents: set[tuple[str, str]] = set()
         writers: dict[str, set[str]] = {}
         for span in self._spans.values():
             if span.kind == "PRODUCER" and (topic := _topic(span)):
                 writers.setdefault(topic, set()).add(span.service)
+        parents: set[tuple[str, str]] = set()
         for (trace, _), span in self._spans.items():
             parent = self._spans.get((trace, span.parent)) if span.parent else None
-            if parent is None:
-                continue
-            if parent.service != span.service:
+            if parent is not None and parent.service != span.service:
                 parents.add((trace, span.parent or ""))
                 self._joined(parent, span)
-        for (trace, span_id), span in self._spans.items():
-            if span.kind == "CLIENT" and (trace, span_id) not in parents:
-                self._peer(span)
-            elif span.kind in ("PRODUCER", "CONSUMER") and (topic := _topic(span)):
-                others = writers.get(topic, set()) - {span.service}
-                if span.kind == "CONSUMER" and others:
-                    for writer in others:
-                        self._add(
-                            span.service, writer, topic, "async", span.tags.get("messaging.system"), span
-                        )
-                else:
-                    self._add(
-                        span.service,
-                        span.tags.get("messaging.system", "broker"),
-                        topic,
-                        "async",
-                        span.tags.get("messaging.system"),
-                        span,
-                    )
+        for at, span in self._spans.items():
+            self._outward(span, writers, answered=at in parents)
         services: dict[str, _Span] = {}
         for span in self._spans.values():
             services.setdefault(span.service, span)
         for service, first in sorted(services.items()):
-            yield Node(
-                id=service,
-                name=service,
-                kind="app",
-                evidence=context.at(context.files[first.source], first.line, status="observed"),
-            )
+            seen = context.at(context.files[first.source], first.line, status="observed")
+            yield Node(id=service, name=service, kind="app", evidence=seen)
         yield from self._calls.flows()
+
+    def _outward(self, span: _Span, writers: dict[str, set[str]], *, answered: bool) -> None:
+        """A span that leads out of what is traced."""
+        if span.kind == "CLIENT" and not answered:
+            self._peer(span)
+        elif span.kind in ("PRODUCER", "CONSUMER") and (topic := _topic(span)):
+            system = span.tags.get("messaging.system")
+            others = writers.get(topic, set()) - {span.service} if span.kind == "CONSUMER" else set[str]()
+            for provider in sorted(others) or [system or "broker"]:
+                self._add(span.service, provider, topic, "async", system, span)
 
     def _joined(self, parent: _Span, child: _Span) -> None:
         if parent.kind == "PRODUCER" or child.kind == "CONSUMER":

@@ -1,0 +1,336 @@
+"""Each importer on a small fixture of its own: the flows it must find, and no others; then the conformance suite."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from levada.landscape.importers import importers
+from levada.landscape.mapping import map_folders
+from levada.testing.importers import check_importer
+
+MULE = "http://www.mulesoft.org/schema/mule"
+CASES: dict[str, tuple[dict[str, str], set[str]]] = {
+    "csv": (
+        {"systems.csv": "id,name,kind\na,A,app\nb,B,db\n", "flows.csv": "consumer,provider,mode,extra\na,b,db,x\na,c,,\n"},
+        {"a > b (db)", "a > c (unknown)"},
+    ),
+    "levada-network": (
+        {"n.yaml": "levada_network: 1\nflows:\n  - consumer: a\n    provider: b\n    evidence:\n      - {source: me}\n"},
+        {"a > b (unknown)"},
+    ),
+    "docker-compose": (
+        {
+            "shop/compose.yaml": "services:\n  cart:\n    image: shop/cart\n    environment:\n      - STOCK_ADDR=stock:${PORT:-80}\n"
+            "      DB: x\n".replace("      DB: x\n", "")
+            + "      - DB_HOST=db\n      - PAY=https://api.stripe.com/v1\n      - SELF_URL=http://cart:1\n    depends_on: [db, late]\n"
+            "  stock:\n    build: .\n  db:\n    image: postgres:16\n  late:\n    image: busybox\n"
+        },
+        {"cart > stock (sync)", "cart > shop.db (db/postgres)", "cart > stripe (sync/http)", "cart > late (unknown)"},
+    ),
+    "kubernetes": (
+        {
+            "web.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    metadata: {labels: {app: web}}\n"
+            "    spec:\n      containers:\n      - image: web\n        env:\n        - {name: ORDERS_ADDR, value: 'orders-svc:80'}\n"
+            "        envFrom: [{configMapRef: {name: conf}}]\n",
+            "orders.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: orders}\nspec:\n  template:\n    metadata: {labels: {app: orders}}\n"
+            "    spec: {containers: [{image: orders}]}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: orders-svc}\n"
+            "spec: {selector: {app: orders}, ports: [{name: grpc, port: 80}]}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: conf}\n"
+            "data: {CRM_URL: 'https://acme.my.salesforce.com/x'}\n",
+        },
+        {"web > orders (sync/grpc)", "web > salesforce (sync/http)"},
+    ),
+    "nais": (
+        {
+            "app.yaml": "apiVersion: nais.io/v1alpha1\nkind: Application\nmetadata: {name: a, namespace: t}\nspec:\n  accessPolicy:\n"
+            "    outbound:\n      rules: [{application: b}, {application: c, namespace: u}]\n      external: [{host: x.org}]\n"
+            "    inbound: {rules: [{application: d}]}\n  env: [{name: B_URL, value: 'http://b'}]\n  gcp: {sqlInstances: [{databases: [{name: adb}]}]}\n",
+            "topic.yaml": "apiVersion: kafka.nais.io/v1\nkind: Topic\nmetadata: {name: k, namespace: t}\nspec:\n  acl:\n"
+            "  - {team: t, application: a, access: write}\n  - {team: t, application: b, access: read}\n",
+        },
+        {
+            "t.a > t.b (sync/http)", "t.a > u.c (unknown)", "t.d > t.a (unknown)", "t.a > ext:x.org (sync/http)",
+            "t.a > db:t.a [adb] (db/postgres)", "t.b > t.a [t.k] (async/kafka)",
+        },
+    ),
+    "mule": (
+        {
+            "orders/pom.xml": "<project><artifactId>orders-sapi</artifactId></project>",
+            "orders/src/main/resources/prod.yaml": "crm:\n  host: crm.acme.org\ndb:\n  host: db1.acme.org\n",
+            "orders/src/main/mule/global.xml": f"""<mule xmlns="{MULE}/core" xmlns:h="{MULE}/http" xmlns:d="{MULE}/db" xmlns:zz="{MULE}/acme-erp" xmlns:doc="{MULE}/documentation">
+<configuration-properties file="${{env}}.yaml"/>
+<h:request-config name="crm" doc:name="other"><h:request-connection host="${{crm.host}}"/></h:request-config>
+<h:request-config name="lost"><h:request-connection host="${{lost.host}}"/></h:request-config>
+<h:listener-config name="in"><h:listener-connection host="0.0.0.0" port="8081"/></h:listener-config>
+<d:config name="db"><d:my-sql-connection host="${{db.host}}" database="orders"/></d:config>
+<zz:config name="erp"><zz:key-connection key="x"/></zz:config>
+</mule>""",
+            "orders/src/main/mule/flows.xml": f"""<mule xmlns="{MULE}/core" xmlns:web="{MULE}/http" xmlns:sql="{MULE}/db" xmlns:a="{MULE}/acme-erp" xmlns:k="{MULE}/mule-apikit">
+<flow name="get:\\orders:api"><web:listener config-ref="in" path="/x"/>
+<web:request config-ref="crm" path="/customers"/><sql:select config-ref="db"><sql:sql>SELECT * FROM orders o JOIN lines l</sql:sql></sql:select>
+<a:read-order config-ref="erp"/><web:request config-ref="lost" path="/"/></flow>
+</mule>""",
+        },
+        {
+            "orders-sapi > crm.acme.org [/customers] (sync/http)", "orders-sapi > db1.acme.org [orders] (db/mysql)",
+            "orders-sapi > db1.acme.org [lines] (db/mysql)", "orders-sapi > acme-erp (async/acme-erp)",
+            "orders-sapi > unresolved:lost.host (sync/http)",
+        },
+    ),
+    "n8n": (
+        {
+            "w.json": json.dumps(
+                {
+                    "name": "Leads", "connections": {},
+                    "nodes": [
+                        {"id": "1", "name": "T", "type": "n8n-nodes-base.typeformTrigger", "parameters": {}},
+                        {"id": "2", "name": "S", "type": "n8n-nodes-base.googleSheets", "parameters": {"resource": "sheet"}},
+                        {"id": "3", "name": "H", "type": "n8n-nodes-base.httpRequest", "parameters": {"url": "https://crm.acme.org/x"}},
+                        {"id": "4", "name": "C", "type": "n8n-nodes-base.code", "parameters": {}},
+                        {"id": "5", "name": "D", "type": "n8n-nodes-base.slack", "disabled": True},
+                        {"id": "6", "name": "M", "type": "@n8n/n8n-nodes-langchain.lmChatOpenAi", "parameters": {}},
+                    ],
+                },
+                indent=1,
+            )
+        },
+        {
+            "n8n/leads > typeform (async/http)", "n8n/leads > google-sheets [sheet] (sync/http)",
+            "n8n/leads > crm.acme.org (sync/http)", "n8n/leads > openai (sync/http)",
+        },
+    ),
+    "workato": (
+        {
+            "f/one.recipe.json": json.dumps(
+                {
+                    "name": "One", "config": [{"provider": "salesforce", "account_id": {"name": "SF prod"}}],
+                    "code": {
+                        "keyword": "trigger", "provider": "workato_api_platform", "as": "t",
+                        "block": [
+                            {"keyword": "if", "block": [{
+                                "keyword": "action", "provider": "salesforce", "name": "search", "as": "q",
+                                "input": {"sobject_name": "Contact", "Email": "#{_dp('{\"line\":\"t\",\"path\":[\"request\",\"mail\"]}')}"},
+                            }]},
+                            {"keyword": "action", "provider": "workato_recipe_function", "name": "call_recipe", "as": "c",
+                             "input": {"flow_id": {"zip_name": "f/two.recipe.json", "name": "Two"}}},
+                            {"keyword": "action", "provider": "logger", "name": "log", "as": "l"},
+                        ],
+                    },
+                },
+                indent=1,
+            ),
+            "f/two.recipe.json": json.dumps({"name": "Two", "code": {"keyword": "trigger", "provider": "workato_pub_sub", "input": {"topic_id": "T"}}}),
+            "api/x.api_endpoint.json": json.dumps({"method": "POST", "path": "one", "recipe_name": "one"}),
+        },
+        {
+            "workato/one > salesforce [Contact] (sync/http)", "workato/one > workato/two (sync/workato)",
+            "workato/two > workato-pub-sub [T] (async/workato-pub-sub)", "workato-api/api > workato/one [POST /one] (sync/http)",
+        },
+    ),
+    "camel": (
+        {
+            "r.camel.yaml": "- from:\n    uri: kafka:orders?brokers=k1.acme.org:9092\n    steps:\n    - to: https://erp.acme.org/api\n    - to: log:x\n",
+            "p.yaml": "apiVersion: camel.apache.org/v1\nkind: Pipe\nmetadata: {name: p}\nspec:\n  source: {ref: {kind: Kamelet, name: timer-source}}\n"
+            "  sink: {ref: {kind: Kamelet, name: kafka-sink}, properties: {topic: orders, bootstrapServers: 'k1.acme.org:9092'}}\n",
+        },
+        {"camel/r > camel/p [orders] (async/kafka)", "camel/r > erp.acme.org (sync/http)"},
+    ),
+    "node-red": (
+        {
+            "flows.json": json.dumps(
+                [
+                    {"id": "t", "type": "tab", "label": "Plant"},
+                    {"id": "1", "z": "t", "type": "http request", "url": "https://mes.acme.org/x", "wires": [[]]},
+                    {"id": "2", "z": "t", "type": "mqtt in", "topic": "line/1", "broker": "b", "wires": [[]]},
+                    {"id": "b", "type": "mqtt-broker", "broker": "mq.acme.org"},
+                ],
+                indent=1,
+            )
+        },
+        {"node-red/plant > mes.acme.org (sync/http)", "node-red/plant > mq.acme.org [line/1] (async/mqtt)"},
+    ),
+    "logic-apps": (
+        {
+            "orders/workflow.json": json.dumps(
+                {
+                    "definition": {
+                        "$schema": "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#",
+                        "triggers": {"t": {"type": "ApiConnection", "inputs": {"host": {"connection": {"name": "@parameters('$connections')['servicebus']['connectionId']"}}}}},
+                        "actions": {"if": {"type": "If", "actions": {"h": {"type": "Http", "inputs": {"uri": "https://crm.acme.org/c"}}}}},
+                    }
+                },
+                indent=1,
+            )
+        },
+        {"logic-apps/orders > azure-service-bus (async/azure-service-bus)", "logic-apps/orders > crm.acme.org (sync/http)"},
+    ),
+    "traces": (
+        {
+            "z.json": json.dumps(
+                [
+                    {"traceId": "1", "id": "a", "kind": "CLIENT", "name": "g", "timestamp": 1, "localEndpoint": {"serviceName": "web"}},
+                    {"traceId": "1", "id": "b", "parentId": "a", "kind": "SERVER", "name": "g", "timestamp": 2,
+                     "localEndpoint": {"serviceName": "orders"}, "tags": {"http.route": "/o/{id}", "http.method": "GET", "error": "x"}},
+                ]
+            ),
+            "o.json": json.dumps(
+                {"resourceSpans": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "orders"}}]},
+                 "scopeSpans": [{"spans": [{"traceId": "2", "spanId": "c", "kind": 3, "name": "SELECT", "startTimeUnixNano": "1000000000",
+                 "attributes": [{"key": "db.system", "value": {"stringValue": "postgresql"}}, {"key": "server.address", "value": {"stringValue": "odb"}}]}]}]}]}
+            ),
+            "m.prom": 'traces_service_graph_request_total{client="web",server="ad"} 7\n',
+        },
+        {"web > orders [/o/{id}] (sync/http)", "orders > odb (db/postgres)", "web > ad (sync)"},
+    ),
+    "access-log": (
+        {
+            "erp-access.log": '10.0.0.9 - crm [10/Oct/2026:13:00:00 +0000] "GET /orders/12345?x=1 HTTP/1.1" 200 1 "-" "curl/8"\n'
+            '10.0.0.9 - crm [12/Oct/2026:13:00:00 +0000] "GET /orders/99 HTTP/1.1" 503 1 "-" "curl/8"\n'
+            '10.0.0.7 - - [11/Oct/2026:13:00:00 +0000] "GET /stock HTTP/1.1" 200 1 "-" "billing-sync/2.1"\nnonsense\n'
+        },
+        {"crm > erp [/orders/{}] (sync/http)", "billing-sync > erp [/stock] (sync/http)"},
+    ),
+    "scripts": (
+        {
+            "crontab": "0 2 * * * /opt/export.sh >/dev/null\n*/5 * * * * curl -s https://erp.acme.org/api/orders?x=1\n",
+            "export.sh": "#!/bin/bash\nHOST=files.bank.org\n# curl http://no.acme.org\nsftp u@$HOST:/in <<END\nput x\nEND\n"
+            'psql -h db1.acme.org -d erp -c "select * from invoices" > x\necho curl http://not.acme.org\n',
+        },
+        {
+            "cron/crontab > erp.acme.org [/api/orders] (batch/http)", "script/export > files.bank.org (file/sftp)",
+            "script/export > db1.acme.org [invoices] (db/postgres)",
+        },
+    ),
+    "sql": (
+        {
+            "warehouse.sql": "CREATE SERVER erp FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'db1.acme.org');\n"
+            "CREATE FOREIGN TABLE o (id int) SERVER erp OPTIONS (table_name 'orders');\n",
+            "billing.sql": "CREATE DATABASE LINK crm CONNECT TO u IDENTIFIED BY p USING '//ora.acme.org:1521/CRM';\nselect * from customers@crm;\n",
+        },
+        {"warehouse > db1.acme.org [orders] (db/postgres)", "billing > ora.acme.org [customers] (db/oracle)"},
+    ),
+    "openapi": ({"o.yaml": "openapi: 3.1.0\ninfo: {title: Orders}\nservers: [{url: 'https://o.acme.org/v1'}]\npaths: {/o: {get: {}}}\n"}, set()),
+    "asyncapi": (
+        {"a.yaml": "asyncapi: 3.0.0\ninfo: {title: Shop}\nchannels: {o: {address: orders}}\noperations: {s: {action: send, channel: {$ref: '#/channels/o'}}}\n"},
+        {"shop > kafka [orders] (async/kafka)"},
+    ),
+    "raml": ({"a.raml": "#%RAML 1.0\ntitle: Orders\n/o:\n  get:\n"}, set()),
+    "wsdl": ({"a.wsdl": '<definitions xmlns="http://schemas.xmlsoap.org/wsdl/"><service name="Bill"/></definitions>'}, set()),
+    "backstage": (
+        {
+            "c.yaml": "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata: {name: web}\nspec: {owner: team-a, consumesApis: [orders], dependsOn: ['resource:odb']}\n"
+            "---\napiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata: {name: shop}\nspec: {providesApis: [orders]}\n"
+        },
+        {"web > shop [orders] (sync)", "web > resource/odb (db)"},
+    ),
+    "kafka": (
+        {
+            "groups.txt": "GROUP TOPIC PARTITION CURRENT-OFFSET LOG-END-OFFSET LAG CONSUMER-ID\nbilling orders 0 1 2 1 -\n",
+            "acls.txt": "Current ACLs for resource `ResourcePattern(resourceType=TOPIC, name=orders, patternType=LITERAL)`:\n"
+            "  (principal=User:shop, host=*, operation=WRITE, permissionType=ALLOW)\n",
+        },
+        {"billing > shop [orders] (async/kafka)"},
+    ),
+    "nginx": (
+        {"shopgw/nginx.conf": "upstream o { server orders.acme.org:80; }\nserver { server_name shop.acme.org;\nlocation /api { proxy_pass http://o; } }\n"},
+        {"shopgw > orders.acme.org [/api] (sync/http)"},
+    ),
+    "envoy": (
+        {
+            "gw/envoy.yaml": "static_resources:\n  listeners:\n  - routes: [{match: {prefix: /o}, route: {cluster: c}}]\n  clusters:\n"
+            "  - name: c\n    load_assignment: {endpoints: [{address: {socket_address: {address: orders, port_value: 80}}}]}\n"
+        },
+        {"gw > orders [/o] (sync/http)"},
+    ),
+    "kong": (
+        {"kong.yaml": "_format_version: '3.0'\nservices:\n- {name: o, url: 'http://orders.acme.org', routes: [{paths: [/o]}]}\nconsumers: [{username: app1}]\n"},
+        {"kong > orders.acme.org [/o] (sync/http)", "app1 > kong (sync/http)"},
+    ),
+    "archimate": (
+        {
+            "m.xml": '<model xmlns="http://www.opengroup.org/xsd/archimate/3.0/" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
+            '<element identifier="1" xsi:type="ApplicationComponent"><name>CRM</name></element>'
+            '<element identifier="2" xsi:type="ApplicationComponent"><name>ERP</name></element>'
+            '<relationship source="2" target="1" xsi:type="Flow"><name>Orders</name></relationship></model>'
+        },
+        {"crm > erp [Orders] (unknown)"},
+    ),
+    "named-columns": (
+        {"interfaces.csv": "Source System;Target System;Data Object;Technology\nERP;CRM;Orders;SFTP file\n"},
+        {"crm > erp [Orders] (file/sftp file)"},
+    ),
+    "terraform": (
+        {
+            "main.tf": 'resource "aws_sqs_queue" "orders" {\n}\nresource "aws_lambda_function" "bill" {\n  role = 1\n}\n'
+            'resource "aws_lambda_event_source_mapping" "m" {\n  event_source_arn = aws_sqs_queue.orders.arn\n  function_name = aws_lambda_function.bill.arn\n}\n'
+        },
+        {"bill > orders (async/sqs)"},
+    ),
+    "cloudformation": (
+        {
+            "t.yaml": "AWSTemplateFormatVersion: '2010-09-09'\nResources:\n  Table: {Type: 'AWS::DynamoDB::Table'}\n  Fn:\n    Type: AWS::Lambda::Function\n"
+            "    Properties: {Environment: {Variables: {T: !Ref Table}}}\n"
+        },
+        {"fn > table (db)"},
+    ),
+}  # fmt: skip
+
+
+def test_every_importer_has_a_case() -> None:
+    assert {i.name for i in importers()} == CASES.keys()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_finds_these_flows_and_no_others(name: str, folder: Callable[[dict[str, str]], Path]) -> None:
+    files, expected = CASES[name]
+    mapped = map_folders([folder(files)])
+    assert set(mapped.network.flows) == expected
+    assert name in {r.importer for r in mapped.files}
+    assert not [f for f in mapped.network.findings if f.kind in ("malformed-file", "ambiguous-format")]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_conforms(name: str, folder: Callable[[dict[str, str]], Path]) -> None:
+    root = folder(CASES[name][0])
+
+    def make():
+        return next(i for i in importers() if i.name == name)
+
+    check_importer(make, root)
+
+
+def test_what_a_flow_says_of_its_evidence(folder: Callable[[dict[str, str]], Path]) -> None:
+    network = map_folders([folder(CASES["mule"][0])]).network
+    flow = network.flows["orders-sapi > crm.acme.org [/customers] (sync/http)"]
+    assert {(e.source.rpartition("/")[2], e.line) for e in flow.evidence} == {
+        ("flows.xml", 3),
+        ("global.xml", 3),
+        ("prod.yaml", 2),
+    }
+    assert network.nodes["orders-sapi"].attributes["operations"] == ["GET /orders"]
+    lost = [f for f in network.findings if f.kind == "unresolved-setting"]
+    assert [(f.source and f.source.rpartition("/")[2], f.line) for f in lost] == [("global.xml", 4)]
+
+
+def test_observed_volumes(folder: Callable[[dict[str, str]], Path]) -> None:
+    network = map_folders([folder(CASES["access-log"][0])]).network
+    flow = network.flows["crm > erp [/orders/{}] (sync/http)"]
+    assert (flow.status, flow.volume_day, flow.errors_day) == ("observed", 1.0, 0.5)
+    assert flow.evidence[0].seen == "2026-10-12T13:00:00Z"
+    assert [f.kind for f in network.findings] == ["unread-lines"]
+
+
+def test_lineage_of_fields(folder: Callable[[dict[str, str]], Path]) -> None:
+    network = map_folders([folder(CASES["workato"][0])]).network
+    assert network.flows["workato/one > salesforce [Contact] (sync/http)"].attributes["fields"] == [
+        "Email <- t.request.mail"
+    ]
+    assert "connection:SF prod" in network.nodes["salesforce"].aliases
+
+
+def test_a_schedule_makes_a_batch_with_both_places(folder: Callable[[dict[str, str]], Path]) -> None:
+    network = map_folders([folder(CASES["scripts"][0])]).network
+    flow = network.flows["script/export > db1.acme.org [invoices] (db/postgres)"]
+    assert flow.attributes["schedule"] == "0 2 * * *"
+    assert {e.source for e in flow.evidence} == {"crontab", "export.sh"}

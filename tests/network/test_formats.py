@@ -1,0 +1,120 @@
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from levada.network import Evidence, Finding, Flow, Network, Node
+from levada.network import text as formats
+from levada.network._yaml import YamlError, read_yaml
+from levada.network.view import as_map, from_map
+
+SCHEMA = Path(__file__).parents[2] / "docs/reference/schemas/map.schema.json"
+words = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=12)
+
+
+def sample() -> Network:
+    network = Network()
+    network.add_node(
+        Node(
+            id="erp",
+            name="ERP: the old one",
+            kind="record",
+            owner="yes",
+            domain="1e5",
+            attributes={"a": [1, {"b": None}]},
+        )
+    )
+    network.add_flow(
+        Flow(
+            consumer="crm", provider="erp", object="no", mode="batch", protocol="#x", volume_day=12.5,
+            evidence=(Evidence("a: b.csv", 3, "2026-01-01T00:00:00Z", "observed", "csv"), Evidence("z")),
+        )
+    )  # fmt: skip
+    network.add_finding(Finding("secret", "error", "a 'quoted' \"text\"", "x.yaml", 2))
+    return network
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".jsonl"])
+def test_text_comes_back(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"network{suffix}"
+    formats.write(sample(), path)
+    again = formats.read(path)
+    assert again.sorted() == sample().sorted()
+    formats.write(again, tmp_path / f"again{suffix}")
+    assert (tmp_path / f"again{suffix}").read_text() == path.read_text()
+
+
+@pytest.mark.parametrize("name", ["folder", "book.xlsx"])
+def test_tables_come_back(tmp_path: Path, name: str) -> None:
+    network = sample()
+    formats.write(network, tmp_path / name)
+    again = formats.read(tmp_path / name)
+    assert again.nodes.keys() == network.nodes.keys()
+    assert again.flows.keys() == network.flows.keys()
+    assert again.flows["crm > erp [no] (batch/#x)"].volume_day == 12.5
+    assert again.nodes["crm"].owner is None
+
+
+@given(words, words)
+@settings(max_examples=150, deadline=None)
+def test_any_words_survive_yaml(one: str, two: str) -> None:
+    network = Network.of(
+        [Node(id=one, name=two)], [Flow(consumer=one, provider=two + "x", object=two, protocol=one)]
+    )
+    assert formats.from_yaml(formats.to_yaml(network)).flows.keys() == network.flows.keys()
+
+
+def test_cells_are_no_formulas(tmp_path: Path) -> None:
+    network = Network.of([Node(id="a", name="=cmd()", owner="+x", domain="-y")])
+    formats.write(network, tmp_path / "t")
+    assert "'=cmd()" in (tmp_path / "t/systems.csv").read_text()
+    assert formats.read(tmp_path / "t").nodes["a"].name == "=cmd()"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("levada_network: 2\n", 1),
+        ("levada_network: 1\nflows:\n  - consumer: a\n    provider: b\n    mode: sometimes\n", 3),
+        ("levada_network: 1\nnodes: [\n", 3),
+    ],
+)
+def test_errors_name_the_line(text: str, line: int) -> None:
+    with pytest.raises(formats.NetworkTextError) as caught:
+        formats.from_yaml(text, "n.yaml")
+    assert caught.value.values["line"] == line
+
+
+def test_map_follows_its_schema_and_comes_back() -> None:
+    schema = json.loads(SCHEMA.read_text())
+    shown = json.loads(json.dumps(as_map(sample())))
+    jsonschema.validate(shown, schema, cls=jsonschema.Draft202012Validator)
+    assert from_map(shown).sorted() == sample().sorted()
+    shown["flows"][0]["mode"] = "sometimes"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(shown, schema)
+
+
+def test_unknown_is_null_never_zero() -> None:
+    shown = as_map(Network.of([Node(id="a"), Node(id="b")], [Flow(consumer="a", provider="b")]))
+    assert shown["flows"][0]["volume_day"] is None
+    assert shown["systems"][0]["owner"] is None
+
+
+def test_yaml_bombs_and_cycles_are_refused() -> None:
+    bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+        f"{c}: &{c} [{','.join('*' + p for _ in range(9))}]\n"
+        for p, c in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    with pytest.raises(YamlError, match="aliases"):
+        list(read_yaml(bomb))
+    with pytest.raises(YamlError, match="itself"):
+        list(read_yaml("a: &x [*x]"))
+    with pytest.raises(YamlError, match="deep"):
+        list(read_yaml("[" * 400 + "]" * 400))
+    assert list(read_yaml("a: no\nb: 12:30\nc: 010\nd: ~\ne: !!python/object:os.system x")) == [
+        {"a": "no", "b": "12:30", "c": 10, "d": None, "e": "x"}
+    ]
