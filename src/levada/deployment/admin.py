@@ -154,10 +154,10 @@ class Admin:
         start = max(1, (head[0]["seq"] if head else 0) - n + 1)
         return [row.shown() async for row in self.audit.rows(start)]
 
-    async def _events_resume(self, id: str, why: str = "", *, also: Sequence[Statement]) -> None:  # noqa: A002, ARG002 - the word of the command; the audit has why
+    async def _events_resume(self, id: str, why: str = "", *, also: Sequence[Statement]) -> None:  # noqa: ARG002 - the word of the command; the audit has why
         await self.events.resume(id, also=also)
 
-    async def _events_skip(self, id: str, why: str, *, also: Sequence[Statement]) -> Any:  # noqa: A002 - the word of the command
+    async def _events_skip(self, id: str, why: str, *, also: Sequence[Statement]) -> Any:
         return await self.events.skip(id, why, also=also)
 
     async def _events_pause(self, name: str, why: str, *, also: Sequence[Statement]) -> None:

@@ -1,0 +1,88 @@
+"""One worker of a tree: ``python -m levada.deployment.worker FD``; serves HTTP and performs runs.
+
+Started by :mod:`levada.deployment.supervise` alone, which tells it what to do through the
+socket with this number. When that ends, the parent has ended, and so does the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+
+import msgspec
+
+from levada._errors import LevadaError
+from levada.deployment.build import open_deployment
+from levada.deployment.configuration import load_configuration
+from levada.deployment.runtime import RuntimeSettings
+from levada.deployment.serve import run_loop, started, stop_on_signals
+from levada.deployment.serve_http import serve_http
+from levada.deployment.serve_logs import set_up_logs
+from levada.deployment.serve_owner import recording
+from levada.deployment.supervise import WorkerOrder
+from levada.process.worker import Settings as WorkerSettings
+from levada.store import open_store
+
+__all__ = ["main"]
+
+_ORPHANED = 2.0
+"""Seconds that a worker without its parent still has: the store is gone, nothing can be committed any more."""
+
+
+async def work(control: socket.socket, order: WorkerOrder) -> None:
+    """Serve and work until a signal, or until the parent is gone."""
+    from pathlib import Path
+
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    control.setblocking(False)
+    watching = asyncio.create_task(_watch(control, stop), name="levada parent")
+    configuration = load_configuration(Path(order.file), order.environment)
+    store = await open_store(order.store)
+    app, _ = await open_deployment(
+        configuration,
+        store=store,
+        settings=RuntimeSettings(dispatch=False, worker=WorkerSettings(lease=configuration.server.lease)),
+        secret=order.secret,
+    )
+    bound = socket.socket(fileno=order.listen)
+    bound.setblocking(False)
+    try:
+        async with started(app), recording(app, store):
+            await asyncio.get_running_loop().sock_sendall(control, b"1")
+            await serve_http(app, [bound], stop, drain=configuration.server.drain)
+    finally:
+        await store.close()
+        watching.cancel()
+
+
+async def _watch(control: socket.socket, stop: asyncio.Event) -> None:
+    await asyncio.get_running_loop().sock_recv(control, 1)
+    stop.set()
+    await asyncio.sleep(_ORPHANED)
+    os._exit(1)
+
+
+def main() -> int:
+    """Take the order, then work."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    line = b""
+    while not line.endswith(b"\n"):
+        part = control.recv(65536)
+        if not part:
+            return 1
+        line += part
+    order = msgspec.json.decode(line, type=WorkerOrder)
+    set_up_logs(json=order.json)
+    try:
+        run_loop(work(control, order))
+    except LevadaError as error:
+        sys.stderr.write(f"{error.code} {error.message}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
