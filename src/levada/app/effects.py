@@ -8,6 +8,7 @@ result and outbox commit together. A repeat finds the row and is answered from i
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol
@@ -124,12 +125,18 @@ def _with_lookup(
 ) -> Callable[..., Awaitable[Any]]:
     find = effect.find
     assert find is not None
+    # find(self, key) or find(self, key, *arguments of the call)
+    with_arguments = len(inspect.signature(find).parameters) > 2
 
     async def look_up_first(*arguments: Any) -> Any:
         context = _current.get()
         # The first attempt of a run is known to be the first: its intent was journaled just before.
         if context.key is not None and context.attempt != 1:
-            found = await find(instance, context.key)
+            found = (
+                await find(instance, context.key, *arguments)
+                if with_arguments
+                else await find(instance, context.key)
+            )
             if found is not None:
                 return found
         return await target(*arguments)

@@ -55,7 +55,8 @@ class Endpoint:
         self._is_bytes = operation.shape == "bytes"
         self._streams = operation.shape == "stream"
         self._call = target if operation.timeout is None else bounded(target, operation.timeout)
-        self._header = (b"content-type", kind)
+        # Nothing has no type.
+        self._header = [] if operation.shape == "none" else [(b"content-type", kind)]
 
     def key(self, context: Context, headers: Headers, internal: bool) -> None:
         """Take the idempotency key of an unsafe request (draft-ietf-httpapi-idempotency-key-header)."""
@@ -107,7 +108,7 @@ class Endpoint:
                 raise
             raise told from error
         status = self._status
-        length = [] if status == 204 else [self._header, (b"content-length", str(len(payload)).encode())]
+        length = [] if status == 204 else [*self._header, (b"content-length", str(len(payload)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": length})
         await send({"type": "http.response.body", "body": payload})
 

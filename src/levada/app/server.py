@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from levada.app.context import Context, _current
+from levada.app.document import Document
 from levada.app.endpoint import Endpoint
 from levada.app.identity import Gatekeeper
 from levada.app.outcome import outcome_of
@@ -58,6 +59,7 @@ class Server:
         for local in app.plan.served.values():
             contract = local.contract
             targets = app.targets_of(local)
+            self.plain[f"{contract.path}/openapi.json"] = Document(contract, self.gatekeeper)
             for name, operation in contract.operations.items():
                 endpoint = Endpoint(operation, contract.operation_id(name), targets[name], app)
                 for base in (contract.path, *contract.paths):

@@ -52,7 +52,11 @@ def passes_key(function: Callable[P, Awaitable[R]]) -> Callable[P, CoroutineType
 def lookup(
     find: Callable[..., Awaitable[Any]],
 ) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, CoroutineType[Any, Any, R]]]:
-    """Ask the system by the key: ``find(self, key)`` answers the result of the call, or None if it was not done."""
+    """Ask the system whether the call was done: ``find`` answers its result, or None if it was not.
+
+    It takes ``(self, key)``, or ``(self, key, *arguments of the call)`` where the system
+    is asked by something that the call carries, such as a reference.
+    """
 
     def mark(function: Callable[P, Awaitable[R]]) -> Callable[P, CoroutineType[Any, Any, R]]:
         return _mark(function, Effect("lookup", find=find))

@@ -1,0 +1,1 @@
+"""What stands behind the promises: one module a system, replaceable without a consumer noticing."""

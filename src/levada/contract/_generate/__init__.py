@@ -1,0 +1,1 @@
+"""What is generated from contracts, and contracts that are generated."""

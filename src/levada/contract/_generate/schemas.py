@@ -1,0 +1,132 @@
+"""JSON schemas of a contract's types, as they stand in its documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from levada.contract.api import Contract
+from levada.contract.operation import Operation
+from levada.contract.problem import Problem, struct_of
+from levada.contract.standard import STANDARD
+
+__all__ = ["DECIMAL", "REF", "Schemas", "mend"]
+
+REF = "#/components/schemas/{name}"
+DECIMAL = r"^[+-]?[0-9]{1,30}(\.[0-9]{1,30})?$"
+"""Digits with a point; exponents and infinities are read but not promised."""
+
+
+class Schemas:
+    """The schemas of one contract, with its components made together so that their names agree."""
+
+    def __init__(self, contract: Contract) -> None:
+        operations = list(contract.operations.values())
+        types = _distinct(t for o in operations for t in _types(o))
+        self.declared = _distinct(p for o in operations for p in o.raises)
+        structs = [struct_of(p) for p in self.declared]
+        made, components = msgspec.json.schema_components([*types, *structs], ref_template=REF)
+        self._types = list(zip(types, made[: len(types)], strict=True))
+        self.components: dict[str, Any] = {name: mend(schema) for name, schema in components.items()}
+        self._problems: dict[type[Problem], dict[str, Any]] = {}
+        for problem, schema in zip(self.declared, made[len(types) :], strict=True):
+            self._declare(problem, schema)
+
+    def of(self, hint: Any) -> dict[str, Any]:
+        """The schema of a type that occurs in the contract."""
+        for known, schema in self._types:
+            if known is hint or known == hint:
+                return mend(schema)
+        raise LookupError(hint)
+
+    def flat(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """The schema of a query parameter: null cannot be written in a query."""
+        options: list[Any] | None = schema.get("anyOf")
+        if options is None:
+            return schema
+        some = [o for o in options if o.get("type") != "null"]
+        rest = {k: v for k, v in schema.items() if k != "anyOf" and not (k == "default" and v is None)}
+        return {**some[0], **rest} if len(some) == 1 else {"anyOf": some, **rest}
+
+    def line(self, item: Any) -> dict[str, Any]:
+        """The schema of one line of a stream."""
+        return {
+            "oneOf": [
+                _object({"item": self.of(item)}),
+                _object({"end": {"const": True}}),
+                _object({"problem": self._any()}),
+            ]
+        }
+
+    def problem(self, problem: type[Problem]) -> dict[str, Any]:
+        """A reference to a problem's document, declared or standard."""
+        return self._problems[problem] if problem in self._problems else self._any()
+
+    def _any(self) -> dict[str, Any]:
+        name = "levada.Problem"
+        if name not in self.components:
+            self.components[name] = {
+                "title": "Problem",
+                "description": "Problem details (RFC 9457) of the network itself.",
+                **_document(
+                    {"enum": sorted(f"urn:levada:problem:{c}" for c in STANDARD)}, {"type": "integer"}
+                ),
+            }
+        return {"$ref": REF.format(name=name)}
+
+    def _declare(self, problem: type[Problem], schema: dict[str, Any]) -> None:
+        name = schema["$ref"].rpartition("/")[2]
+        own = self.components[name]
+        whole = _document({"const": f"urn:levada:problem:{problem.code}"}, {"const": problem.status})
+        whole["properties"].update(own.get("properties", {}))
+        whole["required"] += own.get("required", [])
+        self.components[name] = {
+            "title": problem.__name__,
+            "description": problem.title,
+            **whole,
+            "x-levada-problem": problem.code,
+        }
+        if problem.template is not None:
+            self.components[name]["x-levada-detail"] = problem.template
+        self._problems[problem] = schema
+
+
+def mend(schema: Any) -> Any:
+    """What msgspec leaves open and the decoder is strict about: how a decimal is written."""
+    if isinstance(schema, list):
+        return [mend(s) for s in schema]  # pyright: ignore[reportUnknownVariableType] - JSON
+    if not isinstance(schema, dict):
+        return schema
+    found: dict[str, Any] = {k: mend(v) for k, v in schema.items()}  # pyright: ignore[reportUnknownVariableType] - JSON
+    if found.get("format") == "decimal" and found.get("type") == "string":
+        found.setdefault("pattern", DECIMAL)
+    return found
+
+
+def _types(operation: Operation) -> list[Any]:
+    found = [p.type for p in operation.parameters if p.place != "content"]
+    if operation.body is not None:
+        found.append(operation.body)
+    if operation.shape not in ("none", "bytes"):
+        found.append(operation.result)
+    return found
+
+
+def _distinct(items: Iterable[Any]) -> list[Any]:
+    found: list[Any] = []
+    for item in items:
+        if not any(item is f or item == f for f in found):
+            found.append(item)
+    return found
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _document(kind: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
+    return _object(
+        {"type": kind, "title": {"type": "string"}, "status": status, "detail": {"type": "string"}}
+    )
