@@ -135,12 +135,10 @@ Uri = tuple[str, dict[str, Any], bool, int | None]
 
 
 def _app(file: SourceFile) -> str:
+    """The file's name under its project's: ``route.camel.yaml`` stands in many folders."""
     stem = re.sub(r"\.camel$", "", file.path.stem)
-    return (
-        f"{file.path.parent.name}-{stem}"
-        if stem in ("route", "routes", "main", "camel", "applicationContext")
-        else stem
-    )
+    folder = file.source.rpartition("/")[0].partition("/src/main/")[0].rpartition("/")[2]
+    return stem if folder in ("", stem) else f"{folder}.{stem}"
 
 
 def _properties(file: SourceFile, context: Context) -> dict[str, str]:
@@ -248,7 +246,8 @@ def _endpoint(
     ):
         if not listens or scheme in ("ftp", "sftp", "ftps"):
             base = {"http4": "http", "https4": "https"}.get(scheme, scheme)
-            url = rest if "://" in rest else f"{base}://{rest.lstrip('/') or options.get('httpUri', '')}"
+            rest = options.get("httpUri", "") if not rest.strip("/") else rest
+            url = rest if "://" in rest else f"{base}://{rest.lstrip('/')}"
             yield from url_flow(me, url.replace("netty-http://", "").replace("vertx-http://", ""), evidence)
     elif scheme == "file":
         yield Node(id=f"{me}/files", name=f"Files of {me}", evidence=evidence)

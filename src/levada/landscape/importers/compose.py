@@ -52,6 +52,11 @@ GENERIC = frozenset(
 )
 """Names that mean another thing in every project; they stand under their project's."""
 
+_PLACES = frozenset(
+    ["docker-compose", "docker", "compose", "deploy", "deployment", "deployments", "infra", "infrastructure", "local", "dev", "src"]
+)
+"""Folders that name a purpose, not a project."""
+
 _IMAGE_HINTS = re.compile(r"(?:^|/)(?:compose|docker-compose)[^/]*\.ya?ml$")
 
 
@@ -181,7 +186,8 @@ class Compose:
 
 def scope(folder: str, name: str) -> str:
     """A name as an id: under its project's folder where it means another thing in every project."""
-    project = folder.rpartition("/")[2]
+    parts = [p for p in folder.split("/") if p.lower() not in _PLACES]
+    project = parts[-1] if parts else folder.rpartition("/")[2]
     return f"{project}.{name}" if name.lower() in GENERIC and project else name
 
 

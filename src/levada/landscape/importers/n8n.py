@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from levada.landscape.importers._connector import connector_flow, kebab, url_flow
+from levada.landscape.importers._products import by_word
 from levada.landscape.importers._sql import tables_in
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
 from levada.network.graph import Evidence, Flow, Node
@@ -124,6 +125,8 @@ _INTERNAL = frozenset(
         "execute-workflow-trigger",
     ]
 )
+_HTTP = frozenset(["http-request", "tool-http-request", "graphql", "rss-feed-read", "mcp-client", "mcp-client-tool"])
+_URLS = ("url", "endpoint", "endpointUrl", "sseEndpoint", "feedUrl")
 _PREFIXES = re.compile(r"^(lm-chat|lm|embeddings|vector-store|memory|tool|retriever|document|reranker)-")
 _OBJECTS = (
     "resource",
@@ -191,13 +194,21 @@ class N8n:
         listens = word.endswith("-trigger")
         word = word.removesuffix("-trigger").removesuffix("-tool")
         evidence = context.at(file, _line(node, file))
-        if word in ("http-request", "tool-http-request", "graphql"):
+        if word in _HTTP:
             yield from self._http(parameters, me, evidence, node, file, context)
             return
         if word in ("execute-workflow", "tool-workflow") and not listens:
             target = _value(parameters.get("workflowId"))
             if target:
                 self._calls.append((me, target, evidence))
+            return
+        if word == "no-op" and node.get("credentials"):
+            # What it did was taken out of the export; the credential says with whom.
+            named = _credential_word(node, parameters)
+            if named and by_word(kebab(named)):
+                yield from connector_flow(
+                    me, named, evidence, connection=_credential(node), attributes={"by": "credential"}
+                )
             return
         if word in _INTERNAL:
             return
@@ -214,21 +225,18 @@ class N8n:
         parameters: Mapping[str, Any], me: str, evidence: tuple[Evidence, ...], node: Mapping[str, Any],
         file: SourceFile, context: Context,
     ) -> Iterator[Item]:  # fmt: skip
-        url = str(parameters.get("url") or parameters.get("endpoint") or "")
+        url = str(next((parameters[k] for k in _URLS if parameters.get(k)), ""))
         found = list(url_flow(me, url, evidence))
+        word = _credential_word(node, parameters)
         if found:
             yield from found
-        elif parameters.get("nodeCredentialType") and "-here" not in str(parameters["nodeCredentialType"]):
-            word = re.sub(r"(O?Auth2?|Api|Token|Credential)+s?$", "", str(parameters["nodeCredentialType"]))
-            yield from connector_flow(me, word, evidence, connection=_credential(node))
-        elif url and not re.search(r"localhost|127\.0\.0\.1", url):
-            yield context.finding(
-                "unresolved-address",
-                f"{me}: the address is computed: {url[:120]}",
-                file,
-                evidence[0].line,
-                severity="info",
+        elif word:
+            yield from connector_flow(
+                me, word, evidence, connection=_credential(node), attributes={"by": "credential"}
             )
+        elif url and not re.search(r"localhost|127\.0\.0\.1", url):
+            text = f"{me}: the address is computed: {url[:120]}"
+            yield context.finding("unresolved-address", text, file, evidence[0].line, severity="info")
 
     def finish(self, _context: Context) -> Iterable[Item]:
         """Workflows that call workflows."""
@@ -240,6 +248,18 @@ class N8n:
                     provider = f"n8n/workflow-{slug(target).replace('/', '-')}"
             if provider != me:
                 yield Flow(consumer=me, provider=provider, mode="sync", protocol="n8n", evidence=evidence)
+
+
+def _credential_word(node: Mapping[str, Any], parameters: Mapping[str, Any]) -> str | None:
+    """The product that a credential's type names (``slackOAuth2Api``); None for the generic ones."""
+    credentials: Any = node.get("credentials")
+    named = [str(parameters.get("nodeCredentialType") or "")]
+    named += [str(k) for k in credentials] if isinstance(credentials, dict) else []
+    for text in named:
+        word = re.sub(r"(O?Auth2?|Api|Token|Account|Credentials?|PersonalAccess)+$", "", text)
+        if word and not re.search(r"^http|^o?auth|jwt|here$|[^A-Za-z0-9]", word, re.IGNORECASE):
+            return word
+    return None
 
 
 def _line(node: Mapping[str, Any], file: SourceFile) -> int | None:

@@ -11,6 +11,7 @@ from levada.network.graph import Evidence, Finding, Flow, Node, Severity, Status
 
 __all__ = ["Context", "Finishes", "Importer", "Item", "Malformed", "SourceFile", "Verified"]
 
+_COMPUTED = "\0of "
 Item: TypeAlias = Node | Flow | Finding
 Verified: TypeAlias = Literal["on real exports", "from the specification"]
 
@@ -110,7 +111,7 @@ class Context:
         held = tuple(evidence)
         if re.search(r"\$\{|\{\{|#\[|^\?$", topic):
             # A name that is computed is no name: two of them are not one topic.
-            topic = f"{topic} of {app}"
+            topic = f"{topic}{_COMPUTED}{app}"
         sides = self._topics.setdefault((broker, topic), {"writes": {}, "reads": {}})
         self._protocols.setdefault(broker, protocol or broker)
         sides[role].setdefault(app, []).extend(held)
@@ -118,7 +119,14 @@ class Context:
     def topic_flows(self) -> Iterator[Item]:
         """The flows of all topics noted."""
         for (broker, topic), sides in sorted(self._topics.items()):
-            how: dict[str, Any] = {"object": topic, "mode": "async", "protocol": self._protocols[broker]}
+            name, computed, _ = topic.partition(_COMPUTED)
+            attributes = {"topic": name} if computed else {}
+            how: dict[str, Any] = {
+                "object": None if computed else name,
+                "attributes": attributes,
+                "mode": "async",
+                "protocol": self._protocols[broker],
+            }
             for reader, seen in sides["reads"].items():
                 writers = {w: e for w, e in sides["writes"].items() if w != reader}
                 for writer, told in writers.items():
