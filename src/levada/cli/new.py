@@ -1,0 +1,123 @@
+"""``levada new NAME``: a project that runs and is tested."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from levada._errors import LevadaError
+
+__all__ = ["FolderTaken", "NameRefused", "new"]
+
+
+class FolderTaken(LevadaError, code="LV1811"):
+    """{folder} is there already and is not empty; nothing was written. Choose another name or --folder, or empty it."""
+
+
+class NameRefused(LevadaError, code="LV1812"):
+    """{name!r} cannot name a project: {reason}. Take lower-case letters, digits and hyphens, beginning with a letter: `levada new order-desk`."""
+
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*\Z")
+_TEMPLATE = Path(__file__).with_name("_template")
+_SUFFIX = ".tmpl"
+
+
+def new(
+    name: str,
+    *,
+    folder: Path | None = None,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Make a project that runs and is tested: contracts, an adapter, a process, their tests, levada.toml.
+
+    It never overwrites: the folder must not be there, or be empty.
+
+    Args:
+        name: The project's name, which is its domain and (with _ for -) its package: shop, order-desk.
+        folder: Where to make it; default: a folder of its name, here.
+        dry_run: Say what would be written, and write nothing.
+        json: Say it as JSON.
+    """
+    files = project(name)
+    target = folder or Path(name)
+    _check_free(target)
+    if not dry_run:
+        _write(target, files)
+    _tell(target, files, dry_run=dry_run, json=json)
+    return 0
+
+
+def project(name: str) -> dict[str, str]:
+    """The files of a new project, by their paths in it.
+
+    Raises:
+        NameRefused: It is no name of a project.
+    """
+    package = name.replace("-", "_")
+    if not _NAME.match(name):
+        raise NameRefused(name=name, reason="it has other characters")
+    if keyword.iskeyword(package) or package in sys.stdlib_module_names or package in ("levada", "tests"):
+        raise NameRefused(name=name, reason=f"a package {package} would hide Python's, Levada's or the tests")
+    values = {
+        "name": name,
+        "package": package,
+        "domain": name.replace("_", "-"),
+        "title": re.sub(r"[-_]", " ", name).capitalize(),
+        "python": sys.executable.replace("$", "$$").replace(" ", "\\ "),
+    }
+    return {
+        _path(file, package): _filled(file.read_text(), values)
+        for file in sorted(_TEMPLATE.rglob(f"*{_SUFFIX}"))
+    }
+
+
+def _path(file: Path, package: str) -> str:
+    parts = list(file.relative_to(_TEMPLATE).parts)
+    parts[-1] = parts[-1].removesuffix(_SUFFIX)
+    if parts[0] == "package":
+        parts[0] = package
+    return "/".join(parts).replace("gitignore", ".gitignore")
+
+
+def _filled(text: str, values: dict[str, str]) -> str:
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], text)
+
+
+def _check_free(target: Path) -> None:
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise FolderTaken(folder=target)
+
+
+def _write(target: Path, files: dict[str, str]) -> None:
+    for path, text in files.items():
+        file = target / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # "x": whoever made a file meanwhile keeps it.
+        with file.open("x", encoding="utf-8") as out:
+            out.write(text)
+
+
+def _tell(target: Path, files: dict[str, str], *, dry_run: bool, json: bool) -> None:
+    if json:
+        import msgspec
+
+        made: dict[str, Any] = {"folder": str(target), "files": list(files), "written": not dry_run}
+        sys.stdout.write(msgspec.json.encode(made).decode() + "\n")
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False)
+    head = "Would be written" if dry_run else "Written"
+    console.print(f"[bold]{head}[/] [dim]in[/] {escape(str(target))}")
+    for path, text in files.items():
+        console.print(f"  {escape(path)} [dim]{len(text.splitlines())} lines[/]")
+    if not dry_run:
+        console.print(f"\nNext:  [bold]cd {escape(str(target))} && make test[/]   then   [bold]make run[/]")
