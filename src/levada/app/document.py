@@ -23,7 +23,7 @@ class Document:
         self._body = b""
         self._tag = b""
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
         """Answer one request, with an entity tag (RFC 9110, 8.8.3)."""
         if scope["method"] not in ("GET", "HEAD"):
             raise MethodNotAllowed(allowed="GET, HEAD")

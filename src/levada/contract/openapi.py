@@ -114,7 +114,7 @@ _IDEMPOTENCY = {
     "in": "header",
     "required": False,
     "description": "One key for one change, however often it is sent.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[!#-\[\]-~]+$"},
+    "schema": {"type": "string", "pattern": r"""^"?[!#-\[\]-~]{1,255}"?$"""},
 }
 
 
@@ -137,7 +137,8 @@ def _parameter(parameter: Parameter, schemas: Schemas) -> dict[str, Any]:
 
 def _body(operation: Operation, schemas: Schemas) -> dict[str, Any] | None:
     if operation.at("content"):
-        return {"required": True, "content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
+        # Not required: a file may be empty.
+        return {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
     if operation.body is None:
         return None
     return {"required": True, "content": {JSON: {"schema": schemas.of(operation.body)}}}
