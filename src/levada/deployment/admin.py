@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from levada._errors import LevadaError
+from levada.app import App
+from levada.deployment.admin_masks import Masks, readable
 from levada.events.admin import Admin as EventsAdmin
 from levada.events.log import Log
 from levada.process.admin import Admin as RunsAdmin
@@ -42,7 +44,7 @@ class Admin:
         self.runs = RunsAdmin(store, self._audit_of_run)
         self._reads: dict[str, Action] = {
             "runs.list": self._runs_list,
-            "runs.show": self.runs.show,
+            "runs.show": self._runs_show,
             "runs.counts": self.runs.counts,
             "runs.unclaimed": self.runs.unclaimed,
             "events.topics": self._topics,
@@ -53,6 +55,8 @@ class Admin:
             "audit.list": self._audit_list,
             "audit.verify": self.audit.verify,
         }
+        self._others: dict[str, Action] = {}
+        self._masks = Masks({})
         self._changes: dict[str, Action] = {
             "runs.resume": self.runs.resume,
             "runs.skip": self.runs.skip,
@@ -64,10 +68,18 @@ class Admin:
             "events.replay": self._events_replay,
         }
 
+    def register(self, action: str, function: Action, *, change: bool) -> None:
+        """Add an action of a part above: keys, the gateway. A change leaves its row before it is made."""
+        (self._others if change else self._reads)[action] = function
+
+    def know(self, app: App) -> None:
+        """Learn from an app which fields of its events are personal: these alone are masked from then on."""
+        self._masks = Masks.of(app)
+
     @property
     def actions(self) -> Sequence[str]:
         """All actions by name."""
-        return sorted({*self._reads, *self._changes})
+        return sorted({*self._reads, *self._changes, *self._others})
 
     async def do(self, action: str, arguments: dict[str, Any], *, who: str) -> Any:
         """Do an action; the result as plain data.
@@ -76,16 +88,35 @@ class Admin:
             AdminError: There is no such action, or its arguments do not fit.
             LevadaError: What the action itself refuses.
         """
-        known = self._reads.get(action) or self._changes.get(action)
+        known = self._reads.get(action) or self._changes.get(action) or self._others.get(action)
         if known is None:
             raise AdminError(
                 reason=f"There is no action {action!r}.", mend=f"Known are: {', '.join(self.actions)}."
             )
         if action in self._reads:
+            if arguments.get("reveal"):
+                await self.audit.add(
+                    who=who, action=f"{action} --reveal", target=_target(arguments), why=arguments.get("why")
+                )
             result = await self._called(action, known, arguments)
             return msgspec.to_builtins(result)
+        if action in self._others:
+            return await self._other(action, known, arguments, who)
         async with self._changing:
             return await self._change(action, known, arguments, who)
+
+    async def _other(self, action: str, known: Action, arguments: dict[str, Any], who: str) -> Any:
+        """A change that commits elsewhere: its row comes first, and a second one if it failed."""
+        why = arguments.get("why")
+        after = {k: v for k, v in arguments.items() if k not in ("why", "id")}
+        target = _target(arguments)
+        await self.audit.add(who=who, action=action, target=target, why=why or None, after=after or None)
+        try:
+            return msgspec.to_builtins(await self._called(action, known, arguments))
+        except LevadaError as error:
+            failed = {"error": error.code}
+            await self.audit.add(who=who, action=f"{action} failed", target=target, after=failed)
+            raise
 
     async def _called(self, action: str, known: Action, arguments: dict[str, Any]) -> Any:
         try:
@@ -114,8 +145,8 @@ class Admin:
                 who=who, action=action, target=str(arguments.get("run")), why=arguments.get("why")
             )
             return await self._called(action, known, {**arguments, "who": who})
-        target = str(arguments.get("id") or arguments.get("name") or "")
-        before = None
+        target = _target(arguments)
+        before = await self._before(action, arguments)
         after = {k: v for k, v in arguments.items() if k not in ("id", "name", "why")}
         row = await self.audit.next(
             who=who,
@@ -146,8 +177,25 @@ class Admin:
     async def _topics(self) -> Any:
         return await self.log.topics()
 
-    async def _tail(self, topic: str, n: int = 20) -> Any:
-        return await self.events.tail(topic, n)
+    async def _tail(self, topic: str, n: int = 20, *, reveal: bool = False, why: str = "") -> Any:  # noqa: ARG002 - the audit has why
+        await self.log.topics()
+        seen: list[dict[str, Any]] = [msgspec.to_builtins(e) for e in await self.events.tail(topic, n)]
+        return seen if reveal else [self._masks.event(e) for e in seen]
+
+    async def _runs_show(self, run: str, *, reveal: bool = False, why: str = "") -> Any:  # noqa: ARG002 - the audit has why
+        shown = readable(await self.runs.show(run))
+        return shown if reveal else self._masks.run(shown)
+
+    async def _before(self, action: str, arguments: dict[str, Any]) -> Any:
+        """What is there before a change of events."""
+        if action in ("events.resume", "events.skip"):
+            rows = await self.store.read("parked.get", {"id": arguments.get("id")})
+            return {k: rows[0].get(k) for k in ("event_id", "state", "reason", "attempts")} if rows else None
+        for status in await self.events.status():
+            if status.subscription.name == arguments.get("name"):
+                sub = status.subscription
+                return {"state": sub.state, "generation": sub.generation, "lag": status.lag}
+        return None
 
     async def _audit_list(self, n: int = 50) -> Any:
         head = await self.store.read("audit.last")
@@ -169,3 +217,9 @@ class Admin:
     async def _events_replay(self, name: str, why: str, also: Sequence[Statement], **window: Any) -> Any:
         await self.log.topics()
         return await self.events.replay(name, why, also=also, **window)
+
+
+def _target(arguments: dict[str, Any]) -> str:
+    return next(
+        (str(arguments[n]) for n in ("run", "id", "name", "topic", "consumer") if arguments.get(n)), ""
+    )

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import secrets
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -28,6 +28,7 @@ from levada.deployment.serve_http import listen_tcp, serve_http
 from levada.deployment.serve_owner import Owner, note_deployed, owning, recording
 from levada.deployment.serve_places import admin_path
 from levada.process.worker import Settings as WorkerSettings
+from levada.store import Store
 
 __all__ = ["Front", "Options", "Ready", "StartFailed", "run_loop", "serve", "started", "stop_on_signals"]
 
@@ -75,7 +76,7 @@ async def serve(
     options: Options,
     ready: Callable[[Ready], None],
     *,
-    extend: Callable[[Admin, App], None] | None = None,
+    extend: Callable[[Admin, Store], None] | None = None,
     front: Front | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; a request in flight is answered, a step under way is finished.
@@ -109,8 +110,9 @@ async def serve(
             settings=RuntimeSettings(worker=WorkerSettings(lease=server.lease)),
             secret=secrets.token_urlsafe(32),
         )
+        owner.admin.know(app)
         if extend is not None:
-            extend(owner.admin, app)
+            extend(owner.admin, owner.store)
         await stack.enter_async_context(started(app))
         await note_deployed(app, owner.store)
         await stack.enter_async_context(recording(app, owner.store))
@@ -122,7 +124,11 @@ def told(configuration: Configuration, app: App, url: str, workers: int, gateway
     """What to say once it serves."""
     return Ready(
         url=url,
-        apis=[(name, url + local.contract.path) for name, local in sorted(app.plan.served.items())],
+        apis=[
+            (name, url + local.contract.path)
+            for name, local in sorted(app.plan.served.items())
+            if gateway is None or local.contract.layer == "experience"
+        ],
         environment=app.settings.environment,
         store=place_of(configuration),
         admin=str(admin_path(configuration)),
@@ -138,7 +144,7 @@ def url_of(bound: Any) -> str:
 
 
 @contextlib.asynccontextmanager
-async def started(app: App) -> AsyncIterator[None]:
+async def started(app: App) -> AsyncGenerator[None]:
     """An app that runs; an error of the user's own code at its start names where it is.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,6 +21,7 @@ from levada.events.housekeeping import tidy
 from levada.events.log import Log
 from levada.store import Store, StoreError, open_store
 from levada.store.control import Facts, Idempotency
+from levada.store.sqlite import SqliteStore
 
 __all__ = ["Owner", "owning", "recording"]
 
@@ -40,14 +41,8 @@ class Owner:
 
 
 @asynccontextmanager
-async def owning(
-    configuration: Configuration, *, extend: Callable[[Admin], None] | None = None
-) -> AsyncIterator[Owner]:
+async def owning(configuration: Configuration) -> AsyncGenerator[Owner]:
     """Open the store, let others in through its socket, and answer on the admin socket.
-
-    Args:
-        configuration: What is deployed.
-        extend: Adds actions to the admin: keys, gateway.
 
     Raises:
         StoreLocked: Another process owns the file.
@@ -57,13 +52,11 @@ async def owning(
     store = await open_store(url)
     try:
         shared = url
-        path = getattr(store, "path", ":memory:")
-        if store.dialect == "sqlite" and path != ":memory:":
-            shared = f"unix:{store_path(path)}"
-            await store.serve(str(store_path(path)))  # type: ignore[attr-defined]
+        if isinstance(store, SqliteStore) and store.path != ":memory:":
+            socket = store_path(store.path)
+            shared = f"unix:{socket}"
+            await store.serve(str(socket))
         admin = Admin(store)
-        if extend is not None:
-            extend(admin)
         async with AdminServer(admin, admin_path(configuration)), background(_tidying(store)):
             yield Owner(store, admin, shared)
     finally:
@@ -71,7 +64,7 @@ async def owning(
 
 
 @asynccontextmanager
-async def recording(app: App, store: Store) -> AsyncIterator[None]:
+async def recording(app: App, store: Store) -> AsyncGenerator[None]:
     """Hand in the call records of an app while it serves, and once more at the end."""
     records = Records(app, store)
     async with background(_every(FLUSH, records.flush)):
@@ -109,7 +102,7 @@ async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
 
 
 @asynccontextmanager
-async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def background(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
     """Do some work beside a block, and end it with the block."""
     task = asyncio.create_task(work)
     try:

@@ -23,7 +23,6 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from levada.app import App
 from levada.deployment.admin import Admin
 from levada.deployment.build import open_deployment
 from levada.deployment.configuration import Configuration
@@ -32,6 +31,7 @@ from levada.deployment.serve import Front, Options, Ready, StartFailed, started,
 from levada.deployment.serve_http import listen_tcp, listen_unix
 from levada.deployment.serve_owner import note_deployed, owning, recording
 from levada.deployment.serve_places import worker_path
+from levada.store import Store
 
 __all__ = ["Supervisor", "WorkerOrder", "supervise"]
 
@@ -171,7 +171,7 @@ async def supervise(
     stop: asyncio.Event,
     workers: int,
     *,
-    extend: Callable[[Admin, App], None] | None = None,
+    extend: Callable[[Admin, Store], None] | None = None,
     front: Front | None = None,
 ) -> None:
     """Serve by a tree until ``stop`` is set; see :func:`levada.deployment.serve.serve`."""
@@ -195,8 +195,9 @@ async def supervise(
         app, _ = await open_deployment(
             configuration, store=owner.store, settings=RuntimeSettings(work=False), secret=secret
         )
+        owner.admin.know(app)
         if extend is not None:
-            extend(owner.admin, app)
+            extend(owner.admin, owner.store)
         await stack.enter_async_context(started(app))
         await note_deployed(app, owner.store)
         await stack.enter_async_context(recording(app, owner.store))

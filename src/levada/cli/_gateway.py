@@ -1,0 +1,142 @@
+"""The gateway of a deployment: what it is told, its keys, and the actions of the admin that change them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from levada._errors import LevadaError
+from levada.app import App
+from levada.app.secrets import resolve
+from levada.deployment.admin import Admin
+from levada.deployment.configuration import Configuration
+from levada.deployment.serve_owner import Owner, background
+from levada.gateway import GatewayConfiguration, Listener, Upstream
+from levada.gateway.assembly import plans_of, routes_of
+from levada.gateway.keys import ApiKeys, master_secret, shown
+from levada.gateway.supervise import EnvoySupervisor
+from levada.store import Store
+
+__all__ = ["Door", "keys_of", "told"]
+
+log = logging.getLogger("levada.gateway")
+
+_LOOK = 2.0
+"""Seconds between looks for keys that have ended by themselves, or were changed by another process."""
+
+
+def keys_of(configuration: Configuration, store: Store) -> ApiKeys:
+    """The keys of a deployment, under its master secret."""
+    section = configuration.gateway
+    if section.master is not None:
+        master = resolve(section.master, "[gateway] master").encode()
+    else:
+        master = master_secret(configuration.path(section.dir) / "master.key")
+    return ApiKeys(store, master, configuration.app.environment, list(configuration.plans))
+
+
+async def told(
+    configuration: Configuration, app: App, keys: ApiKeys, addresses: list[str]
+) -> GatewayConfiguration:
+    """What the gateway is told now."""
+    section = configuration.gateway
+    return GatewayConfiguration(
+        listener=Listener(host=section.host, port=section.port, body_limit=section.body_limit),
+        routes=routes_of(app),
+        upstreams=[Upstream(name="app", addresses=addresses)],
+        plans=plans_of({name: plan.rate for name, plan in configuration.plans.items()}),
+        credentials=await keys.credentials(),
+        environment=configuration.app.environment,
+    )
+
+
+class Door:
+    """The gateway of one deployment, running or not, as the admin's actions see it."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._keys: ApiKeys | None = None
+        self._envoy: EnvoySupervisor | None = None
+        self._changed = asyncio.Event()
+
+    def extend(self, admin: Admin, store: Store) -> None:
+        """Add the actions of keys and of the gateway."""
+        self._keys = keys_of(self._configuration, store)
+        admin.register("keys.list", self._list, change=False)
+        admin.register("keys.create", self._create, change=True)
+        admin.register("keys.rotate", self._rotate, change=True)
+        admin.register("keys.revoke", self._revoke, change=True)
+        admin.register("gateway.status", self._status, change=False)
+
+    @asynccontextmanager
+    async def front(self, app: App, owner: Owner, addresses: list[str]) -> AsyncGenerator[str]:
+        """Envoy in front of these addresses while the block runs; the URL of the gateway."""
+        keys = keys_of(self._configuration, owner.store)
+        first = await told(self._configuration, app, keys, addresses)
+        folder = self._configuration.path(self._configuration.gateway.dir)
+        async with EnvoySupervisor(first, folder) as self._envoy:
+            following = self._follow(self._envoy, first, app, keys, addresses)
+            async with background(following):
+                yield f"http://{self._envoy.address}"
+        self._envoy = None
+
+    async def _follow(
+        self,
+        envoy: EnvoySupervisor,
+        known: GatewayConfiguration,
+        app: App,
+        keys: ApiKeys,
+        addresses: list[str],
+    ) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK):
+                    await self._changed.wait()
+            self._changed.clear()
+            try:
+                now = await told(self._configuration, app, keys, addresses)
+                if now != known:
+                    await envoy.apply(now)
+                    known = now
+            except LevadaError as error:
+                log.error("the gateway keeps its last good configuration", extra={"reason": error.message})
+
+    # -- actions ----------------------------------------------------------------------
+
+    @property
+    def _api_keys(self) -> ApiKeys:
+        assert self._keys is not None
+        return self._keys
+
+    async def _list(self, consumer: str = "") -> Any:
+        return [shown(key) for key in await self._api_keys.list(consumer)]
+
+    async def _create(
+        self, consumer: str, product: str, plan: str, expires: int | None = None, why: str = ""
+    ) -> Any:
+        del why  # the audit has it
+        made = await self._api_keys.create(consumer=consumer, product=product, plan=plan, expires=expires)
+        self._changed.set()
+        return msgspec.structs.asdict(made)
+
+    async def _rotate(self, id: str, grace: int = 86_400_000_000, why: str = "") -> Any:
+        del why
+        made = await self._api_keys.rotate(id, grace=grace)
+        self._changed.set()
+        return msgspec.structs.asdict(made)
+
+    async def _revoke(self, id: str, why: str) -> None:
+        del why
+        await self._api_keys.revoke(id)
+        self._changed.set()
+
+    async def _status(self) -> Any:
+        if self._envoy is None:
+            return {"running": False, "reason": "this deployment runs without a gateway; levada up has one"}
+        return msgspec.structs.asdict(self._envoy.status())

@@ -1,0 +1,58 @@
+"""``levada up``: serve the app of ``levada.toml`` behind the gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from msgspec import structs
+
+__all__ = ["up"]
+
+
+def up(
+    *,
+    config: Path = Path("levada.toml"),
+    env: str | None = None,
+    port: int | None = None,
+    workers: int | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Serve the app of levada.toml behind Envoy: keys, limits, access log; until it is stopped.
+
+    Experience APIs are offered outside, to consumers with a key (levada keys create).
+
+    Args:
+        config: The configuration, or the folder it is in.
+        env: The environment, whose levada.ENV.toml overlays it.
+        port: The gateway's port instead of [gateway] port; 0 is a free one.
+        workers: Processes instead of [server] workers.
+        json: Say what is served as a line of JSON, and log JSON lines to stderr.
+    """
+    from levada.cli._gateway import Door
+    from levada.cli.run import tell
+    from levada.deployment.configuration import load_configuration
+    from levada.deployment.serve import Options, run_loop, serve
+    from levada.deployment.serve_logs import set_up_logs
+
+    configuration = load_configuration(config, env)
+    if port is not None:
+        configuration = structs.replace(
+            configuration, gateway=structs.replace(configuration.gateway, port=port)
+        )
+    set_up_logs(json=json)
+    door = Door(configuration)
+    options = Options(workers=workers, file=config, environment=env, json=json)
+
+    async def serving() -> None:
+        await serve(
+            configuration,
+            options,
+            lambda ready: tell(ready, json=json),
+            extend=door.extend,
+            front=door.front,
+        )
+
+    run_loop(serving())
+    return 0
