@@ -53,7 +53,19 @@ GENERIC = frozenset(
 """Names that mean another thing in every project; they stand under their project's."""
 
 _PLACES = frozenset(
-    ["docker-compose", "docker", "compose", "deploy", "deployment", "deployments", "infra", "infrastructure", "local", "dev", "src"]
+    [
+        "docker-compose",
+        "docker",
+        "compose",
+        "deploy",
+        "deployment",
+        "deployments",
+        "infra",
+        "infrastructure",
+        "local",
+        "dev",
+        "src",
+    ]
 )
 """Folders that name a purpose, not a project."""
 

@@ -192,7 +192,15 @@ class Mule:
     def finish(self, context: Context) -> Iterable[Item]:
         """The flows of every project, with what could not be resolved."""
         shared = {n: c for p in self._projects.values() if p.domain for n, c in p.configs.items()}
+        first: dict[str, _Project] = {}
         for project in self._projects.values():
+            other = first.setdefault(project.name, project)
+            if other is not project:
+                text = (
+                    f"{project.name} is the artifact of {other.folder} and of {project.folder}; taken as one"
+                )
+                place = context.files.get(project.seen[0].source) if project.seen else None
+                yield context.finding("same-artifact", text, place, severity="info")
             properties = self._properties(project, context)
             for file, problem in properties.unread:
                 yield context.finding("malformed-file", f"properties not read: {problem}", file)
@@ -247,6 +255,9 @@ def _flows(
             context.files.get(config.file if config else call.file), config.line if config else call.line,
         )  # fmt: skip
     if target.node is None:
+        computed = next((v for _, _, v, _ in attrs if v.startswith("#[")), call.attrs.get("url", ""))
+        text = f"{project.name}: the address of {call.config or call.element} is computed at run time: {computed[:100]}"
+        yield context.finding("unresolved-address", text, context.files.get(call.file), call.line)
         return
     seen = tuple(dict.fromkeys(evidence))
     yield Node(

@@ -125,7 +125,9 @@ _INTERNAL = frozenset(
         "execute-workflow-trigger",
     ]
 )
-_HTTP = frozenset(["http-request", "tool-http-request", "graphql", "rss-feed-read", "mcp-client", "mcp-client-tool"])
+_HTTP = frozenset(
+    ["http-request", "tool-http-request", "graphql", "rss-feed-read", "mcp-client", "mcp-client-tool"]
+)
 _URLS = ("url", "endpoint", "endpointUrl", "sseEndpoint", "feedUrl")
 _PREFIXES = re.compile(r"^(lm-chat|lm|embeddings|vector-store|memory|tool|retriever|document|reranker)-")
 _OBJECTS = (
@@ -257,7 +259,7 @@ def _credential_word(node: Mapping[str, Any], parameters: Mapping[str, Any]) -> 
     named += [str(k) for k in credentials] if isinstance(credentials, dict) else []
     for text in named:
         word = re.sub(r"(O?Auth2?|Api|Token|Account|Credentials?|PersonalAccess)+$", "", text)
-        if word and not re.search(r"^http|^o?auth|jwt|here$|[^A-Za-z0-9]", word, re.IGNORECASE):
+        if len(word) > 2 and not re.search(r"^http|^o?auth|^mcp|jwt|here$|[^A-Za-z0-9]", word, re.IGNORECASE):
             return word
     return None
 
