@@ -1,0 +1,172 @@
+"""Every code block of the README and of docs/ is executed.
+
+A page has a folder of its own. A block whose first line names a file (``# shop/orders.py``) is that
+file; the other Python blocks of a page are one program; of a console block the lines after ``$``
+are run and the lines below have to be in the output, where ``…`` stands for anything.
+TOML, JSON and YAML blocks have to be well-formed.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")] + sorted(ROOT.glob("docs/**/*.md"))
+FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.M | re.S)
+NAMED = re.compile(r"# ([\w./-]+\.(?:py|toml|sql|json|yaml|csv))\n")
+SHOWN = {"mermaid", "text", "svg", "http"}
+"""Kinds of blocks that are no code."""
+ELSEWHERE = ("make ", "git ", "pip ", "python3 -m venv", "docker ")
+"""Commands that set up a machine or take minutes; targets of make are looked up in the Makefile."""
+
+
+def blocks(page: Path) -> Iterator[tuple[str, str]]:
+    for kind, text in FENCE.findall(page.read_text()):
+        yield kind, text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_blocks_do_what_the_page_says(page: Path, tmp_path: Path):
+    session = Session(tmp_path)
+    program: list[str] = []
+    try:
+        for kind, text in blocks(page):
+            if (named := NAMED.match(text)) and kind in ("python", "toml", "sql", "json", "yaml", "csv"):
+                session.write(named[1], text)
+            elif kind in ("python", "py"):
+                # One program: a block may use what those above it made; each is run when it is met.
+                program.append(text)
+                session.python("\n".join(program))
+            elif kind == "console":
+                session.console(text)
+            elif kind == "toml":
+                tomllib.loads(text)
+            elif kind == "json":
+                json.loads(text)
+            else:
+                assert kind in SHOWN, f"{page.name} has a block of the kind {kind!r}, which nothing checks"
+    finally:
+        session.close()
+
+
+def test_links_between_pages_lead_somewhere():
+    missing = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", FENCE.sub("", page.read_text()))
+        if "://" not in target and not target.startswith("mailto:") and not (page.parent / target).exists()
+    ]
+    assert missing == []
+
+
+def test_every_page_can_be_found_in_the_navigation():
+    navigation = (ROOT / "mkdocs.yml").read_text()
+    missing = [
+        name
+        for page in ROOT.glob("docs/**/*.md")
+        if (name := str(page.relative_to(ROOT / "docs"))) not in navigation
+    ]
+    assert missing == []
+
+
+class Session:
+    """The folder of a page, and what was started in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.served: list[subprocess.Popen[str]] = []
+        bin_ = Path(sys.executable).parent
+        self.env = {
+            **os.environ,
+            "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
+            "COLUMNS": "200",
+            "NO_COLOR": "1",
+        }
+
+    def write(self, name: str, text: str) -> None:
+        file = self.folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def python(self, program: str) -> None:
+        self.run([sys.executable, "-c", program])
+
+    def console(self, text: str) -> None:
+        command, expected = "", []
+        for line in [*text.splitlines(), "$ "]:
+            if line.startswith("$ "):
+                if command:
+                    self.command(command, expected)
+                command, expected = line[2:].partition("  #")[0].strip(), []
+            elif command.endswith("\\"):
+                command = f"{command[:-1]} {line.strip()}"
+            else:
+                expected.append(line)
+
+    def command(self, command: str, expected: list[str]) -> None:
+        command = command.replace("localhost:8000", f"127.0.0.1:{self.port}")
+        if command.startswith(ELSEWHERE) and not (self.folder / "Makefile").exists():
+            if command.startswith("make "):
+                target = command.split()[1]
+                assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M), f"no target {target}"
+            return
+        if command.startswith(("levada run", "make run")):
+            self.serve(command, expected)
+        elif command.startswith("cd "):
+            self.folder = self.folder / command[3:]
+        else:
+            self.expect(self.run(["bash", "-c", command.replace("curl ", "curl -sS ")]), expected, command)
+
+    def run(self, arguments: list[str]) -> str:
+        done = subprocess.run(arguments, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=100)
+        assert done.returncode == 0, f"{arguments[-1]}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def serve(self, command: str, expected: list[str]) -> None:
+        verb = "run"
+        arguments = [sys.executable, "-m", "levada", verb, *command.split()[2:], "--port", str(self.port)]
+        log = self.folder / "served.log"
+        with log.open("w") as out:
+            served = subprocess.Popen(
+                arguments, cwd=self.folder, env=self.env, stdout=out, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            )
+        self.served.append(served)
+        until = time.monotonic() + 60
+        while "Ctrl-C" not in log.read_text():
+            assert served.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.05)
+        self.expect(log.read_text(), [line.replace(":8000", f":{self.port}") for line in expected], command)
+
+    def expect(self, output: str, expected: list[str], command: str) -> None:
+        for line in expected:
+            if wanted := line.strip():
+                pattern = r"\s+".join(".*".join(map(re.escape, word.split("…"))) for word in wanted.split())
+                assert re.search(pattern, output), f"$ {command}\n{wanted!r} is not in:\n{output}"
+
+    def close(self) -> None:
+        for served in self.served:
+            served.send_signal(signal.SIGTERM)
+            try:
+                served.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(served.pid, signal.SIGKILL)
+                served.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
