@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from levada.landscape.importers._redact import redact, redact_value, secrets_in
+from levada.landscape.importers._redact import redact_value, secrets_in
 from levada.landscape.importers.protocol import Item, SourceFile
 from levada.network.graph import Finding, Flow, Network, Node
 
@@ -30,6 +30,7 @@ class Sink:
     def __init__(self) -> None:
         self.network = Network()
         self._findings: set[Finding] = set()
+        self._clean_texts: set[str] = set()
 
     def take(self, items: Iterable[Item]) -> None:
         """Add items as they come, so that what was read before a failure stands."""
@@ -38,7 +39,7 @@ class Sink:
 
     def add(self, item: Item) -> None:
         """Add one."""
-        clean = _clean(item)
+        clean = self._clean(item)
         if isinstance(clean, Node):
             self.network.add_node(clean)
         elif isinstance(clean, Flow):
@@ -68,13 +69,7 @@ class Sink:
                 )
             )
 
-
-def _clean(item: Item) -> Item:
-    plain: Any = msgspec.to_builtins(item)
-    cleaned = redact_value(plain)
-    return item if cleaned == plain else msgspec.convert(cleaned, type(item))
-
-
-def clean_text(text: str) -> str:
-    """A text as it may be stored."""
-    return redact(text)
+    def _clean(self, item: Item) -> Item:
+        plain: Any = msgspec.to_builtins(item)
+        cleaned = redact_value(plain, self._clean_texts)
+        return item if cleaned == plain else msgspec.convert(cleaned, type(item))

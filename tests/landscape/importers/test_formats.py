@@ -334,3 +334,12 @@ def test_a_schedule_makes_a_batch_with_both_places(folder: Callable[[dict[str, s
     flow = network.flows["script/export > db1.acme.org [invoices] (db/postgres)"]
     assert flow.attributes["schedule"] == "0 2 * * *"
     assert {e.source for e in flow.evidence} == {"crontab", "export.sh"}
+
+
+def test_times_of_other_zones() -> None:
+    from datetime import datetime
+
+    from levada.landscape.importers.access_logs import _common_time
+
+    for text in ("10/Oct/2026:13:55:36 +0000", "01/Jan/2027:00:00:01 +0530", "29/Feb/2028:23:59:59 -0930"):
+        assert _common_time(text) == datetime.strptime(text, "%d/%b/%Y:%H:%M:%S %z").timestamp()

@@ -148,12 +148,21 @@ _NAMED = {
 }  # fmt: skip
 
 
-def redact_value(value: Any) -> Any:
-    """A value of plain data with every text in it redacted."""
+def redact_value(value: Any, clean: set[str]) -> Any:
+    """A value of plain data with every text in it redacted.
+
+    ``clean`` remembers texts that held no secret, so that what stands a thousand times is
+    searched once; texts that did hold one are not kept.
+    """
     if isinstance(value, str):
-        return redact(value)
+        if value in clean:
+            return value
+        after = redact(value)
+        if after == value and len(value) < 500 and len(clean) < 200_000:
+            clean.add(value)
+        return after
     if isinstance(value, dict):
-        return {redact(str(k)): redact_value(v) for k, v in value.items()}
+        return {redact_value(str(k), clean): redact_value(v, clean) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(redact_value(v) for v in value)
+        return type(value)(redact_value(v, clean) for v in value)
     return value
