@@ -1,0 +1,151 @@
+"""What the operating verbs share: options, the way to the deployment, times and tables."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import sys
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from levada.deployment.adminsocket import Does
+
+__all__ = ["At", "Common", "ask", "change", "emit", "table", "when"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common:
+    """Options of every operating verb.
+
+    Attributes:
+        config: The configuration, or the folder it is in.
+        env: The environment, whose levada.ENV.toml overlays it.
+        json: Print as JSON.
+        as_: Who does it, in the audit; by default the user of the operating system.
+    """
+
+    config: Path = Path("levada.toml")
+    env: str | None = None
+    json: Annotated[bool, Parameter(negative="")] = False
+    as_: Annotated[str | None, Parameter(name="--as")] = None
+
+
+At = Common()
+
+
+@asynccontextmanager
+async def _admin(common: Common) -> AsyncGenerator[Does]:
+    """The admin of the running deployment through its socket, else of the store, opened here."""
+    from levada.deployment.adminsocket import AdminClient, answers
+    from levada.deployment.configuration import load_configuration
+    from levada.deployment.serve_places import admin_path
+
+    configuration = load_configuration(common.config, common.env)
+    path = admin_path(configuration)
+    if answers(path):
+        yield AdminClient(path)
+        return
+    from levada.cli._gateway import Door
+    from levada.deployment.admin import Admin
+    from levada.deployment.build import build_app, store_url
+    from levada.store import open_store
+
+    store = await open_store(store_url(configuration))
+    try:
+        admin = Admin(store)
+        if configuration.app.modules:
+            admin.know(build_app(configuration))
+        Door(configuration).extend(admin, store)
+        yield admin
+    finally:
+        await store.close()
+
+
+def ask(common: Common, action: str, /, **arguments: Any) -> Any:
+    """Do an action of the admin; arguments that are None are left out."""
+
+    async def asking() -> Any:
+        given = {name: value for name, value in arguments.items() if value is not None}
+        async with _admin(common) as admin:
+            return await admin.do(action, given, who=common.as_ or getpass.getuser())
+
+    return asyncio.run(asking())
+
+
+def change(common: Common, said: str, action: str, /, *, dry_run: bool, **arguments: Any) -> int:
+    """Do an action that changes something, or only say what it would do."""
+    if dry_run:
+        emit(common, {"would": said, "action": action}, lambda: _say(f"Would {said}. Nothing was changed."))
+        return 0
+    result = ask(common, action, **arguments)
+    emit(common, {"done": said, "result": result}, lambda: _say(f"Done: {said}."))
+    return 0
+
+
+def emit(common: Common, data: Any, show: Callable[[], None]) -> None:
+    """Print data as JSON, or show it to a person."""
+    if not common.json:
+        show()
+        return
+    import msgspec
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n")
+
+
+def _say(text: str) -> None:
+    from rich.console import Console
+
+    Console(highlight=False).print(text, markup=False)
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str, right: Iterable[str] = ()
+) -> None:
+    """Show rows; or, where there are none, what to do next."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    made = list(rows)
+    if not made:
+        console.print(empty)
+        return
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        shown.add_column(
+            column, justify="right" if column in right else "left", overflow="fold", no_wrap=column == "Run"
+        )
+    for row in made:
+        shown.add_row(*(_cell(value, Text) for value in row))
+    console.print(shown)
+
+
+_COLOURS = {
+    "done": "green", "active": "green", "taken": "green", "running": "cyan", "scheduled": "cyan",
+    "waiting": "yellow", "retry": "yellow", "queued": "yellow", "paused": "yellow", "compensating": "yellow",
+    "compensated": "magenta", "stuck": "bold red", "parked": "bold red", "revoked": "red", "ended": "red",
+    "live": "green",
+}  # fmt: skip
+
+
+def _cell(value: Any, text: Any) -> Any:
+    if value is None:
+        return text("-", style="dim")
+    shown = str(value)
+    return text(shown, style=_COLOURS.get(shown, ""))
+
+
+def when(micros: int | None) -> str | None:
+    """Microseconds UTC as local ISO 8601, to the second."""
+    if not micros:
+        return None
+    return datetime.fromtimestamp(micros / 1e6, UTC).astimezone().isoformat(timespec="seconds")

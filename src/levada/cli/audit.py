@@ -1,0 +1,50 @@
+"""``levada audit``: who did what, and whether the chain is whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cyclopts import App
+
+from levada.cli._operate import At, Common, ask, emit, table, when
+
+__all__ = ["app"]
+
+app = App(version_flags=())
+
+
+@app.command(name="list")
+def list_(*, n: int = 50, common: Common = At) -> int:
+    """List the last changes."""
+    rows: list[dict[str, Any]] = ask(common, "audit.list", n=n)
+    emit(
+        common,
+        rows,
+        lambda: table(
+            ("No", "At", "Who", "Action", "Target", "Why", "Before", "After"),
+            [
+                (
+                    r["seq"],
+                    when(r["at"]),
+                    r["who"],
+                    r["action"],
+                    r["target"],
+                    r["why"],
+                    r["before"],
+                    r["after"],
+                )
+                for r in rows
+            ],
+            empty="Nobody has changed anything yet.",
+            right=("No",),
+        ),
+    )
+    return 0
+
+
+@app.command
+def verify(*, common: Common = At) -> int:
+    """Check that no row was altered, removed or put in. Exit code 1: one was; the message says which."""
+    rows: int = ask(common, "audit.verify")
+    emit(common, {"rows": rows, "whole": True}, lambda: print(f"The audit is whole: {rows} rows."))
+    return 0

@@ -1,0 +1,197 @@
+"""``levada events``: the log, subscriptions, what is parked, replay."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from levada.cli._operate import At, Common, ask, change, emit, table, when
+
+__all__ = ["app"]
+
+app = App(version_flags=())
+_Flag = Annotated[bool, Parameter(negative="")]
+
+
+@app.command
+def tail(
+    topic: str | None = None,
+    *,
+    n: int = 20,
+    reveal: _Flag = False,
+    why: str | None = None,
+    common: Common = At,
+) -> int:
+    """Show the last events of a topic; without one, the topics that there are.
+
+    Args:
+        topic: The topic, ``sales.order_placed.v1``.
+        n: How many.
+        reveal: Show personal data too; this is audited.
+        why: Why they are needed.
+        common: Options of every operating verb.
+    """
+    if topic is None:
+        names = [t if isinstance(t, str) else t["name"] for t in ask(common, "events.topics")]
+        emit(
+            common,
+            names,
+            lambda: table(
+                ("Topic",),
+                [(t,) for t in names],
+                empty="No topics yet: they come with the first API that publishes.",
+            ),
+        )
+        return 0
+    rows: list[dict[str, Any]] = ask(common, "events.tail", topic=topic, n=n, reveal=reveal or None, why=why)
+    emit(
+        common,
+        rows,
+        lambda: table(
+            ("At", "Place", "Event", "Key", "Data"),
+            [
+                (when(r["appended"]), f"{r['part']}:{r['pos']}", r["event_id"], r["key"], r["data"])
+                for r in rows
+            ],
+            empty=f"No events in {topic}. `levada events tail` lists the topics.",
+        ),
+    )
+    return 0
+
+
+@app.command
+def subscriptions(*, common: Common = At) -> int:
+    """List subscriptions with their lag and what stands aside. Exit code 3: something is parked."""
+    rows: list[dict[str, Any]] = ask(common, "events.subscriptions")
+    emit(
+        common,
+        rows,
+        lambda: table(
+            ("Subscription", "State", "Lag", "Parked", "Retry", "Reads"),
+            [
+                (
+                    r["subscription"]["name"],
+                    r["subscription"]["state"],
+                    r["lag"],
+                    r["aside"].get("parked", 0),
+                    r["aside"].get("retry", 0),
+                    ", ".join(r["subscription"]["topics"]),
+                )
+                for r in rows
+            ],
+            empty="No subscriptions yet: they come with the first handler (@handles).",
+            right=("Lag", "Parked", "Retry"),
+        ),
+    )
+    return 3 if any(r["aside"].get("parked") for r in rows) else 0
+
+
+@app.command
+def parked(subscription: str = "", *, n: int = 100, common: Common = At) -> int:
+    """List events that were put aside. Exit code 3: one waits for a person."""
+    rows: list[dict[str, Any]] = ask(common, "events.parked", subscription=subscription, n=n)
+    emit(
+        common,
+        rows,
+        lambda: table(
+            ("Id", "State", "Subscription", "Event", "Key", "Since", "Behind", "Reason"),
+            [
+                (
+                    r["id"],
+                    r["state"],
+                    r["subscription"],
+                    r["event_id"],
+                    r["key"],
+                    when(r["at"]),
+                    r["behind"],
+                    f"{r['reason']} {r['detail']}",
+                )
+                for r in rows
+            ],
+            empty="Nothing is parked.",
+            right=("Behind",),
+        ),
+    )
+    return 3 if any(r["state"] == "parked" for r in rows) else 0
+
+
+@app.command
+def resume(id: str, *, why: str | None = None, dry_run: _Flag = False, common: Common = At) -> int:
+    """Try a parked event again; what stands behind it follows in order."""
+    return change(
+        common, f"try the parked event {id} again", "events.resume", dry_run=dry_run, id=id, why=why
+    )
+
+
+@app.command
+def skip(id: str, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
+    """Leave a parked event out for good; what stands behind it goes on."""
+    return change(common, f"leave the parked event {id} out", "events.skip", dry_run=dry_run, id=id, why=why)
+
+
+@app.command
+def pause(name: str, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
+    """Stop a subscription; its position stays."""
+    return change(common, f"pause {name}", "events.pause", dry_run=dry_run, name=name, why=why)
+
+
+@app.command(name="continue")
+def continue_(name: str, *, why: str | None = None, dry_run: _Flag = False, common: Common = At) -> int:
+    """Let a paused subscription go on."""
+    return change(common, f"let {name} go on", "events.continue", dry_run=dry_run, name=name, why=why)
+
+
+@app.command
+def replay(
+    name: str,
+    *,
+    why: str,
+    since: str | None = None,
+    again: _Flag = False,
+    dry_run: _Flag = False,
+    common: Common = At,
+) -> int:
+    """Give one subscription its events again; effects that were made are not made a second time.
+
+    Args:
+        name: The subscription.
+        why: Why; it goes into the audit.
+        since: From this time, ISO 8601; without one from the beginning.
+        again: Make effects anew.
+        dry_run: Only say what would be done.
+        common: Options of every operating verb.
+    """
+    from datetime import datetime
+
+    micros: int | None = None
+    if since is not None:
+        from levada.deployment.admin import AdminError
+
+        try:
+            micros = int(datetime.fromisoformat(since).astimezone().timestamp() * 1_000_000)
+        except ValueError:
+            raise AdminError(
+                reason=f"--since {since} is no time.",
+                mend="Write it as 2026-03-01 or 2026-03-01T12:00:00+01:00.",
+            ) from None
+    said = f"replay {name} from {since or 'the beginning'}{', making effects anew' if again else ''}"
+    return change(
+        common, said, "events.replay", dry_run=dry_run, name=name, why=why, since=micros, again=again or None
+    )
+
+
+@app.command
+def explain(event: str, *, subscription: str | None = None, common: Common = At) -> int:
+    """What each subscription did with an event, and why."""
+    rows: list[dict[str, Any]] = ask(common, "events.explain", event_id=event, subscription=subscription)
+    emit(
+        common,
+        rows,
+        lambda: table(
+            ("Subscription", "State", "Why"),
+            [(r["subscription"], r["state"], "; ".join(r["why"])) for r in rows],
+            empty=f"The log does not have {event}, or nobody subscribes.",
+        ),
+    )
+    return 0

@@ -1,0 +1,109 @@
+"""``levada keys``: API keys of consumers."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from levada.cli._operate import At, Common, ask, change, emit, table, when
+
+__all__ = ["app"]
+
+app = App(version_flags=())
+_Flag = Annotated[bool, Parameter(negative="")]
+
+
+@app.command
+def create(
+    *,
+    consumer: str,
+    product: str,
+    plan: str,
+    days: int | None = None,
+    why: str | None = None,
+    common: Common = At,
+) -> int:
+    """Make a key. It is shown once, and never again.
+
+    Args:
+        consumer: Who it is for.
+        product: The API, ``sales/Storefront/v1``.
+        plan: A plan of levada.toml.
+        days: How long it is good; without it, until it is revoked.
+        why: Why; it goes into the audit.
+        common: Options of every operating verb.
+    """
+    expires = None if days is None else int((time.time() + days * 86_400) * 1_000_000)
+    made: dict[str, Any] = ask(
+        common, "keys.create", consumer=consumer, product=product, plan=plan, expires=expires, why=why
+    )
+    emit(common, made, lambda: _once(made))
+    return 0
+
+
+@app.command(name="list")
+def list_(*, consumer: str = "", common: Common = At) -> int:
+    """List keys, ended ones too; never the keys themselves."""
+    rows: list[dict[str, Any]] = ask(common, "keys.list", consumer=consumer)
+    now = time.time() * 1e6
+
+    def state(key: dict[str, Any]) -> str:
+        if key["revoked"]:
+            return "revoked"
+        return "ended" if key["expires"] and key["expires"] <= now else "live"
+
+    emit(
+        common,
+        rows,
+        lambda: table(
+            ("Id", "State", "Consumer", "Product", "Plan", "Made", "Ends"),
+            [
+                (
+                    k["id"],
+                    state(k),
+                    k["consumer"],
+                    k["product"],
+                    k["plan"],
+                    when(k["created"]),
+                    when(k["expires"]),
+                )
+                for k in rows
+            ],
+            empty="No keys yet: levada keys create --consumer NAME --product DOMAIN/API/v1 --plan PLAN",
+        ),
+    )
+    return 0
+
+
+@app.command
+def rotate(id: str, *, grace_hours: float = 24, why: str | None = None, common: Common = At) -> int:
+    """Make a successor of a key, which itself ends after the grace.
+
+    Args:
+        id: The key's id.
+        grace_hours: How long the old one is still good.
+        why: Why; it goes into the audit.
+        common: Options of every operating verb.
+    """
+    made: dict[str, Any] = ask(common, "keys.rotate", id=id, grace=int(grace_hours * 3_600_000_000), why=why)
+    emit(common, made, lambda: _once(made))
+    return 0
+
+
+@app.command
+def revoke(id: str, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
+    """End a key now and for good."""
+    return change(common, f"revoke the key {id}", "keys.revoke", dry_run=dry_run, id=id, why=why)
+
+
+def _once(made: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(f"[bold]{made['key']}[/]", soft_wrap=True)
+    console.print(
+        f"[dim]Key {made['id']} of {made['consumer']} for {made['product']}, plan {made['plan']}. "
+        "It is not shown again; send it as x-api-key."
+    )

@@ -1,0 +1,136 @@
+"""``levada runs``: durable runs, and what a person does with those that are stuck."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from levada.cli._operate import At, Common, ask, change, emit, table, when
+
+__all__ = ["app"]
+
+app = App(version_flags=())
+_Flag = Annotated[bool, Parameter(negative="")]
+
+
+@app.command(name="list")
+def list_(*, state: str | None = None, limit: int = 100, common: Common = At) -> int:
+    """List runs, newest first. Exit code 3: some of them are stuck.
+
+    Args:
+        state: Only runs of this state: scheduled, running, waiting, compensating, stuck, done, compensated.
+        limit: How many at most.
+        common: Options of every operating verb.
+    """
+    rows: list[dict[str, Any]] = ask(common, "runs.list", state=state, limit=limit)
+    empty = "No runs" + (
+        f" are {state}." if state else " yet. They begin with an event that a handler takes."
+    )
+    emit(
+        common,
+        rows,
+        lambda: table(
+            ("Run", "State", "Code", "Key", "Changed", "Problem"),
+            [(r["id"], r["state"], r["code"], r["key"], when(r["changed"]), r["reason"]) for r in rows],
+            empty=empty,
+        ),
+    )
+    return 3 if any(r["state"] == "stuck" for r in rows) else 0
+
+
+@app.command
+def show(run: str, *, reveal: _Flag = False, why: str | None = None, common: Common = At) -> int:
+    """Show one run: its steps as a tree, what it waits for, what can be done. Exit code 3: it is stuck.
+
+    Args:
+        run: Its id.
+        reveal: Show personal data too; this is audited.
+        why: Why they are needed.
+        common: Options of every operating verb.
+    """
+    shown: dict[str, Any] = ask(common, "runs.show", run=run, reveal=reveal or None, why=why)
+    emit(common, shown, lambda: _show(shown))
+    return 3 if shown["state"] == "stuck" else 0
+
+
+@app.command
+def resume(run: str, *, why: str | None = None, dry_run: _Flag = False, common: Common = At) -> int:
+    """Let a stuck run try again, from where it stands."""
+    return change(common, f"resume the run {run}", "runs.resume", dry_run=dry_run, run=run, why=why)
+
+
+@app.command
+def skip(run: str, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
+    """Give a stuck run up as it is; what it has done stays done, and its key is open again."""
+    return change(common, f"skip the run {run}", "runs.skip", dry_run=dry_run, run=run, why=why)
+
+
+@app.command
+def compensate(run: str, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
+    """Undo what a stuck or waiting run has done, newest first."""
+    return change(common, f"undo the run {run}", "runs.compensate", dry_run=dry_run, run=run, why=why)
+
+
+@app.command
+def check(*, common: Common = At) -> int:
+    """Whether this code has a handler for every run that is open. Exit code 3: it has not."""
+    from levada.deployment._handlers import codes_of
+    from levada.deployment.build import build_app
+    from levada.deployment.configuration import load_configuration
+    from levada.process._states import OPEN
+
+    counts: dict[str, dict[str, int]] = ask(common, "runs.counts")
+    built = build_app(load_configuration(common.config, common.env))
+    known = {code.id.code for code in codes_of(built)}
+    open_ = {code: sum(n for s, n in states.items() if s in OPEN) for code, states in counts.items()}
+    rows = [{"code": code, "open": n, "known": code in known} for code, n in sorted(open_.items()) if n]
+    emit(
+        common,
+        rows,
+        lambda: table(
+            ("Code", "Open runs", "Here"),
+            [
+                (r["code"], r["open"], "yes" if r["known"] else "missing: keep this version with former=")
+                for r in rows
+            ],
+            empty="No run is open: any code may be deployed.",
+            right=("Open runs",),
+        ),
+    )
+    return 0 if all(r["known"] for r in rows) else 3
+
+
+def _show(shown: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.tree import Tree
+
+    console = Console(highlight=False)
+    console.print(f"[bold]{shown['id']}[/]  {shown['state']}  [dim]{escape(shown['code'])}[/]")
+    console.print(
+        f"key {shown['key'] or '-'}   begun {when(shown['created'])}   changed {when(shown['changed'])}   for {escape(shown['initiator'])}"
+    )
+    if shown["reason"]:
+        console.print(f"[red]{escape(shown['reason'])}[/]")
+    tree = Tree("steps")
+    _branch(tree, shown["root"])
+    for undo in shown["undos"]:
+        _branch(tree.add("[yellow]undo[/]"), undo)
+    console.print(tree)
+    for wait in shown["waits"]:
+        console.print(f"waits for {wait['type'] or 'a time'} {wait['key'] or ''} {when(wait['due']) or ''}")
+    for command in shown["commands"]:
+        console.print(f"  [bold]{escape(command)}[/]")
+
+
+def _branch(tree: Any, branch: dict[str, Any]) -> None:
+    from rich.markup import escape
+
+    for step in branch["steps"]:
+        said = f" [red]{escape(step['said'])}[/]" if step["said"] else ""
+        tree.add(
+            f"{step['state']:<8} [bold]{escape(step['operation'])}[/] {escape(str(step['arguments']))} [dim]{step['attempts']}x {when(step['at'])}[/]{said}"
+        )
+    for below in branch["branches"]:
+        _branch(tree.add(escape(below["path"])), below)
