@@ -10,7 +10,7 @@ from levada.cli._operate import At, Common, ask, emit, table, when
 
 __all__ = ["app"]
 
-app = App(version_flags=())
+app = App(name="levada audit", version_flags=())
 
 
 @app.command(name="list")

@@ -12,7 +12,7 @@ from levada.cli._operate import At, Common, emit, table, when
 
 __all__ = ["app"]
 
-app = App(version_flags=())
+app = App(name="levada db", version_flags=())
 
 
 @app.command

@@ -11,7 +11,7 @@ from levada.cli._operate import At, Common, ask, emit, table
 
 __all__ = ["app"]
 
-app = App(version_flags=())
+app = App(name="levada gateway", version_flags=())
 
 
 @app.command

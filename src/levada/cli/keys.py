@@ -11,7 +11,7 @@ from levada.cli._operate import At, Common, ask, change, emit, table, when
 
 __all__ = ["app"]
 
-app = App(version_flags=())
+app = App(name="levada keys", version_flags=())
 _Flag = Annotated[bool, Parameter(negative="")]
 
 

@@ -90,7 +90,6 @@ def _call(verb: str, rest: list[str]) -> int:
     command = getattr(importlib.import_module(module), name)
     if isinstance(command, App):
         app = command
-        app.name = (f"levada {verb}",)
         app.help = app.help or doc
     else:
         app = App(name=f"levada {verb}", help_format="markdown", version_flags=())

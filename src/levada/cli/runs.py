@@ -10,7 +10,7 @@ from levada.cli._operate import At, Common, ask, change, emit, table, when
 
 __all__ = ["app"]
 
-app = App(version_flags=())
+app = App(name="levada runs", version_flags=())
 _Flag = Annotated[bool, Parameter(negative="")]
 
 

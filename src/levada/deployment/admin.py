@@ -19,7 +19,7 @@ from levada.events.admin import Admin as EventsAdmin
 from levada.events.log import Log
 from levada.process.admin import Admin as RunsAdmin
 from levada.process.admin import Change
-from levada.store.control import Audit
+from levada.store.control import Audit, Calls
 from levada.store.protocol import Statement, Store
 
 __all__ = ["Admin", "AdminError"]
@@ -53,6 +53,7 @@ class Admin:
             "events.parked": self.events.parked,
             "events.explain": self.events.explain,
             "audit.list": self._audit_list,
+            "calls.read": self._calls,
             "audit.verify": self.audit.verify,
         }
         self._others: dict[str, Action] = {}
@@ -196,6 +197,10 @@ class Admin:
                 sub = status.subscription
                 return {"state": sub.state, "generation": sub.generation, "lag": status.lag}
         return None
+
+    async def _calls(self, since: int = 0, until: int = 1 << 40) -> Any:
+        """Call records from one minute (since 1970-01-01 UTC) up to before another."""
+        return await Calls(self.store).read(since, until)
 
     async def _audit_list(self, n: int = 50) -> Any:
         head = await self.store.read("audit.last")
