@@ -60,6 +60,12 @@ def test_each_rule_suggests_with_its_reason(one: Node, two: Node, rule: str) -> 
     assert found.decision == "open"
 
 
+def test_two_hosts_of_one_domain_are_not_one() -> None:
+    assert not suggest(
+        Network.of([Node(id="erp-db.internal"), Node(id="wh.internal"), Node(id="ext:a.acme.org")])
+    )
+
+
 def test_what_is_of_two_kinds_is_not_suggested() -> None:
     assert not suggest(Network.of([Node(id="orders", kind="app"), Node(id="Orders", kind="db")]))
 

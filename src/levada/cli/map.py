@@ -149,14 +149,14 @@ def summary(mapped: Mapped, console: Console) -> None:
     sources = _table("Read as", "Files")
     for name, count in by_importer.most_common():
         sources.add_row(name or "", f"{count:,}")
-    known = _table("Known of flows", "Flows", "Share")
+    known = _table("Known", "Flows", "%")
     for label, count in _coverage(mapped):
         known.add_row(label, f"{count:,}", f"{count / len(network.flows):.0%}" if network.flows else "")
-    busiest = _table("Most depended on", "Consumers")
+    busiest = _table("Most depended on", "By")
     fan_in = Counter(p for _, p in network.pairs())
     for name, count in fan_in.most_common(8):
         busiest.add_row(network.nodes[name].name or name, str(count))
-    grid = Table.grid(padding=(0, 4))
+    grid = Table.grid(padding=(0, 3))
     grid.add_row(sources, known, busiest)
     console.print(grid)
     _findings(mapped, console)
@@ -169,8 +169,8 @@ def _coverage(mapped: Mapped) -> list[tuple[str, int]]:
             (status, sum(1 for f in flows if f.status == status))
             for status in ("observed", "configured", "declared")
         ),
-        ("how (mode)", sum(1 for f in flows if f.mode != "unknown")),
-        ("what (object)", sum(1 for f in flows if f.object)),
+        ("mode", sum(1 for f in flows if f.mode != "unknown")),
+        ("object", sum(1 for f in flows if f.object)),
         ("volume", sum(1 for f in flows if f.volume_day is not None)),
     ]
 

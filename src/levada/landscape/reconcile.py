@@ -121,8 +121,33 @@ def _keys(rule: Rule, node: Node) -> Iterable[str]:
     return (a.partition(":")[2] for a in node.aliases if a.startswith("setting:"))
 
 
+_DOMAINS = frozenset(
+    [
+        "com",
+        "net",
+        "org",
+        "io",
+        "dev",
+        "app",
+        "cloud",
+        "internal",
+        "intern",
+        "local",
+        "lan",
+        "corp",
+        "home",
+        "test",
+        "example",
+    ]
+)
+"""Last parts that make a name of two parts a host, not an application of a namespace."""
+
+
 def _is_host(text: str) -> bool:
-    return text.count(".") >= 2 and "/" not in text and text.rpartition(".")[2].isalpha()
+    last = text.rpartition(".")[2]
+    return "/" not in text and (
+        (text.count(".") >= 2 and last.isalpha()) or ("." in text and last in _DOMAINS)
+    )
 
 
 def closed(names: Mapping[str, str]) -> dict[str, str]:

@@ -93,7 +93,7 @@ class Envoy:
 
     name = "envoy"
     formats: tuple[str, ...] = ("Envoy configurations (static resources)",)
-    verified: Verified = "on real exports"
+    verified: Verified = "from the specification"
 
     def recognise(self, file: SourceFile) -> float:
         """``static_resources`` or clusters with a load assignment."""

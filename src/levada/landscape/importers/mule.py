@@ -116,7 +116,7 @@ class Mule:
     """A project is the folder of its ``pom.xml`` or above ``src/main``; its files are joined at the end."""
 
     name = "mule"
-    formats: tuple[str, ...] = ("Mule 4 projects", "Mule 3 projects")
+    formats: tuple[str, ...] = ("Mule 4 projects", "Mule 3 projects (from the specification)")
     verified: Verified = "on real exports"
 
     def __init__(self) -> None:

@@ -36,7 +36,7 @@ class Scripts:
 
     name = "scripts"
     formats: tuple[str, ...] = ("crontabs", "shell scripts")
-    verified: Verified = "on real exports"
+    verified: Verified = "from the specification"
 
     def __init__(self) -> None:
         self._schedules: dict[str, tuple[str, Evidence]] = {}
