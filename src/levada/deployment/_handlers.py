@@ -12,13 +12,24 @@ from levada.app import App, Away, Caller, Context, Local, Remote
 from levada.app.context import _current
 from levada.contract.event import Event, EventType, event_type
 from levada.contract.operation import Operation, Undo
+from levada.contract.problem import Problem
 from levada.deployment import _codec
 from levada.process import await_step, call_step, publish_step
 from levada.process._protocol import Effect, HandlerId, RunInput
 from levada.process._protocol import Operation as StepOperation
 from levada.process._steps import Step
+from levada.process.run import Compensate
 
-__all__ = ["Code", "codes_of", "service_caller"]
+__all__ = ["Code", "Declined", "codes_of", "service_caller"]
+
+
+class Declined(Compensate):
+    """A durable operation ended with a problem that it declares: undone, and answered with that problem."""
+
+    MARK = "declined "
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(self.MARK + _codec.encode_problem(problem).decode())
 
 
 class _Called:
@@ -102,7 +113,14 @@ class Code:
     async def _within(self, body: Coroutine[Any, Any, Any]) -> Any:
         # The driver gives each run a fresh context, and its branches copies of it.
         _current.set(Context(caller=self.caller, consumer=self.local.contract.id, run=self._port))
-        return await body
+        if self.durable is None:
+            return await body
+        try:
+            return await body
+        except Problem as problem:
+            if problem.code not in self.durable.declared:
+                raise
+            raise Declined(problem) from None
 
     def undo(self, step: Step, result: bytes) -> Coroutine[Any, Any, Any] | None:
         """What undoes a step that has succeeded; None: it is final, safe, or an undo's own call."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from levada.contract.ports import Transaction
 from levada.contract.standard import Conflict, DeadlineExceeded, KeyReused
 from levada.deployment import _codec
 from levada.deployment._effects import SystemEffects
-from levada.deployment._handlers import Code, codes_of
+from levada.deployment._handlers import Code, Declined, codes_of
 from levada.deployment._performer import ProxyPerformer
 from levada.deployment._publisher import StepPublisher, envelope_of
 from levada.deployment._sinks import ToRuns
@@ -33,11 +34,15 @@ from levada.process.start import start
 from levada.process.worker import Settings as WorkerSettings
 from levada.process.worker import Worker, missing_handlers
 from levada.store.control import Idempotency
-from levada.store.protocol import Store, Unit
+from levada.store.protocol import Row, Store, Unit
 
 __all__ = ["RuntimeSettings", "StoreRuntime"]
 
 log = logging.getLogger("levada.runtime")
+
+_ENDED = frozenset({"done", "compensated", "stuck"})
+_BEFORE = 0.2
+"""Seconds before the deadline at which a waiting call is answered that its run goes on."""
 
 
 class RuntimeSettings(Struct, frozen=True, kw_only=True):
@@ -260,9 +265,38 @@ class StoreRuntime:
         )
         if operation.status == 202 and operation.shape == "none":
             return None
-        raise DeadlineExceeded(
-            reason=f"The run {started.run} goes on; ask again with the same idempotency key for its result."
-        )
+        row = await self._ended(started.run, context.deadline)
+        if row is None:
+            raise DeadlineExceeded(
+                reason=f"The run {started.run} goes on; ask again with the same idempotency key for its result."
+            )
+        return _answer(operation, row)
+
+    async def _ended(self, run: str, deadline: float) -> Row | None:
+        """A run once it has ended or stuck; None: it had not, shortly before the deadline."""
+        if self.settings.virtual and self.worker is not None:
+            await self.worker.settle()
+        pause = 0.005
+        while True:
+            row = (await self.store.read("runs.one", {"run": run}))[0]
+            if row["state"] in _ENDED:
+                return row
+            left = deadline - monotonic() - _BEFORE
+            if left <= 0 or self.settings.virtual:
+                return None
+            # Not by wake-ups: each of n waiting calls would look at every change of n runs.
+            await asyncio.sleep(min(pause, left))
+            pause = min(pause * 1.5, self.settings.poll)
+
+
+def _answer(operation: Operation, row: Row) -> Any:
+    """What an ended run answers the call that began it."""
+    if row["state"] == "done" and row["result"] is not None:
+        return _codec.decode_result(operation, bytes(row["result"]))
+    reason = row["reason"] or ""
+    if reason.startswith(Declined.MARK):
+        raise _codec.decode_problem(operation, reason.removeprefix(Declined.MARK).encode())
+    raise Conflict(reason=f"The run {row['id']} is {row['state']}: {reason or 'an operator has ended it'}.")
 
 
 def _complain(task: asyncio.Task[None]) -> None:
