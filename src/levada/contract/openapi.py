@@ -119,20 +119,19 @@ _IDEMPOTENCY = {
 
 
 def _parameter(parameter: Parameter, schemas: Schemas) -> dict[str, Any]:
-    schema = dict(schemas.of(parameter.type))
+    exact = schemas.of(parameter.type)
+    schema = dict(exact)
     if not parameter.required:
         schema["default"] = parameter.default
     if parameter.place == "path":
         # An empty segment is no segment: the path would be another one.
         if schema.get("type") == "string":
             schema.setdefault("minLength", 1)
-        return {"name": parameter.name, "in": "path", "required": True, "schema": schema}
-    return {
-        "name": parameter.name,
-        "in": "query",
-        "required": parameter.required,
-        "schema": schemas.flat(schema),
-    }
+        made = {"name": parameter.name, "in": "path", "required": True, "schema": schema}
+    else:
+        schema = schemas.flat(schema)
+        made = {"name": parameter.name, "in": "query", "required": parameter.required, "schema": schema}
+    return {**made, "x-levada-schema": exact}
 
 
 def _body(operation: Operation, schemas: Schemas) -> dict[str, Any] | None:
@@ -141,7 +140,10 @@ def _body(operation: Operation, schemas: Schemas) -> dict[str, Any] | None:
         return {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
     if operation.body is None:
         return None
-    return {"required": True, "content": {JSON: {"schema": schemas.of(operation.body)}}}
+    made: dict[str, Any] = {"required": True, "content": {JSON: {"schema": schemas.of(operation.body)}}}
+    for whole in operation.at("body"):
+        made["x-levada-parameter"] = whole.name
+    return made
 
 
 def _success(operation: Operation, schemas: Schemas) -> dict[str, Any]:
