@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 from typing import Any
 
+from levada._errors import LevadaError
 from levada.app import App, Caller, ConfigurationError, Settings
 from levada.app.secrets import resolve
 from levada.connect import open_resource
@@ -28,7 +30,7 @@ def build_app(configuration: Configuration, *, secret: str | None = None) -> App
         ConfigurationError: A module, binding or resource is not as stated.
     """
     section = configuration.app
-    parts = implementations_in(section.modules, Path(configuration.folder).resolve())
+    parts = _imported(section.modules, Path(configuration.folder).resolve())
     if not parts:
         named = ", ".join(section.modules) or "none"
         raise ConfigurationError(
@@ -44,6 +46,22 @@ def build_app(configuration: Configuration, *, secret: str | None = None) -> App
         bind=configuration.bind,
         resources=resources,
         settings=settings_of(configuration, secret),
+    )
+
+
+def _imported(modules: list[str], folder: Path) -> list[Any]:
+    """The implementations in modules; what their own code raises names its file and line."""
+    try:
+        return implementations_in(modules, folder)
+    except LevadaError:
+        raise
+    except SyntaxError as error:
+        place, reason = f"{error.filename}, line {error.lineno}", f"{type(error).__name__}: {error.msg}"
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place, reason = f"{last.filename}, line {last.lineno}", f"{type(error).__name__}: {error}"
+    raise ConfigurationError(
+        place=place, reason=f"it cannot be imported, {reason}", mend="Mend it, then start again"
     )
 
 

@@ -1,0 +1,163 @@
+"""Real processes: killed, stopped, and what they say when they cannot begin."""
+
+import json
+import os
+import signal
+import sqlite3
+import threading
+import urllib.request
+from collections import Counter
+from contextlib import closing
+
+import pytest
+
+ORDERS = 30
+
+
+def place(url, n):
+    for i in range(n):
+        body = json.dumps({"email": f"o{i}@example.org"}).encode()
+        asked = urllib.request.Request(
+            f"{url}/shop/orders/v1/orders/o-{i}",
+            body,
+            {"content-type": "application/json", "idempotency-key": f"o-{i}"},
+        )
+        with urllib.request.urlopen(asked, timeout=20) as answer:
+            assert answer.status == 202
+
+
+def entries(deployment):
+    try:
+        with closing(sqlite3.connect(deployment.folder / "ledger.db")) as db:
+            return db.execute("SELECT order_id, what FROM entry").fetchall()
+    except sqlite3.OperationalError:
+        return []
+
+
+def states(deployment):
+    rows = json.loads(deployment.levada("runs", "list", "--json", "--limit", "1000").stdout)
+    return Counter(row["state"] for row in rows)
+
+
+def each_once(deployment):
+    counted = Counter(entries(deployment))
+    assert counted == {(f"o-{i}", w): 1 for i in range(ORDERS) for w in ("hold", "reserve", "ship")}
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_replaced_and_its_runs_end_with_each_effect_once(deployment):
+    ready = deployment.start("--workers", "2")
+    place(ready["url"], ORDERS)
+    deployment.until(lambda: len(entries(deployment)) > ORDERS // 2)
+    assert len(entries(deployment)) < 3 * ORDERS
+    first = deployment.children()
+    assert len(first) == 2
+    for pid in first:
+        os.kill(pid, signal.SIGKILL)
+    deployment.until(lambda: states(deployment) == {"done": ORDERS}, 40)
+    each_once(deployment)
+    second = deployment.children()
+    assert len(second) == 2
+    assert not set(first) & set(second)
+
+
+@pytest.mark.slow
+def test_children_end_with_a_killed_parent_and_a_restart_recovers(deployment):
+    ready = deployment.start("--workers", "2")
+    place(ready["url"], ORDERS)
+    children = deployment.children()
+    deployment.process.kill()
+    deployment.process.wait()
+    deployment.until(lambda: not any(deployment.alive(pid) for pid in children), 15)
+    deployment.start()
+    deployment.until(lambda: states(deployment) == {"done": ORDERS}, 40)
+    each_once(deployment)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_stop_cuts_no_request_in_flight(deployment, workers):
+    ready = deployment.start("--workers", workers)
+    answers = []
+
+    def ask():
+        with urllib.request.urlopen(f"{ready['url']}/shop/orders/v1/wait/1000", timeout=20) as answer:
+            answers.append(answer.read())
+
+    asking = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in asking:
+        thread.start()
+    port = int(ready["url"].rpartition(":")[2])
+    deployment.until(lambda: established(port) >= 8)
+    deployment.process.send_signal(signal.SIGTERM)
+    for thread in asking:
+        thread.join(20)
+    assert answers == [b'"done"'] * 8
+    assert deployment.process.wait(20) == 0
+
+
+def established(port):
+    with open("/proc/net/tcp") as table:
+        return sum(
+            1
+            for line in table
+            if f":{port:04X} " in line.split(maxsplit=3)[1] + " " and line.split()[3] == "01"
+        )
+
+
+def test_a_second_owner_is_told_who_has_the_store(deployment):
+    deployment.start()
+    second = deployment.levada("run")
+    assert second.returncode == 1
+    assert "LV1303" in second.stderr
+    assert str(deployment.process.pid) in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_store_of_a_newer_program_is_refused(deployment):
+    assert deployment.levada("db", "migrate").returncode == 0
+    with closing(sqlite3.connect(deployment.folder / "levada.db")) as db, db:
+        (table,) = db.execute("SELECT name FROM sqlite_master WHERE name LIKE '%migration%'").fetchone()
+        columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
+        values = {"number": 9999, "name": "later", "at": 1, "applied": 1}
+        db.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' for _ in columns)})",
+            [values.get(c, 9999) for c in columns],
+        )
+    told = deployment.levada("run")
+    assert told.returncode == 1
+    assert "LV1304" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ("[server]\nprot = 1\n", "prot"),
+        ('[app]\nmodules = ["nowhere"]\n', "nowhere"),
+        ('[app]\nmodules = ["broken"]\n', "broken.py"),
+        ('[app]\nmodules = ["syntax"]\n', "syntax.py"),
+        ("[app\n", "TOML"),
+        ('[app]\nmodules = ["unbound"]\n', "Ledger"),
+        ('[app]\nmodules = ["shopapp", "twice"]\n', "Ledger"),
+        ('[app]\nmodules = ["shopapp"]\n[store]\nurl = "sqlite:shopapp.py"\n', "LV13"),
+    ],
+)
+def test_what_is_wrong_is_said_without_a_stack_trace(deployment, toml, said):
+    (deployment.folder / "broken.py").write_text("1 / 0\n")
+    (deployment.folder / "syntax.py").write_text("def x(:\n")
+    (deployment.folder / "unbound.py").write_text(
+        "from shopapp import Ledger\nfrom levada import ProcessAPI, http\n"
+        "class Alone(ProcessAPI, domain='shop', version='1.0'):\n    'Alone.'\n    ledger: Ledger\n"
+        "    @http.get('/x')\n    async def x(self) -> str:\n        'X.'\n        return ''\n"
+    )
+    (deployment.folder / "twice.py").write_text(
+        "from shopapp import SqliteLedger\nfrom levada import effect\n"
+        "class Other(SqliteLedger):\n    @effect.passes_key\n"
+        "    async def book(self, order: str, what: str) -> str:\n        return what\n"
+    )
+    (deployment.folder / "levada.toml").write_text(toml)
+    told = deployment.levada("run")
+    assert told.returncode in (1, 2), told.stdout
+    assert said in told.stderr
+    assert "Traceback" not in told.stderr
+    assert told.stderr.startswith("LV")
