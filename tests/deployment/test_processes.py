@@ -8,6 +8,7 @@ import threading
 import urllib.request
 from collections import Counter
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -96,7 +97,7 @@ def test_a_stop_cuts_no_request_in_flight(deployment, workers):
 
 
 def established(port):
-    with open("/proc/net/tcp") as table:
+    with Path("/proc/net/tcp").open() as table:
         return sum(
             1
             for line in table

@@ -1,0 +1,148 @@
+"""The operating verbs on a store of their own, without a running deployment and with one."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+APP = '''
+from levada import Event, OrderKey, Personal, ProcessAPI, Publishes, http
+
+
+class Joined(Event, version="1.0", domain="club"):
+    member: OrderKey[str]
+    email: Personal[str, "member"]
+
+
+class Club(ProcessAPI, domain="club", version="1.0"):
+    """Club."""
+
+    joined: Publishes[Joined]
+
+    @http.post("/members/{member}", status=202)
+    async def join(self, member: str, email: str) -> str:
+        """Join."""
+        await self.joined(Joined(member=member, email=email))
+        return member
+'''
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "club.py").write_text(APP)
+    (tmp_path / "levada.toml").write_text(
+        '[app]\nmodules = ["club"]\n[server]\nport = 0\n[plans.gold]\nrate = "60/min"\n'
+    )
+    return tmp_path
+
+
+def levada(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "levada", *arguments],
+        cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def running(folder):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "levada", "run", "--json"], cwd=folder, stdout=subprocess.PIPE, text=True
+    )
+    yield json.loads(process.stdout.readline())
+    process.send_signal(signal.SIGTERM)
+    process.wait(20)
+
+
+def test_empty_states_say_what_to_do(folder):
+    assert "levada keys create" in levada(folder, "keys", "list").stdout
+    assert "Nothing is parked" in levada(folder, "events", "parked").stdout
+    assert json.loads(levada(folder, "runs", "list", "--json").stdout) == []
+
+
+def test_a_key_is_made_shown_once_revoked_and_audited(folder):
+    made = json.loads(
+        levada(
+            folder,
+            "keys",
+            "create",
+            "--consumer",
+            "acme",
+            "--product",
+            "club/Club/v1",
+            "--plan",
+            "gold",
+            "--as",
+            "anna",
+            "--json",
+        ).stdout
+    )
+    assert made["key"].startswith("lv_")
+    assert made["key"] not in levada(folder, "keys", "list", "--json").stdout
+    assert levada(folder, "keys", "revoke", made["id"], "--why", "lost", "--dry-run").returncode == 0
+    assert json.loads(levada(folder, "keys", "list", "--json").stdout)[0]["revoked"] is None
+    assert levada(folder, "keys", "revoke", made["id"], "--why", "lost").returncode == 0
+    rows = json.loads(levada(folder, "audit", "list", "--json").stdout)
+    assert [(r["who"] == "anna", r["action"], r["why"]) for r in rows] == [
+        (True, "keys.create", None),
+        (False, "keys.revoke", "lost"),
+    ]
+    assert made["key"] not in json.dumps(rows)
+
+
+def test_an_altered_audit_row_is_found(folder):
+    for consumer in ("a", "b"):
+        levada(
+            folder, "keys", "create", "--consumer", consumer, "--product", "club/Club/v1", "--plan", "gold"
+        )
+    assert json.loads(levada(folder, "audit", "verify", "--json").stdout) == {"rows": 2, "whole": True}
+    with closing(sqlite3.connect(folder / "levada.db")) as db, db:
+        assert db.execute("UPDATE levada_audit SET who = 'mallory' WHERE seq = 1").rowcount == 1
+    told = levada(folder, "audit", "verify")
+    assert told.returncode == 1
+    assert "LV1308" in told.stderr
+    assert "row 1" in told.stderr
+
+
+def test_a_change_that_is_refused_leaves_no_trace_of_having_happened(folder):
+    told = levada(folder, "events", "pause", "nobody", "--why", "x")
+    assert told.returncode == 1
+    assert "Traceback" not in told.stderr
+    assert json.loads(levada(folder, "audit", "list", "--json").stdout) == []
+
+
+def test_skip_needs_a_reason(folder):
+    assert levada(folder, "runs", "skip", "r-1").returncode == 2
+
+
+def test_personal_data_is_masked_in_a_running_deployment_and_revealing_is_audited(folder, running):
+    import urllib.request
+
+    asked = urllib.request.Request(
+        f"{running['url']}/club/club/v1/members/m-1",
+        b'{"email": "m@example.org"}',
+        {"content-type": "application/json"},
+    )
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        assert answer.status == 202
+    (topic,) = json.loads(levada(folder, "events", "tail", "--json").stdout)
+    (event,) = json.loads(levada(folder, "events", "tail", topic, "--json").stdout)
+    assert event["data"] == {"member": "m-1", "email": "•••"}
+    shown = levada(folder, "events", "tail", topic, "--reveal", "--why", "asked by m-1", "--json").stdout
+    assert json.loads(shown)[0]["data"]["email"] == "m@example.org"
+    (row,) = json.loads(levada(folder, "audit", "list", "--json").stdout)
+    assert (row["action"], row["why"]) == ("events.tail --reveal", "asked by m-1")
+
+
+def test_the_admin_socket_is_for_its_user_alone(folder, running):
+    assert Path(running["admin"]).stat().st_mode & 0o777 == 0o600
+
+
+def test_the_schema_is_shown_and_brought_up_to_date(folder):
+    assert levada(folder, "db", "status").returncode != 0
+    assert levada(folder, "db", "migrate").returncode == 0
+    assert levada(folder, "db", "status").returncode == 0
