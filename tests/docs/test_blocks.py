@@ -21,8 +21,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")] + sorted(ROOT.glob("docs/**/*.md"))
-FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.M | re.S)
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")] + sorted(
+    ROOT.glob("docs/**/*.md")
+)
+FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"# ([\w./-]+\.(?:py|toml|sql|json|yaml|csv))\n")
 SHOWN = {"mermaid", "text", "svg", "http"}
 """Kinds of blocks that are no code."""
@@ -31,8 +33,7 @@ ELSEWHERE = ("make ", "git ", "pip ", "python3 -m venv", "docker ")
 
 
 def blocks(page: Path) -> Iterator[tuple[str, str]]:
-    for kind, text in FENCE.findall(page.read_text()):
-        yield kind, text
+    yield from FENCE.findall(page.read_text())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -120,17 +121,34 @@ class Session:
         if command.startswith(ELSEWHERE) and not (self.folder / "Makefile").exists():
             if command.startswith("make "):
                 target = command.split()[1]
-                assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M), f"no target {target}"
+                assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), (
+                    f"no target {target}"
+                )
             return
         if command.startswith(("levada run", "make run")):
             self.serve(command, expected)
         elif command.startswith("cd "):
             self.folder = self.folder / command[3:]
         else:
-            self.expect(self.run(["bash", "-c", command.replace("curl ", "curl -sS ")]), expected, command)
+            self.shell(command.replace("curl ", "curl -sS "), expected)
+
+    def shell(self, command: str, expected: list[str]) -> None:
+        """Run it; a question that changes nothing is asked again until the answer has come about."""
+        asks = command.startswith("curl") and " -X " not in command
+        until = time.monotonic() + (20 if asks else 0)
+        while True:
+            output = self.run(["bash", "-c", command])
+            try:
+                return self.expect(output, expected, command)
+            except AssertionError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
 
     def run(self, arguments: list[str]) -> str:
-        done = subprocess.run(arguments, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=100)
+        done = subprocess.run(
+            arguments, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=100
+        )
         assert done.returncode == 0, f"{arguments[-1]}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 
@@ -140,7 +158,13 @@ class Session:
         log = self.folder / "served.log"
         with log.open("w") as out:
             served = subprocess.Popen(
-                arguments, cwd=self.folder, env=self.env, stdout=out, stderr=subprocess.STDOUT, text=True, start_new_session=True
+                arguments,
+                cwd=self.folder,
+                env=self.env,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
             )
         self.served.append(served)
         until = time.monotonic() + 60
