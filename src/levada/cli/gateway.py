@@ -21,7 +21,7 @@ def status(*, common: Common = At) -> int:
     emit(
         common,
         found,
-        lambda: table(("", ""), [(k, v) for k, v in found.items()], empty=""),
+        lambda: table(("", ""), list(found.items()), empty=""),
     )
     return 0 if found["running"] and not found.get("reason") else 3
 

@@ -104,21 +104,21 @@ class Code:
     def start(self, given: RunInput) -> Coroutine[Any, Any, Any]:
         """The coroutine of the handler, not begun."""
         if self.event is not None:
-            arguments: tuple[Any, ...] = (self.event.decode(given.data),)
-        else:
-            assert self.durable is not None
-            arguments = _codec.decode_arguments(self.durable, given.data)
-        return self._within(self._function(self.local.instance, *arguments))
+            return self._within(self._function(self.local.instance, self.event.decode(given.data)))
+        assert self.durable is not None
+        return self._within(self._performed(self.durable, _codec.decode_arguments(self.durable, given.data)))
 
     async def _within(self, body: Coroutine[Any, Any, Any]) -> Any:
         # The driver gives each run a fresh context, and its branches copies of it.
         _current.set(Context(caller=self.caller, consumer=self.local.contract.id, run=self._port))
-        if self.durable is None:
-            return await body
+        return await body
+
+    async def _performed(self, operation: Operation, arguments: tuple[Any, ...]) -> Any:
+        """A durable operation; not its undos, whose problems are their own."""
         try:
-            return await body
+            return await self._function(self.local.instance, *arguments)
         except Problem as problem:
-            if problem.code not in self.durable.declared:
+            if problem.code not in operation.declared:
                 raise
             raise Declined(problem) from None
 

@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 
 from levada.app import App
-from levada.store import Store
+from levada.store import Store, StoreError, StoreUnknown
 from levada.store.control import CallCounts, Calls, Facts
 
 __all__ = ["Records"]
@@ -35,13 +35,16 @@ class Records:
             self._waiting += [
                 CallCounts(**msgspec.structs.asdict(record)) for record in self._recorder.drain()
             ]
+            # What is still unknown of an earlier hand-in is settled first; until then these wait here.
+            await self._calls.add([])
             counts, self._waiting = self._waiting, []
             try:
                 await self._calls.add(counts)
-            except BaseException as error:
-                if getattr(error, "code", "") != "LV1302":
-                    # Unknown outcomes are settled by the next hand-in; whatever was refused is handed in again.
-                    self._waiting = counts + self._waiting
+            except (StoreUnknown, asyncio.CancelledError):
+                # The next hand-in settles it: kept here too they would count twice.
+                raise
+            except StoreError:
+                self._waiting = counts + self._waiting
                 raise
             await self._first_successes(counts)
 
