@@ -144,10 +144,11 @@ PLACE = {"caller": "app", "operation": "sales/Orders/v1.place", "key": "k"}
 
 async def test_a_repeat_gets_the_first_answer(store):
     records = Idempotency(store)
-    assert (await records.begin(**PLACE, digest=b"d")).state == "taken"
+    first = await records.begin(**PLACE, digest=b"d")
+    assert first.state == "taken"
     assert (await records.begin(**PLACE, digest=b"d")).state == "in_flight"
     assert (await records.begin(**PLACE, digest=b"other")).state == "mismatch"
-    assert (await store.commit(Unit(records.done(**PLACE, response=b"201")))).committed
+    assert (await store.commit(Unit(records.done(**PLACE, token=first.token, response=b"201")))).committed
     repeated = await records.begin(**PLACE, digest=b"d")
     assert (repeated.state, repeated.response) == ("done", b"201")
     assert (await records.begin(**PLACE, digest=b"other")).state == "mismatch"
@@ -162,29 +163,34 @@ async def test_one_of_many_at_once_takes_a_key(store):
 
 async def test_a_call_that_left_nothing_gives_its_key_back(store):
     records = Idempotency(store)
-    await records.begin(**PLACE, digest=b"d")
-    await records.release(**PLACE)
+    taken = await records.begin(**PLACE, digest=b"d")
+    await records.release(**PLACE, token="of somebody else")
+    assert (await records.begin(**PLACE, digest=b"d")).state == "in_flight"
+    await records.release(**PLACE, token=taken.token)
     assert (await records.begin(**PLACE, digest=b"another")).state == "taken"
 
 
 async def test_a_holder_that_died_loses_the_key_and_its_late_answer_is_refused(store):
     dead, living = Idempotency(store, lease=0), Idempotency(store)
-    await dead.begin(**PLACE, digest=b"d")
+    lost = await dead.begin(**PLACE, digest=b"d")
     await asyncio.sleep(0.002)
     assert (await living.begin(**PLACE, digest=b"other")).state == "mismatch"
     assert (await living.begin(**PLACE, digest=b"d")).state == "taken"
-    late = [Statement("meta.set", {"name": "late", "value": "1"}), *dead.done(**PLACE, response=b"late")]
+    late = [
+        Statement("meta.set", {"name": "late", "value": "1"}),
+        *dead.done(**PLACE, token=lost.token, response=b"late"),
+    ]
     assert not (await store.commit(Unit(late))).committed
     assert await store.read("meta.get", {"name": "late"}) == []
 
 
 async def test_answers_are_forgotten_in_time_and_not_before(store):
     kept, over = Idempotency(store), Idempotency(store, keep=-1)
-    await kept.begin(**PLACE, digest=b"d")
-    await store.commit(Unit(kept.done(**PLACE, response=b"kept")))
+    taken = await kept.begin(**PLACE, digest=b"d")
+    await store.commit(Unit(kept.done(**PLACE, token=taken.token, response=b"kept")))
     other = {**PLACE, "key": "other"}
-    await over.begin(**other, digest=b"d")
-    await store.commit(Unit(over.done(**other, response=b"over")))
+    taken = await over.begin(**other, digest=b"d")
+    await store.commit(Unit(over.done(**other, token=taken.token, response=b"over")))
     await kept.clean()
     assert (await kept.begin(**PLACE, digest=b"d")).state == "done"
     assert await store.read("idempotency.get", other) == []

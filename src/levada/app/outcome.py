@@ -15,6 +15,7 @@ from levada.app.records import CALLER, DECLARED, PROVIDER
 from levada.contract.operation import Operation
 from levada.contract.problem import Problem, fields_of
 from levada.contract.standard import (
+    Conflict,
     DeadlineExceeded,
     InternalError,
     NotSent,
@@ -103,6 +104,10 @@ def _of_problem(problem: Problem, operation: Operation, name: str) -> Problem:
     if isinstance(problem, NotSent):
         # What was not sent further down may follow on something that was done here.
         return Unavailable(reason=problem.reason, retry_after=problem.retry_after)
+    if isinstance(problem, Conflict):
+        return Unavailable(
+            reason="An earlier attempt of the same request is still under way; ask again.", retry_after=1.0
+        )
     if isinstance(problem, PASSING):
         return problem
     log.error(

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from levada.app import App, Context
 from levada.app.effects import digest_of
+from levada.app.outcome import Refusal
 from levada.contract.event import Event, EventType
 from levada.contract.operation import Operation
 from levada.contract.ports import Transaction
@@ -79,7 +80,8 @@ class StoreRuntime:
         self._tasks: list[asyncio.Task[None]] = []
         self.log = Log(store)
         self.subscriptions = Subscriptions(self.log)
-        self.records = Idempotency(store)
+        # An attempt that was taken over does no harm: what it did is keyed, and its commit is refused.
+        self.records = Idempotency(store, lease=max(10_000_000, int(self.settings.worker.lease * 2_000_000)))
         self.relays: list[Relay] = []
         self._relay_of: dict[int, Relay] = {}
         self.dispatcher: Dispatcher | None = None
@@ -226,24 +228,30 @@ class StoreRuntime:
         digest = digest_of(operation, arguments)
         taken = await self.records.begin(caller=caller, operation=name, key=context.key, digest=digest)
         if taken.state == "mismatch":
-            raise KeyReused
+            raise Refusal(KeyReused())
         if taken.state == "in_flight":
-            raise Conflict
+            raise Refusal(Conflict())
         if taken.state == "done":
             return _codec.decode_result(operation, taken.response or b"null")
         try:
             result = await call()
             held = await self._hold(context, f"{caller}\n{name}\n{context.key}")
             done = self.records.done(
-                caller=caller, operation=name, key=context.key, response=_codec.encode_result(result)
+                caller=caller,
+                operation=name,
+                key=context.key,
+                token=taken.token,
+                response=_codec.encode_result(result),
             )
             outcome = await self.store.commit(Unit([*done, *held.statements()], held.notify))
             if not outcome.committed:
-                raise Conflict(
-                    reason="Another attempt with this idempotency key was quicker; ask again for its answer."
+                raise Refusal(
+                    Conflict(
+                        reason="Another attempt with this idempotency key was quicker; ask again for its answer."
+                    )
                 )
         except BaseException:
-            await self.records.release(caller=caller, operation=name, key=context.key)
+            await self.records.release(caller=caller, operation=name, key=context.key, token=taken.token)
             raise
         return result
 

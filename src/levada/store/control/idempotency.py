@@ -25,6 +25,8 @@ class Taken(Struct, frozen=True):
 
     state: State
     response: bytes | None = None
+    token: str = ""
+    """Of ``taken``: proves in ``done`` and ``release`` that the key is still this call's."""
 
 
 class Idempotency:
@@ -38,16 +40,17 @@ class Idempotency:
         self._store = store
         self._lease = lease
         self._keep = keep
-        self._holder = uuid.uuid4().hex
 
     async def begin(self, *, caller: str, operation: str, key: str, digest: bytes) -> Taken:
         """Take a key; durable when it returns."""
         place = {"caller": caller, "operation": operation, "key": key}
+        # Of the call, not of the process: a second call there is told apart from the first.
+        token = uuid.uuid4().hex
         take = Statement(
-            "idempotency.begin", {**place, "digest": digest, "holder": self._holder, "lease": self._lease}, 1
+            "idempotency.begin", {**place, "digest": digest, "holder": token, "lease": self._lease}, 1
         )
         if (await self._store.commit(Unit([take]))).committed:
-            return Taken("taken")
+            return Taken("taken", token=token)
         rows = await self._store.read("idempotency.get", place)
         if not rows:
             return Taken("in_flight")
@@ -58,14 +61,16 @@ class Idempotency:
             return Taken("in_flight")
         return Taken("done", None if row["response"] is None else bytes(row["response"]))
 
-    def done(self, *, caller: str, operation: str, key: str, response: bytes) -> Sequence[Statement]:
-        """Statements that keep the answer, to be committed with all that the call did."""
-        place = {"caller": caller, "operation": operation, "key": key, "holder": self._holder}
+    def done(
+        self, *, caller: str, operation: str, key: str, token: str, response: bytes
+    ) -> Sequence[Statement]:
+        """Statements that keep the answer, to be committed with all that the call did; refused if the key was lost."""
+        place = {"caller": caller, "operation": operation, "key": key, "holder": token}
         return [Statement("idempotency.done", {**place, "response": response, "keep": self._keep}, 1)]
 
-    async def release(self, *, caller: str, operation: str, key: str) -> None:
+    async def release(self, *, caller: str, operation: str, key: str, token: str) -> None:
         """Give a key back: the call failed and left nothing."""
-        place = {"caller": caller, "operation": operation, "key": key, "holder": self._holder}
+        place = {"caller": caller, "operation": operation, "key": key, "holder": token}
         await self._store.commit(Unit([Statement("idempotency.release", place)]))
 
     async def clean(self) -> None:

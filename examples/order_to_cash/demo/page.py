@@ -1,0 +1,1 @@
+def page(result, facts): return "<html></html>"
