@@ -1,0 +1,47 @@
+"""``levada --help`` comes at once, and every verb that it lists is there."""
+
+import importlib
+import subprocess
+import sys
+import time
+
+import pytest
+
+from levada.cli.main import COMMANDS, GROUPS
+
+
+def test_help_comes_at_once():
+    best = 10.0
+    for _ in range(5):
+        began = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "levada", "--help"], capture_output=True, text=True, timeout=30
+        )
+        best = min(best, time.perf_counter() - began)
+        assert done.returncode == 0
+    assert best < 0.3
+    assert all(f"  {verb}" in done.stdout for verb in COMMANDS)
+
+
+def test_every_verb_stands_in_one_group():
+    assert sorted(verb for _, verbs in GROUPS for verb in verbs) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("verb", sorted(COMMANDS))
+def test_every_verb_is_there_and_has_help(verb: str):
+    where, _ = COMMANDS[verb]
+    module, _, name = where.partition(":")
+    assert hasattr(importlib.import_module(module), name)
+    done = subprocess.run(
+        [sys.executable, "-m", "levada", verb, "--help"], capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"levada {verb}" in done.stdout
+
+
+def test_a_misspelt_verb_is_answered_with_the_nearest():
+    done = subprocess.run(
+        [sys.executable, "-m", "levada", "desribe"], capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 2
+    assert "Did you mean `levada describe`?" in done.stderr
