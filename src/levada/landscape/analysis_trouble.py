@@ -1,0 +1,143 @@
+"""What does not fit together in a landscape: contradictions, duplicates, brittle flows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from levada.landscape.analysis import Structure, structure
+from levada.network.graph import Flow, Network
+
+__all__ = ["Brittle", "Contradiction", "Duplicate", "brittle", "contradictions", "duplicates", "is_plumbing"]
+
+Side: TypeAlias = Literal["never observed", "not declared"]
+
+PLUMBING = frozenset({"health", "telemetry", "metrics", "logs", "log", "traces", "monitoring"})
+"""Objects of flows that every system has and no business needs."""
+
+
+class Contradiction(Struct, frozen=True):
+    """Where what is said and what is seen differ."""
+
+    flow: str
+    kind: Side
+    text: str
+
+
+class Duplicate(Struct, frozen=True):
+    """One object brought between the same two systems, or to one consumer, in several ways."""
+
+    object: str | None
+    consumer: str
+    providers: tuple[str, ...]
+    flows: tuple[str, ...]
+    text: str
+
+
+class Brittle(Struct, frozen=True):
+    """A flow that is likely to break, with every reason; ``score`` is for ranking only."""
+
+    flow: str
+    score: float
+    reasons: tuple[str, ...]
+
+
+def is_plumbing(flow: Flow) -> bool:
+    """Whether the flow is monitoring: it carries no business and no API replaces it."""
+    return (flow.object or "").lower() in PLUMBING
+
+
+def contradictions(network: Network) -> list[Contradiction]:
+    """Flows said but never seen, though their provider is observed; and flows seen that nobody declared.
+
+    A provider without any observed flow has no observer: silence of it is no evidence.
+    """
+    flows = network.flows.values()
+    watched = {f.provider for f in flows if f.status == "observed"}
+    seen = {(f.consumer, f.provider) for f in flows if f.status == "observed"}
+    said = {(f.consumer, f.provider) for f in flows if any(e.status != "observed" for e in f.evidence)}
+    any_said = {f.provider for f in flows if any(e.status != "observed" for e in f.evidence)}
+    out: list[Contradiction] = []
+    for flow in flows:
+        pair = (flow.consumer, flow.provider)
+        if flow.status != "observed" and flow.provider in watched and pair not in seen:
+            text = f"{flow.provider} is observed, and {flow.consumer} was not seen there"
+            out.append(Contradiction(flow.id, "never observed", text))
+        elif flow.status == "observed" and pair not in said and flow.provider in any_said:
+            text = f"{flow.consumer} was seen at {flow.provider}, and nothing declares or configures it"
+            out.append(Contradiction(flow.id, "not declared", text))
+    return sorted(out, key=lambda c: (c.kind, c.flow))
+
+
+def duplicates(network: Network) -> list[Duplicate]:
+    """The same object taken from one provider in several ways, or from several providers."""
+    ways: dict[tuple[str, str, str], list[Flow]] = defaultdict(list)
+    sources: dict[tuple[str, str], list[Flow]] = defaultdict(list)
+    for flow in network.flows.values():
+        if flow.object and not is_plumbing(flow):
+            ways[flow.consumer, flow.provider, flow.object.lower()].append(flow)
+            sources[flow.consumer, flow.object.lower()].append(flow)
+    out: list[Duplicate] = []
+    for (consumer, provider, _), flows in ways.items():
+        if len(flows) > 1:
+            how = ", ".join(sorted(f.protocol or f.mode for f in flows))
+            text = f"{consumer} takes {flows[0].object} from {provider} in {len(flows)} ways ({how})"
+            out.append(_duplicate(consumer, flows, text))
+    for (consumer, _), flows in sources.items():
+        providers = {f.provider for f in flows}
+        if len(providers) > 1:
+            text = f"{consumer} takes {flows[0].object} from {len(providers)} systems: which one is right?"
+            out.append(_duplicate(consumer, flows, text))
+    return sorted(out, key=lambda d: (-len(d.flows), d.consumer, d.object or "", d.providers))
+
+
+def _duplicate(consumer: str, flows: list[Flow], text: str) -> Duplicate:
+    providers = tuple(sorted({f.provider for f in flows}))
+    return Duplicate(flows[0].object, consumer, providers, tuple(sorted(f.id for f in flows)), text)
+
+
+def brittle(network: Network, known: Structure | None = None) -> list[Brittle]:
+    """Flows with reasons to break, the worst first. A figure that is unknown is no reason."""
+    known = known or structure(network)
+    core = set(known.core)
+    shared = _databases_with_several_users(network)
+    out: list[Brittle] = []
+    for flow in network.flows.values():
+        found = [] if is_plumbing(flow) else list(_reasons(flow, core, shared))
+        if found:
+            out.append(Brittle(flow.id, round(sum(w for w, _ in found), 2), tuple(t for _, t in found)))
+    return sorted(out, key=lambda b: (-b.score, b.flow))
+
+
+def _databases_with_several_users(network: Network) -> Mapping[str, int]:
+    users: dict[str, set[str]] = defaultdict(set)
+    for flow in network.flows.values():
+        if flow.mode == "db":
+            users[flow.provider].add(flow.consumer)
+    return {provider: len(u) for provider, u in users.items() if len(u) > 1}
+
+
+def _reasons(flow: Flow, core: set[str], shared: Mapping[str, int]) -> list[tuple[float, str]]:
+    found: list[tuple[float, str]] = []
+    if flow.mode == "db" and flow.provider in shared:
+        found.append(
+            (3.0, f"{shared[flow.provider]} systems use these tables; a change of a column breaks all")
+        )
+    if flow.mode in ("file", "batch"):
+        found.append((2.0, f"{flow.mode}: late, and lost without notice"))
+    if flow.errors_day and flow.volume_day:
+        rate = flow.errors_day / flow.volume_day
+        if rate >= 0.001:
+            found.append((min(4.0, 1 + rate * 100), f"{rate:.1%} of its calls fail"))
+    elif flow.errors_day:
+        found.append((1.5, f"{flow.errors_day:g} errors a day"))
+    if flow.incidents_90d:
+        found.append((min(5.0, flow.incidents_90d), f"{flow.incidents_90d:g} incidents in 90 days"))
+    if flow.hours_month:
+        found.append((min(4.0, flow.hours_month / 8), f"{flow.hours_month:g} hours of hand work a month"))
+    if flow.mode == "sync" and flow.consumer in core and flow.provider in core:
+        found.append((1.0, "waits within a cycle: the systems fail together"))
+    return found
