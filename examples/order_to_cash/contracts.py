@@ -97,7 +97,7 @@ class Taken(Struct, frozen=True):
     lines: tuple[Line, ...]
 
 
-class Sale(Struct, frozen=True):
+class Customer(Struct, frozen=True):
     """A customer of record, as others may see it."""
 
     account: str
@@ -126,6 +126,12 @@ class OutOfStock(Problem, status=409, detail="Of {product} there is not enough i
     product: str
 
 
+class CustomerNotFound(Problem, status=404, detail="No customer has the account {account}."):
+    """No customer has this account."""
+
+    account: str
+
+
 class OrderNotFound(Problem, status=404, detail="No order {number}."):
     """No order has this number."""
 
@@ -144,9 +150,9 @@ class BillingRefused(Problem, status=422, detail="Billing refused: {why}."):
 class Customers(SystemAPI, domain="sales", version="1.0"):
     """Customers of record and their credit."""
 
-    @http.get("/customers/{account}", raises=[OrderNotFound])
+    @http.get("/customers/{account}", raises=[CustomerNotFound])
     @abstractmethod
-    async def customer(self, account: str) -> Sale:
+    async def customer(self, account: str) -> Customer:
         """The customer of an account."""
 
     @http.post("/customers/{account}/holds", status=201, raises=[CustomerBlocked, CreditExceeded])
@@ -213,7 +219,9 @@ class Billing(SystemAPI, domain="finance", version="1.0"):
 
     @http.post("/credit-notes", status=201, raises=[BillingRefused], final=True)
     @abstractmethod
-    async def credit_note(self, reference: str, account: str, lines: tuple[Line, ...], credits: str | None = None) -> Document:
+    async def credit_note(
+        self, reference: str, account: str, lines: tuple[Line, ...], credits: str | None = None
+    ) -> Document:
         """Credit lines (quantities positive), of the invoice ``credits`` where there is one."""
 
     @http.get("/documents/{reference}")
@@ -241,17 +249,28 @@ class OrderBook(SystemAPI, domain="sales", version="1.0"):
 
     @http.put("/orders/{number}", status=201, final=True)
     @abstractmethod
-    async def open(self, number: str, kind: str, state: str, reason: str, account: str, amount: Decimal, order: NewOrder) -> OrderStatus:
+    async def open(
+        self, number: str, kind: str, state: str, reason: str, account: str, amount: Decimal, order: NewOrder
+    ) -> OrderStatus:
         """Enter an order. An order that is there stays as it is."""
+
+    @http.post("/orders/{number}/claim", final=True)
+    @abstractmethod
+    async def claim(self, number: str, by: str, state: str) -> bool:
+        """Begin to work on an order; False if somebody else has begun already."""
 
     @http.post("/orders/{number}/takings", final=True)
     @abstractmethod
-    async def take_back(self, number: str, customer: str | None, lines: tuple[Line, ...]) -> tuple[Taken, ...]:
+    async def take_back(
+        self, number: str, customer: str | None, lines: tuple[Line, ...]
+    ) -> tuple[Taken, ...]:
         """Find the sales that a cancellation takes back from, and keep what was found."""
 
     @http.post("/orders/{number}/state", status=204, final=True)
     @abstractmethod
-    async def mark(self, number: str, state: str, reason: str = "", document: str | None = None, reminders: int = 0) -> None:
+    async def mark(
+        self, number: str, state: str, reason: str = "", document: str | None = None, reminders: int = 0
+    ) -> None:
         """Write down what has become of an order."""
 
     @http.get("/orders/{number}", raises=[OrderNotFound])
@@ -261,7 +280,9 @@ class OrderBook(SystemAPI, domain="sales", version="1.0"):
 
     @http.get("/orders")
     @abstractmethod
-    async def orders(self, state: str | None = None, cursor: str | None = None, limit: int = 100) -> Page[OrderStatus]:
+    async def orders(
+        self, state: str | None = None, cursor: str | None = None, limit: int = 100
+    ) -> Page[OrderStatus]:
         """Orders by number, of one state or all."""
 
 
@@ -269,12 +290,13 @@ class OrderBook(SystemAPI, domain="sales", version="1.0"):
 
 
 class OrderPlaced(Event, version="1.0", domain="sales"):
-    """A sale was accepted."""
+    """A sale was accepted. ``term``: seconds that the customer has to pay before each reminder."""
 
     order: OrderKey[str]
     account: str
     country: str
     total: Decimal
+    term: float
     lines: tuple[Line, ...]
 
 

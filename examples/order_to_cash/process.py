@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from examples.order_to_cash.contracts import (
     Billing,
+    BillingRefused,
     CreditExceeded,
     CustomerBlocked,
     Customers,
@@ -25,24 +26,29 @@ from examples.order_to_cash.contracts import (
     Stock,
     Warehouse,
 )
+
 from levada import Awaits, Publishes, handles, run
 
 ONE_TIME = "99000"
 """The collective account of sales without a customer."""
 
 AWAITING, CASH, CREDITED = "awaiting payment", "cash received", "credited"
-WITHOUT, NOT_A_SALE, REJECTED = "credit without an original in the file", "not a sale", "rejected with a problem"
+WITHOUT, NOT_A_SALE, REJECTED = (
+    "credit without an original in the file",
+    "not a sale",
+    "rejected with a problem",
+)
 FULFILLING = "being fulfilled"
+UNDELIVERED, REFUSED = "not delivered", "refused by billing"
 
 DISPATCH_WITHIN = timedelta(days=14)
-INVOICE_WITHIN = timedelta(days=14)
 REMINDERS = 3
 PENNY = Decimal("0.01")
 
 
-def term() -> timedelta:
-    """How long a customer has to pay before each reminder: ten days; the demo makes seconds of them."""
-    return timedelta(seconds=float(os.environ.get("PAYMENT_TERM_SECONDS", 10 * 86_400)))
+def term() -> float:
+    """Seconds that a customer has to pay before each reminder: ten days; the demo makes seconds of them."""
+    return float(os.environ.get("PAYMENT_TERM_SECONDS", "864000"))
 
 
 def total_of(lines: tuple[Line, ...]) -> Decimal:
@@ -78,11 +84,24 @@ class OrderToCash(Orders):
         if order.number.startswith("C"):
             return await self._cancel(order, account, total)
         if total <= 0 or all(line.quantity < 0 for line in order.lines):
-            reason = "a stock correction" if all(line.quantity < 0 for line in order.lines) else f"its total is {total}"
+            reason = (
+                "a stock correction"
+                if all(line.quantity < 0 for line in order.lines)
+                else f"its total is {total}"
+            )
             await self.book.open(order.number, "other", NOT_A_SALE, reason, account, Decimal("0.00"), order)
             return OrderAccepted(order.number, NOT_A_SALE)
         await self.book.open(order.number, "sale", FULFILLING, "", account, total, order)
-        await self.placed(OrderPlaced(order=order.number, account=account, country=order.country, total=total, lines=order.lines))
+        await self.placed(
+            OrderPlaced(
+                order=order.number,
+                account=account,
+                country=order.country,
+                total=total,
+                term=term(),
+                lines=order.lines,
+            )
+        )
         return OrderAccepted(order.number, FULFILLING)
 
     async def _cancel(self, order: NewOrder, account: str, total: Decimal) -> OrderAccepted:
@@ -94,6 +113,8 @@ class OrderToCash(Orders):
     @handles(OrderPlaced)
     async def fulfil(self, order: OrderPlaced) -> None:
         """Hold credit, reserve, dispatch, invoice, collect. Each call is a step; a crash goes on here."""
+        if not await self.book.claim(order.order, str(await run.uuid()), FULFILLING):
+            return  # the same order came twice, under another key
         try:
             hold = await self.customers.hold(order.account, order.order, order.total)
         except (CustomerBlocked, CreditExceeded) as refused:
@@ -110,7 +131,12 @@ class OrderToCash(Orders):
             await self.warehouse.dispatch(order.order, order.account, order.country, pieces)
             await self._sent(order.order)
             await self.stock.ship(order.order)
-        invoice = await self.billing.invoice(order.order, order.account, order.lines)
+        try:
+            invoice = await self.billing.invoice(order.order, order.account, order.lines)
+        except BillingRefused as refused:
+            # The goods are gone: a person decides, with the credit still held.
+            await self.book.mark(order.order, REFUSED, str(refused))
+            return
         await self.payments.request(order.order, order.account, invoice.amount)
         await self.book.mark(order.order, AWAITING, "", invoice.number)
         await self._collect(order, hold.id, invoice.number)
@@ -121,50 +147,74 @@ class OrderToCash(Orders):
         while len(sent) < parts:
             told = await self.dispatched(key=order, timeout=DISPATCH_WITHIN)
             if told is None:
+                await self.book.mark(order, UNDELIVERED, "the warehouse did not dispatch it in time")
                 raise run.Compensate("the warehouse did not dispatch it in time")
             sent.add(told.part)
             parts = told.parts
 
     async def _collect(self, order: OrderPlaced, hold: str, invoice: str) -> None:
-        for reminders in range(REMINDERS + 1):
-            paid = await self.payment(key=order.order, timeout=term())
-            if paid is not None:
+        """Wait for the money: with reminders first, then as long as it takes."""
+        reminders = 0
+        while True:
+            patience = timedelta(seconds=order.term) if reminders < REMINDERS else None
+            paid = await self.payment(key=order.order, timeout=patience)
+            if paid is None:
+                reminders += 1
+                await self.book.mark(
+                    order.order, AWAITING, f"reminder {reminders} was sent", invoice, reminders
+                )
+            elif paid.amount < order.total:
+                await self.book.mark(
+                    order.order, AWAITING, f"{paid.amount} of {order.total} were paid", invoice, reminders
+                )
+            else:
                 await self.customers.settle(hold)
                 await self.book.mark(order.order, CASH, "", invoice, reminders)
                 return
-            if reminders < REMINDERS:
-                await self.book.mark(order.order, AWAITING, f"reminder {reminders + 1} was sent", invoice, reminders + 1)
 
     @handles(OrderCancelled)
     async def credit(self, order: OrderCancelled) -> None:
         """A credit note for each sale that is taken back from, and one for what has no original."""
+        if not await self.book.claim(order.order, str(await run.uuid()), FULFILLING):
+            return
         notes: list[str] = []
         for number, taken in enumerate(order.taken, 1):
             lines = tuple(
-                Line(line.number, line.product, line.text, -line.quantity, line.price) for line in taken.lines if line.price > 0
+                Line(line.number, line.product, line.text, -line.quantity, line.price)
+                for line in taken.lines
+                if line.price > 0
             )
             if total_of(lines) <= 0:
                 continue
             invoice = None if taken.original is None else await self._invoice_of(taken.original)
-            note = await self.billing.credit_note(f"{order.order}-{number}", order.account, lines, invoice)
+            try:
+                note = await self.billing.credit_note(
+                    f"{order.order}-{number}", order.account, lines, invoice
+                )
+            except BillingRefused as refused:
+                await self.book.mark(order.order, REFUSED, str(refused), ", ".join(notes) or None)
+                return
             notes.append(note.number)
         originals = [taken.original for taken in order.taken if taken.original is not None]
         state = CREDITED if originals else WITHOUT
         reason = f"takes back from {', '.join(originals)}" if originals else "no line has an earlier sale"
         await self.book.mark(order.order, state, reason, ", ".join(notes) or None)
 
-    async def _invoice_of(self, original: str) -> str:
-        """The number of a sale's invoice; waits until there is one."""
-        waited = timedelta()
+    async def _invoice_of(self, original: str) -> str | None:
+        """The number of a sale's invoice; waits until there is one, None if there never will be."""
         pause = timedelta(seconds=1)
         while not (documents := await self.billing.documents(original)):
-            if waited > INVOICE_WITHIN:
-                raise run.Compensate(f"order {original} was never invoiced")
+            if (await self.book.order(original)).state in (REJECTED, UNDELIVERED, REFUSED):
+                return None
             await run.sleep(pause)
-            waited, pause = waited + pause, min(pause * 2, timedelta(hours=6))
+            pause = min(pause * 2, timedelta(hours=6))
         return documents[0].number
 
 
 def goods(lines: tuple[Line, ...]) -> tuple[Piece, ...]:
     """What a shelf holds of an order's lines."""
-    return tuple(Piece(line.number, line.product, line.quantity) for line in lines if line.quantity > 0 and not is_charge(line.product))
+    return tuple(
+        Piece(line.number, line.product, line.quantity)
+        for line in lines
+        if line.quantity > 0 and not is_charge(line.product)
+    )

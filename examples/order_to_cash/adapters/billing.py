@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from examples.order_to_cash.contracts import Billing, BillingRefused, Document, Line
+
 from levada import Protect, effect, resource
 from levada.connect.errors import RemoteFault
 from levada.connect.soap import Soap
@@ -14,11 +15,18 @@ class SoapBilling(Billing, protect=Protect(concurrency=8, failures=5, pause=0.5)
 
     soap: Soap = resource("billing")
 
-    async def _invoice_by_key(self, key: str, order: str, account: str, lines: tuple[Line, ...]) -> Document | None:  # noqa: ARG002 - looked up by what the call says
+    async def _invoice_by_key(
+        self, key: str, order: str, account: str, lines: tuple[Line, ...]
+    ) -> Document | None:  # noqa: ARG002 - looked up by what the call says
         return await self._first(order, "invoice")
 
     async def _note_by_key(
-        self, key: str, reference: str, account: str, lines: tuple[Line, ...], credits: str | None = None  # noqa: ARG002 - the same
+        self,
+        key: str,
+        reference: str,
+        account: str,
+        lines: tuple[Line, ...],
+        credits: str | None = None,  # noqa: ARG002 - the same
     ) -> Document | None:
         return await self._first(reference, "credit note")
 
@@ -27,8 +35,12 @@ class SoapBilling(Billing, protect=Protect(concurrency=8, failures=5, pause=0.5)
         return await self._create("CreateInvoice", order, account, lines)
 
     @effect.lookup(_note_by_key)
-    async def credit_note(self, reference: str, account: str, lines: tuple[Line, ...], credits: str | None = None) -> Document:
-        return await self._create("CreditNote", reference, account, lines, **({"Credits": credits} if credits else {}))
+    async def credit_note(
+        self, reference: str, account: str, lines: tuple[Line, ...], credits: str | None = None
+    ) -> Document:
+        return await self._create(
+            "CreditNote", reference, account, lines, **({"Credits": credits} if credits else {})
+        )
 
     async def documents(self, reference: str) -> tuple[Document, ...]:
         return tuple(_document(d) for d in await self._find(reference))
@@ -41,10 +53,22 @@ class SoapBilling(Billing, protect=Protect(concurrency=8, failures=5, pause=0.5)
         found = await self.soap.call("FindInvoiceByReference", Reference=reference)
         return list(found or ())
 
-    async def _create(self, operation: str, reference: str, account: str, lines: tuple[Line, ...], **more: str) -> Document:
-        described = [{"Product": n.product, "Text": n.text or n.product, "Quantity": n.quantity, "Price": n.price} for n in lines]
+    async def _create(
+        self, operation: str, reference: str, account: str, lines: tuple[Line, ...], **more: str
+    ) -> Document:
+        described = [
+            {"Product": n.product, "Text": n.text or n.product, "Quantity": n.quantity, "Price": n.price}
+            for n in lines
+        ]
         try:
-            made = await self.soap.call(operation, Reference=reference, Account=account, Currency="GBP", Lines={"Line": described}, **more)
+            made = await self.soap.call(
+                operation,
+                Reference=reference,
+                Account=account,
+                Currency="GBP",
+                Lines={"Line": described},
+                **more,
+            )
         except RemoteFault as fault:
             raise BillingRefused(why=fault.reason.partition(":")[0]) from None
         return _document(made[0] if isinstance(made, list) else made)

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
-
 from examples.order_to_cash.contracts import Line, NewOrder, OrderBook, OrderNotFound, OrderStatus, Taken
+
 from levada import Page, coalesced, effect, resource
 from levada.connect.sql import Database, Transaction
 
 SCHEMA = (
     """CREATE TABLE IF NOT EXISTS sales_order (
          number text PRIMARY KEY, kind text NOT NULL, state text NOT NULL, reason text NOT NULL, account text NOT NULL,
-         amount numeric(14,2) NOT NULL, document text, reminders int NOT NULL DEFAULT 0, placed_at timestamptz NOT NULL, taken jsonb)""",
+         amount numeric(14,2) NOT NULL, document text, reminders int NOT NULL DEFAULT 0, run text, placed_at timestamptz NOT NULL, taken jsonb)""",
     """CREATE TABLE IF NOT EXISTS sales_line (
          seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, number text NOT NULL REFERENCES sales_order, line int NOT NULL,
          customer text, product text NOT NULL, price numeric(14,4) NOT NULL, quantity int NOT NULL, remaining int NOT NULL)""",
@@ -35,7 +35,9 @@ class SqlOrderBook(OrderBook):
                 await tx.execute(statement)
 
     @effect.table
-    async def open(self, number: str, kind: str, state: str, reason: str, account: str, amount: Decimal, order: NewOrder) -> OrderStatus:
+    async def open(
+        self, number: str, kind: str, state: str, reason: str, account: str, amount: Decimal, order: NewOrder
+    ) -> OrderStatus:
         async with self.db.begin() as tx:
             new = await tx.execute(
                 "INSERT INTO sales_order (number, kind, state, reason, account, amount, placed_at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
@@ -61,7 +63,21 @@ class SqlOrderBook(OrderBook):
         )
 
     @effect.table
-    async def take_back(self, number: str, customer: str | None, lines: tuple[Line, ...]) -> tuple[Taken, ...]:
+    async def claim(self, number: str, by: str, state: str) -> bool:
+        async with self.db.begin() as tx:
+            return bool(
+                await tx.execute(
+                    "UPDATE sales_order SET run = $2, state = $3 WHERE number = $1 AND (run IS NULL OR run = $2)",
+                    number,
+                    by,
+                    state,
+                )
+            )
+
+    @effect.table
+    async def take_back(
+        self, number: str, customer: str | None, lines: tuple[Line, ...]
+    ) -> tuple[Taken, ...]:
         async with self.db.begin() as tx:
             rows = await tx.fetch("SELECT taken FROM sales_order WHERE number = $1 FOR UPDATE", number)
             if rows and rows[0]["taken"] is not None:
@@ -70,7 +86,11 @@ class SqlOrderBook(OrderBook):
             for line in lines:
                 found.setdefault(await self._original(tx, customer, line), []).append(line)
             taken = tuple(Taken(original, tuple(some)) for original, some in found.items())
-            await tx.execute("UPDATE sales_order SET taken = $2::jsonb WHERE number = $1", number, msgspec.json.encode(taken).decode())
+            await tx.execute(
+                "UPDATE sales_order SET taken = $2::jsonb WHERE number = $1",
+                number,
+                msgspec.json.encode(taken).decode(),
+            )
         return taken
 
     async def _original(self, tx: Transaction, customer: str | None, line: Line) -> str | None:
@@ -85,11 +105,15 @@ class SqlOrderBook(OrderBook):
         )
         if not rows:
             return None
-        await tx.execute("UPDATE sales_line SET remaining = remaining - $2 WHERE seq = $1", rows[0]["seq"], -line.quantity)
+        await tx.execute(
+            "UPDATE sales_line SET remaining = remaining - $2 WHERE seq = $1", rows[0]["seq"], -line.quantity
+        )
         return str(rows[0]["number"])
 
     @effect.table
-    async def mark(self, number: str, state: str, reason: str = "", document: str | None = None, reminders: int = 0) -> None:
+    async def mark(
+        self, number: str, state: str, reason: str = "", document: str | None = None, reminders: int = 0
+    ) -> None:
         async with self.db.begin() as tx:
             await tx.execute(
                 "UPDATE sales_order SET state = $2, reason = $3, document = coalesce($4, document), reminders = $5 WHERE number = $1",
@@ -109,10 +133,14 @@ class SqlOrderBook(OrderBook):
     @coalesced
     async def _orders(self, numbers: Sequence[str]) -> Mapping[str, OrderStatus]:
         async with self.db.connection() as connection:
-            rows = await connection.fetch(f"SELECT {COLUMNS} FROM sales_order WHERE number = ANY($1)", list(numbers))
+            rows = await connection.fetch(
+                f"SELECT {COLUMNS} FROM sales_order WHERE number = ANY($1)", list(numbers)
+            )
         return {row["number"]: _status(row) for row in rows}
 
-    async def orders(self, state: str | None = None, cursor: str | None = None, limit: int = 100) -> Page[OrderStatus]:
+    async def orders(
+        self, state: str | None = None, cursor: str | None = None, limit: int = 100
+    ) -> Page[OrderStatus]:
         async with self.db.connection() as connection:
             rows = await connection.fetch(
                 f"SELECT {COLUMNS} FROM sales_order WHERE ($1::text IS NULL OR state = $1) AND number > $2 ORDER BY number LIMIT $3",

@@ -3,18 +3,20 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from examples.order_to_cash.adapters.pieces import by_product
 from examples.order_to_cash.contracts import (
     CreditExceeded,
+    Customer,
     CustomerBlocked,
+    CustomerNotFound,
     Customers,
     Hold,
-    OrderNotFound,
     OutOfStock,
     Piece,
     Reservation,
-    Sale,
     Stock,
 )
+
 from levada import Protect, coalesced, effect, resource
 from levada.connect.errors import RemoteFault
 from levada.connect.sql import Database
@@ -27,28 +29,31 @@ class ErpCustomers(Customers, protect=Protect(concurrency=16)):
 
     db: Database = resource("erp")
 
-    async def customer(self, account: str) -> Sale:
+    async def customer(self, account: str) -> Customer:
         found = await self._customers(account)
         if found is None:
-            raise OrderNotFound(number=account)
+            raise CustomerNotFound(account=account)
         return found
 
     @coalesced
-    async def _customers(self, accounts: Sequence[str]) -> Mapping[str, Sale]:
+    async def _customers(self, accounts: Sequence[str]) -> Mapping[str, Customer]:
         async with self.db.connection() as connection:
             rows = await connection.fetch(
                 "SELECT k.kd_nr, k.sperr_kz, l.land_bez FROM kunde k JOIN kunde_adr a ON a.kd_nr = k.kd_nr AND a.adr_art = 'R'"
                 " JOIN land l ON l.land_kz = a.land_kz WHERE k.kd_nr = ANY($1)",
                 [int(a) for a in accounts],
             )
-        return {str(r["kd_nr"]): Sale(str(r["kd_nr"]), r["land_bez"], r["sperr_kz"] == "J") for r in rows}
+        return {str(r["kd_nr"]): Customer(str(r["kd_nr"]), r["land_bez"], r["sperr_kz"] == "J") for r in rows}
 
     @effect.table
     async def hold(self, account: str, order: str, amount: Decimal) -> Hold:
         try:
             async with self.db.begin() as tx:
                 rows = await tx.fetch(
-                    "INSERT INTO kreditvormerk (kd_nr, betrag, auftrag_nr) VALUES ($1, $2, $3) RETURNING kv_id", int(account), amount, order
+                    "INSERT INTO kreditvormerk (kd_nr, betrag, auftrag_nr) VALUES ($1, $2, $3) RETURNING kv_id",
+                    int(account),
+                    amount,
+                    order,
                 )
         except RemoteFault as fault:
             if fault.fault == BLOCKED:
@@ -61,15 +66,23 @@ class ErpCustomers(Customers, protect=Protect(concurrency=16)):
     @effect.table
     async def release(self, id: str) -> None:
         async with self.db.begin() as tx:
-            await tx.execute("UPDATE kreditvormerk SET status_cd = 2 WHERE kv_id = $1 AND status_cd = 1", int(id))
+            await tx.execute(
+                "UPDATE kreditvormerk SET status_cd = 2 WHERE kv_id = $1 AND status_cd = 1", int(id)
+            )
 
     @effect.table
     async def settle(self, id: str) -> None:
         async with self.db.begin() as tx:
-            rows = await tx.fetch("UPDATE kreditvormerk SET status_cd = 3 WHERE kv_id = $1 AND status_cd = 1 RETURNING kd_nr, betrag, auftrag_nr", int(id))
+            rows = await tx.fetch(
+                "UPDATE kreditvormerk SET status_cd = 3 WHERE kv_id = $1 AND status_cd = 1 RETURNING kd_nr, betrag, auftrag_nr",
+                int(id),
+            )
             for row in rows:
                 await tx.execute(
-                    "INSERT INTO buchung (kd_nr, beleg, sh_kz, betrag) VALUES ($1, $2, 'H', $3)", row["kd_nr"], row["auftrag_nr"], row["betrag"]
+                    "INSERT INTO buchung (kd_nr, beleg, sh_kz, betrag) VALUES ($1, $2, 'H', $3)",
+                    row["kd_nr"],
+                    row["auftrag_nr"],
+                    row["betrag"],
                 )
 
 
@@ -80,7 +93,7 @@ class ErpStock(Stock, protect=Protect(concurrency=16)):
 
     @effect.table
     async def reserve(self, order: str, pieces: tuple[Piece, ...]) -> Reservation:
-        wanted = _by_product(pieces)
+        wanted = by_product(pieces)
         try:
             async with self.db.begin() as tx:
                 # In one order for everybody, or two orders wait for each other's shelves.
@@ -107,13 +120,12 @@ class ErpStock(Stock, protect=Protect(concurrency=16)):
 
     async def _end(self, order: str, status: int) -> None:
         async with self.db.begin() as tx:
-            await tx.fetch("SELECT 1 FROM bestand b JOIN reservierung r USING (art_nr, lager_cd) WHERE r.auftrag_nr = $1 AND r.status_cd = 1 ORDER BY b.art_nr FOR UPDATE OF b", order)
-            await tx.execute("UPDATE reservierung SET status_cd = $2 WHERE auftrag_nr = $1 AND status_cd = 1", order, status)
-
-
-def _by_product(pieces: tuple[Piece, ...]) -> dict[str, int]:
-    """A product that stands twice in an order is reserved once, in the order of products."""
-    wanted: dict[str, int] = {}
-    for piece in sorted(pieces, key=lambda p: p.product):
-        wanted[piece.product] = wanted.get(piece.product, 0) + piece.quantity
-    return wanted
+            await tx.fetch(
+                "SELECT 1 FROM bestand b JOIN reservierung r USING (art_nr, lager_cd) WHERE r.auftrag_nr = $1 AND r.status_cd = 1 ORDER BY b.art_nr FOR UPDATE OF b",
+                order,
+            )
+            await tx.execute(
+                "UPDATE reservierung SET status_cd = $2 WHERE auftrag_nr = $1 AND status_cd = 1",
+                order,
+                status,
+            )

@@ -6,23 +6,26 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-
+from examples.order_to_cash.adapters.pieces import by_product
 from examples.order_to_cash.contracts import (
     CreditExceeded,
+    Customer,
     CustomerBlocked,
+    CustomerNotFound,
     Customers,
     Hold,
-    OrderNotFound,
     OutOfStock,
     Piece,
     Reservation,
-    Sale,
     Stock,
 )
-from examples.order_to_cash.adapters.erp import _by_product
+
 from levada import Protect, coalesced, current, effect, resource
 from levada.connect.errors import RemoteFault
 from levada.connect.http import Http
+
+AT_ONCE = 8
+"""Requests of one order at a time."""
 
 
 def _error(fault: RemoteFault) -> str:
@@ -42,14 +45,14 @@ class Erp2Customers(Customers, protect=Protect(concurrency=16)):
 
     api: Http = resource("erp2")
 
-    async def customer(self, account: str) -> Sale:
+    async def customer(self, account: str) -> Customer:
         party = await self._party(account)
-        return Sale(account, party["country"], party["onHold"])
+        return Customer(account, party["country"], party["onHold"])
 
     async def _party(self, account: str) -> dict[str, Any]:
         found = await self._parties(account)
         if found is None:
-            raise OrderNotFound(number=account)
+            raise CustomerNotFound(account=account)
         return found
 
     @coalesced
@@ -64,11 +67,11 @@ class Erp2Customers(Customers, protect=Protect(concurrency=16)):
         try:
             made = await self.api.post("/v1/authorizations", body, key=_key())
         except RemoteFault as fault:
-            match _error(fault):
-                case "party_on_hold":
-                    raise CustomerBlocked(account=account) from None
-                case "credit_exceeded":
-                    raise CreditExceeded(account=account) from None
+            code = _error(fault)
+            if code == "party_on_hold":
+                raise CustomerBlocked(account=account) from None
+            if code == "credit_exceeded":
+                raise CreditExceeded(account=account) from None
             raise
         return Hold(made["id"], order, amount)
 
@@ -88,20 +91,32 @@ class Erp2Stock(Stock, protect=Protect(concurrency=16)):
 
     @effect.passes_key
     async def reserve(self, order: str, pieces: tuple[Piece, ...]) -> Reservation:
-        wanted = _by_product(pieces)
+        wanted = by_product(pieces)
         ids: dict[str, str] = {}
         skus = list(wanted)
         for start in range(0, len(skus), 50):
             found = await self.api.get("/v1/items", params={"sku": skus[start : start + 50]})
             ids |= {i["sku"]: i["id"] for i in found["items"]}
-        try:
-            for sku, count in wanted.items():
-                await self.api.post("/v1/allocations", {"itemId": ids[sku], "pieces": count, "memo": order}, key=_key(f":{sku}"))
-        except RemoteFault as fault:
-            if _error(fault) == "out_of_stock":
-                await self._each(order, "release")
-                raise OutOfStock(product=sku) from None
-            raise
+        if unknown := sorted(set(skus) - set(ids)):
+            raise OutOfStock(product=unknown[0])
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def allocate(sku: str) -> str | None:
+            async with places:
+                body = {"itemId": ids[sku], "pieces": wanted[sku], "memo": order}
+                try:
+                    await self.api.post("/v1/allocations", body, key=_key(f":{sku}"))
+                except RemoteFault as fault:
+                    if _error(fault) != "out_of_stock":
+                        raise
+                    return sku
+            return None
+
+        short = [sku for sku in await asyncio.gather(*(allocate(sku) for sku in skus)) if sku is not None]
+        if short:
+            # What was allocated is given back; a later order with this number would allocate anew.
+            await self._each(order, "release")
+            raise OutOfStock(product=", ".join(short))
         return Reservation(order, sum(wanted.values()))
 
     @effect.passes_key
@@ -114,7 +129,10 @@ class Erp2Stock(Stock, protect=Protect(concurrency=16)):
 
     async def _each(self, order: str, action: str) -> None:
         found = await self.api.get("/v1/allocations", params={"memo": order})
-        async with asyncio.TaskGroup() as group:
-            for item in found["items"]:
-                if item["state"] == "active":
-                    group.create_task(self.api.post(f"/v1/allocations/{item['id']}/{action}", key=_key(f":{item['id']}")))
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def end(item: dict[str, Any]) -> None:
+            async with places:
+                await self.api.post(f"/v1/allocations/{item['id']}/{action}", key=_key(f":{item['id']}"))
+
+        await asyncio.gather(*(end(item) for item in found["items"] if item["state"] == "active"))

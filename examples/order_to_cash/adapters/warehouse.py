@@ -7,6 +7,7 @@ import io
 import logging
 
 from examples.order_to_cash.contracts import Dispatched, Piece, Warehouse
+
 from levada import Publishes, effect, resource
 from levada.connect.errors import ConnectError
 from levada.connect.files import Drop, HalfWritten

@@ -18,12 +18,18 @@ SLICE = Path(__file__).parents[1] / "data" / "online-retail-slice.csv.gz"
 def main() -> int:
     """Run the demo; 0 if it reconciles."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--orders", type=Path, default=SLICE, help="the feed; default: the slice that comes with the example")
-    parser.add_argument("--erp", choices=["old", "new"], default="old", help="which ERP stands behind the network")
+    parser.add_argument(
+        "--orders", type=Path, default=SLICE, help="the feed; default: the slice that comes with the example"
+    )
+    parser.add_argument(
+        "--erp", choices=["old", "new"], default="old", help="which ERP stands behind the network"
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes that serve and work")
     parser.add_argument("--port", type=int, default=0, help="the gateway's port; 0 takes a free one")
     parser.add_argument("--calm", action="store_true", help="break nothing")
-    parser.add_argument("--out", type=Path, default=Path(), help="where demo-report.json and demo-report.html go")
+    parser.add_argument(
+        "--out", type=Path, default=Path(), help="where demo-report.json and demo-report.html go"
+    )
     args = parser.parse_args()
     if not args.orders.exists():
         print(f"There is no file {args.orders}. Name the feed: make demo ORDERS=path", file=sys.stderr)

@@ -23,7 +23,9 @@ ROOT = HERE.parents[1]
 class Deployment:
     """``levada up`` on a copy of the example's configuration in a folder of its own."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], *, overlay: str | None, workers: int, port: int) -> None:
+    def __init__(
+        self, folder: Path, environment: dict[str, str], *, overlay: str | None, workers: int, port: int
+    ) -> None:
         self.folder = folder / "network"
         self._environment = environment
         self._overlay = overlay
@@ -39,22 +41,48 @@ class Deployment:
         self.folder.mkdir(parents=True)
         for file in HERE.glob("levada*.toml"):
             shutil.copy(file, self.folder)
-        command = [sys.executable, "-m", "levada", "up", "--config", str(self.folder), "--json", "--port", str(self._port), "--workers", str(self._workers)]
+        command = [
+            sys.executable,
+            "-m",
+            "levada",
+            "up",
+            "--config",
+            str(self.folder),
+            "--json",
+            "--port",
+            str(self._port),
+            "--workers",
+            str(self._workers),
+        ]
         if self._overlay:
             command += ["--env", self._overlay]
-        env = {**os.environ, **self._environment, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+        env = {
+            **os.environ,
+            **self._environment,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        }
         log = (self.folder / "levada.log").open("wb")
-        self._process = await asyncio.create_subprocess_exec(*command, env=env, cwd=self.folder, stdout=asyncio.subprocess.PIPE, stderr=log)
+        self._process = await asyncio.create_subprocess_exec(
+            *command, env=env, cwd=self.folder, stdout=asyncio.subprocess.PIPE, stderr=log
+        )
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
         if not line:
             await self._process.wait()
-            raise RuntimeError(f"levada up did not start: {(self.folder / 'levada.log').read_text(errors='replace')[-1500:]}")
+            raise RuntimeError(
+                f"levada up did not start: {(self.folder / 'levada.log').read_text(errors='replace')[-1500:]}"
+            )
         ready = json.loads(line)
         self.url = ready["gateway"]
         self.apis = [(name, url) for name, url in ready["apis"]]
         self.admin = AdminClient(Path(ready["admin"]))
-        made = await self.do("keys.create", consumer="demo-phone", product="sales/Storefront/v1", plan="phone", why="the demo sends its orders")
+        made = await self.do(
+            "keys.create",
+            consumer="demo-phone",
+            product="sales/Storefront/v1",
+            plan="phone",
+            why="the demo sends its orders",
+        )
         self.key = made["key"]
         return self
 

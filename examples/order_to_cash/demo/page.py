@@ -1,1 +1,2 @@
-def page(result, facts): return "<html></html>"
+def page(result, facts):
+    return "<html></html>"

@@ -8,17 +8,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
-
 from examples.order_to_cash.demo.deployment import Deployment
 from examples.order_to_cash.demo.reconcile import Reconciliation, reconcile
 from examples.order_to_cash.demo.report import Facts, write_report
 from examples.order_to_cash.demo.sending import Sent, send, states
 from examples.order_to_cash.demo.systems import Systems
 from examples.order_to_cash.orders import FeedError, expected, read
+from msgspec import Struct
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 __all__ = ["Options", "play"]
 
@@ -49,14 +48,27 @@ async def play(options: Options) -> int:
         console.print(str(error), style="red", markup=False)
         return 2
     oracle = expected(invoices)
-    console.print(f"\n[bold]Order to cash[/] on {len(invoices):,} real invoices, {sum(i.total for i in invoices):,.2f} GBP in total\n")
+    console.print(
+        f"\n[bold]Order to cash[/] on {len(invoices):,} real invoices, {sum(i.total for i in invoices):,.2f} GBP in total\n"
+    )
     began = time.monotonic()
     names = ("erp", "billing", "warehouse", "payments") + (("erp2",) if options.overlay else ())
     async with Systems(options.folder, options.orders, names=names) as systems:
-        _say(console, "Legacy systems", "ERP (PostgreSQL), billing (SOAP), warehouse (SFTP), payments (REST)" + (", new ERP (REST)" if options.overlay else ""))
+        _say(
+            console,
+            "Legacy systems",
+            "ERP (PostgreSQL), billing (SOAP), warehouse (SFTP), payments (REST)"
+            + (", new ERP (REST)" if options.overlay else ""),
+        )
         environment = {**systems.environment(), "PAYMENT_TERM_SECONDS": "8"}
-        async with Deployment(options.folder, environment, overlay=options.overlay, workers=options.workers, port=options.port) as network:
-            _say(console, "Network", f"{len(network.apis)} APIs, {options.workers} workers, Envoy at {network.url}")
+        async with Deployment(
+            options.folder, environment, overlay=options.overlay, workers=options.workers, port=options.port
+        ) as network:
+            _say(
+                console,
+                "Network",
+                f"{len(network.apis)} APIs, {options.workers} workers, Envoy at {network.url}",
+            )
             incidents: list[str] = []
             sent, found, rested = await _through(console, options, invoices, systems, network, incidents)
             stuck = await _stuck(network)
@@ -76,9 +88,19 @@ async def play(options: Options) -> int:
 
 
 async def _through(
-    console: Console, options: Options, invoices: list[Any], systems: Systems, network: Deployment, incidents: list[str]
+    console: Console,
+    options: Options,
+    invoices: list[Any],
+    systems: Systems,
+    network: Deployment,
+    incidents: list[str],
 ) -> tuple[Sent, dict[str, Any], float]:
-    columns = (TextColumn("  {task.description:<22}"), BarColumn(40), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("  {task.description:<22}"),
+        BarColumn(40),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         sending = progress.add_task("orders sent", total=len(invoices))
         ending = progress.add_task("orders come to rest", total=len(invoices))
@@ -89,7 +111,13 @@ async def _through(
             done = count
             progress.update(sending, completed=count)
 
-        breaking = None if options.calm else asyncio.create_task(_break(lambda: done / len(invoices), systems, network, incidents, progress.console))
+        breaking = (
+            None
+            if options.calm
+            else asyncio.create_task(
+                _break(lambda: done / len(invoices), systems, network, incidents, progress.console)
+            )
+        )
         resting = asyncio.create_task(_rest(network, len(invoices), progress, ending))
         sent = await send(network.url, network.key, invoices, moved)
         if breaking is not None:
@@ -103,7 +131,9 @@ async def _through(
         return sent, found, time.monotonic() - began
 
 
-async def _break(share: Any, systems: Systems, network: Deployment, incidents: list[str], console: Console) -> None:
+async def _break(
+    share: Any, systems: Systems, network: Deployment, incidents: list[str], console: Console
+) -> None:
     """Billing goes down for a while, one worker is killed, an answer is lost after the work was done."""
 
     async def until(reached: float) -> None:
@@ -154,9 +184,13 @@ async def _stuck(network: Deployment) -> dict[str, str]:
     """Orders whose run is stuck or whose event is parked: why, and the command that resolves it."""
     found: dict[str, str] = {}
     for run in await network.do("runs.list", state="stuck", limit=1000):
-        found[run["key"]] = f"{run['problem']}: {run['reason']} Resolve it with: levada runs show {run['id']}; levada runs resume {run['id']}"
+        found[run["key"]] = (
+            f"{run['problem']}: {run['reason']} Resolve it with: levada runs show {run['id']}; levada runs resume {run['id']}"
+        )
     for parked in await network.do("events.parked"):
-        found[str(parked.get("key"))] = f"{parked.get('reason')} Resolve it with: levada events resume {parked.get('id')}"
+        found[str(parked.get("key"))] = (
+            f"{parked.get('reason')} Resolve it with: levada events resume {parked.get('id')}"
+        )
     return found
 
 
@@ -208,5 +242,3 @@ async def _stay(console: Console, network: Deployment) -> None:
     console.print("\n[dim]Ctrl-C ends it.[/]")
     with contextlib.suppress(asyncio.CancelledError):
         await asyncio.Event().wait()
-
-

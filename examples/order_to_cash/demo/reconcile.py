@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from msgspec import Struct
-
 from examples.order_to_cash.orders import Expected, Invoice, State
+from msgspec import Struct
 
 __all__ = ["Reconciliation", "Row", "reconcile"]
 
@@ -68,12 +67,27 @@ def reconcile(
     documents = _by_reference(holdings["billing"]["invoices"])
     payments = {r["reference"]: r for r in holdings["payments"]["requests"]}
     dispatches = Counter((d["number"], d["part"]) for d in holdings["warehouse"]["dispatches"])
-    rows = [_row(i, expected[i.number], states.get(i.number), stuck.get(i.number), documents, payments) for i in invoices]
+    rows = [
+        _row(i, expected[i.number], states.get(i.number), stuck.get(i.number), documents, payments)
+        for i in invoices
+    ]
     faults = [f"{row.number}: {fault}" for row in rows for fault in row.faults]
-    faults += [f"{number}: {count} dispatches of part {part}" for (number, part), count in dispatches.items() if count > 1]
+    faults += [
+        f"{number}: {count} dispatches of part {part}"
+        for (number, part), count in dispatches.items()
+        if count > 1
+    ]
     known = {i.number for i in invoices}
-    faults += [f"{number}: the network has an order that is not in the file" for number in states if number not in known]
-    faults += [f"{r['number']}: the warehouse was asked twice, differently" for r in holdings["warehouse"]["duplicate_requests"] if r["differs"]]
+    faults += [
+        f"{number}: the network has an order that is not in the file"
+        for number in states
+        if number not in known
+    ]
+    faults += [
+        f"{r['number']}: the warehouse was asked twice, differently"
+        for r in holdings["warehouse"]["duplicate_requests"]
+        if r["differs"]
+    ]
     kinds = [d for found in documents.values() for d in found]
     return Reconciliation(
         rows=tuple(rows),
@@ -108,7 +122,9 @@ def _row(
 ) -> Row:
     allowed = tuple(sorted(str(state) for state in right.right))
     if said is None:
-        return Row(invoice.number, "unknown", allowed, Decimal(), right.amount, ("the network does not know it",))
+        return Row(
+            invoice.number, "unknown", allowed, Decimal(), right.amount, ("the network does not know it",)
+        )
     state = PARKED if stuck is not None else str(said["state"])
     faults: list[str] = []
     if state not in allowed and state != PARKED:
@@ -117,12 +133,28 @@ def _row(
     if amount != right.amount:
         faults.append(f"amounts to {amount}, in the file to {right.amount}")
     if state != PARKED:
-        faults += _sale(invoice.number, state, right, documents, payments) if not invoice.cancels else _credit(invoice.number, right, documents)
-    return Row(invoice.number, state, allowed, amount, right.amount, tuple(faults), stuck or str(said.get("reason") or right.reason))
+        faults += (
+            _sale(invoice.number, state, right, documents, payments)
+            if not invoice.cancels
+            else _credit(invoice.number, right, documents)
+        )
+    return Row(
+        invoice.number,
+        state,
+        allowed,
+        amount,
+        right.amount,
+        tuple(faults),
+        stuck or str(said.get("reason") or right.reason),
+    )
 
 
 def _sale(
-    number: str, state: str, right: Expected, documents: Mapping[str, list[dict[str, Any]]], payments: Mapping[str, Mapping[str, Any]]
+    number: str,
+    state: str,
+    right: Expected,
+    documents: Mapping[str, list[dict[str, Any]]],
+    payments: Mapping[str, Mapping[str, Any]],
 ) -> list[str]:
     invoices = documents.get(number, [])
     billed = state in (str(State.CASH_RECEIVED), str(State.AWAITING_PAYMENT))
@@ -144,8 +176,14 @@ def _sale(
 
 
 def _credit(number: str, right: Expected, documents: Mapping[str, list[dict[str, Any]]]) -> list[str]:
-    notes = [d for reference, found in documents.items() if reference.rpartition("-")[0] == number for d in found]
-    faults = [f"{r} stands {len(f)} times in billing" for r, f in documents.items() if r.rpartition("-")[0] == number and len(f) > 1]
+    notes = [
+        d for reference, found in documents.items() if reference.rpartition("-")[0] == number for d in found
+    ]
+    faults = [
+        f"{r} stands {len(f)} times in billing"
+        for r, f in documents.items()
+        if r.rpartition("-")[0] == number and len(f) > 1
+    ]
     total = sum((_amount(d) for d in notes), Decimal())
     if total != -right.amount:
         faults.append(f"was credited {total}, in the file are {-right.amount}")

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
-
 from examples.order_to_cash.demo.page import page
 from examples.order_to_cash.demo.reconcile import Reconciliation
+from msgspec import Struct
 
 __all__ = ["Facts", "write_report"]
 
@@ -67,4 +66,7 @@ def percentiles(latencies: list[float]) -> dict[str, float]:
     """Median, 95th and 99th percentile, in milliseconds."""
     if not latencies:
         return {}
-    return {f"p{p}": round(latencies[min(len(latencies) - 1, len(latencies) * p // 100)] * 1000, 1) for p in (50, 95, 99)}
+    return {
+        f"p{p}": round(latencies[min(len(latencies) - 1, len(latencies) * p // 100)] * 1000, 1)
+        for p in (50, 95, 99)
+    }

@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 
 import aiohttp
 import msgspec
-from msgspec import Struct
-
 from examples.order_to_cash.orders import Invoice
+from msgspec import Struct
 
 __all__ = ["Sent", "send", "states"]
 
@@ -30,14 +29,29 @@ class Sent(Struct):
 def body_of(invoice: Invoice) -> bytes:
     """The order as the Storefront takes it."""
     lines = [
-        {"number": n.number, "product": n.product, "text": n.description, "quantity": n.quantity, "price": str(n.price)} for n in invoice.lines
+        {
+            "number": n.number,
+            "product": n.product,
+            "text": n.description,
+            "quantity": n.quantity,
+            "price": str(n.price),
+        }
+        for n in invoice.lines
     ]
     return msgspec.json.encode(
-        {"number": invoice.number, "placed_at": invoice.placed_at, "country": invoice.country, "customer": invoice.customer, "lines": lines}
+        {
+            "number": invoice.number,
+            "placed_at": invoice.placed_at,
+            "country": invoice.country,
+            "customer": invoice.customer,
+            "lines": lines,
+        }
     )
 
 
-async def send(url: str, key: str, invoices: Sequence[Invoice], progress: Callable[[int], None], *, at_once: int = 16) -> Sent:
+async def send(
+    url: str, key: str, invoices: Sequence[Invoice], progress: Callable[[int], None], *, at_once: int = 16
+) -> Sent:
     """Send all; those of one customer one after another, since a cancellation follows its sale.
 
     An answer that is lost or says "not now" is asked for again under the same key.
@@ -48,7 +62,9 @@ async def send(url: str, key: str, invoices: Sequence[Invoice], progress: Callab
     sent = Sent(latencies=[])
     places = asyncio.Semaphore(at_once)
     began = time.monotonic()
-    async with aiohttp.ClientSession(headers={"x-api-key": key, "content-type": "application/json"}) as session:
+    async with aiohttp.ClientSession(
+        headers={"x-api-key": key, "content-type": "application/json"}
+    ) as session:
 
         async def one_after_another(group: list[Invoice]) -> None:
             for invoice in group:
@@ -70,7 +86,12 @@ async def _one(session: aiohttp.ClientSession, url: str, invoice: Invoice, sent:
     while True:
         began = time.monotonic()
         try:
-            async with session.post(url, data=data, headers={"idempotency-key": invoice.number}, timeout=aiohttp.ClientTimeout(total=20)) as response:
+            async with session.post(
+                url,
+                data=data,
+                headers={"idempotency-key": invoice.number},
+                timeout=aiohttp.ClientTimeout(total=20),
+            ) as response:
                 await response.read()
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, ConnectionError):

@@ -52,7 +52,13 @@ class Systems:
 
     async def _start(self, name: str) -> None:
         more = {
-            "payments": ["--webhook", f"http://127.0.0.1:{self.webhook_port}/webhooks/payments", "--delay", "0.2", "1.5"],
+            "payments": [
+                "--webhook",
+                f"http://127.0.0.1:{self.webhook_port}/webhooks/payments",
+                "--delay",
+                "0.2",
+                "1.5",
+            ],
             "warehouse": ["--delay", "0.5", "2.0", "--partial", "0.05"],
         }.get(name, [])
         log = (self.folder / f"{name}.log").open("wb")
@@ -99,17 +105,26 @@ class Systems:
 
     async def fault(self, name: str, **switches: object) -> None:
         """Switch faults of a system."""
-        async with aiohttp.ClientSession() as session, session.put(f"{self.ready[name]['control']}/faults", json=switches) as response:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.put(f"{self.ready[name]['control']}/faults", json=switches) as response,
+        ):
             response.raise_for_status()
 
     async def heal(self, name: str) -> None:
         """Switch all faults of a system off."""
-        async with aiohttp.ClientSession() as session, session.delete(f"{self.ready[name]['control']}/faults") as response:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.delete(f"{self.ready[name]['control']}/faults") as response,
+        ):
             response.raise_for_status()
 
     async def holdings(self, name: str) -> dict[str, Any]:
         """All that a system holds, read past its faults."""
         timeout = aiohttp.ClientTimeout(total=60)
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(f"{self.ready[name]['control']}/holdings") as response:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"{self.ready[name]['control']}/holdings") as response,
+        ):
             response.raise_for_status()
             return json.loads(await response.read())
