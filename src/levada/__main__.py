@@ -1,4 +1,4 @@
-"""``python -m levada``: the command line, where no ``levada`` is on the path."""
+"""``python -m levada`` is the command ``levada``."""
 
 from levada.cli import main
 

@@ -33,7 +33,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path):
     (tmp_path / "shop" / "Makefile").write_text("mine")
     refused = levada("new", "shop", cwd=tmp_path)
     assert refused.returncode == 2
-    assert "LV1811" in refused.stderr
+    assert "LV1821" in refused.stderr
     assert [p.name for p in (tmp_path / "shop").iterdir()] == ["Makefile"]
     assert (tmp_path / "shop" / "Makefile").read_text() == "mine"
 

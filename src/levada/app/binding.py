@@ -26,6 +26,7 @@ class Remote(Struct, frozen=True, forbid_unknown_fields=True):
     ``effect``: whether the service honours ``Idempotency-Key`` (``passes_key``, as every service
     of Levada's does) or not (``at_least_once``: a run stops where an outcome is not known).
     ``timeout``: seconds for one attempt, default 10. ``connections``: at most, default 100.
+    ``retries``: attempts after the first, where a repeat is safe, default 2. ``headers``: sent with each request; no secrets.
     """
 
     url: str

@@ -9,11 +9,18 @@ __all__ = ["AssemblyError", "ConfigurationError", "NoStore", "NotRunning"]
 
 
 class AssemblyError(ModelError, code="LV1201"):
-    """{place}: {reason} {mend}"""
+    """{place}: {reason} {mend}
+
+    The parts do not make one network: a dependency without a binding or with two, a circle, an unsafe
+    operation without an effect, a step of a run that nothing undoes.
+    """
 
 
 class ConfigurationError(ModelError, code="LV1202"):
-    """{place}: {reason} {mend}"""
+    """{place}: {reason} {mend}
+
+    ``levada.toml``, an environment's overlay or a reference to a secret is not as it has to be.
+    """
 
 
 class NoStore(LevadaError, code="LV1203"):

@@ -13,11 +13,17 @@ __all__ = ["NotRead", "NotWritten", "client"]
 
 
 class NotRead(ModelError, code="LV1810"):
-    """{place}: {reason} {mend}"""
+    """{place}: {reason} {mend}
+
+    What the contract was to be made from could not be read.
+    """
 
 
 class NotWritten(ModelError, code="LV1811"):
-    """{place}: {reason} {mend}"""
+    """{place}: {reason} {mend}
+
+    The file of the contract was not written; what stood there is as it was.
+    """
 
 
 def client(

@@ -15,11 +15,11 @@ from levada._errors import LevadaError
 __all__ = ["FolderTaken", "NameRefused", "new"]
 
 
-class FolderTaken(LevadaError, code="LV1811"):
+class FolderTaken(LevadaError, code="LV1821"):
     """{folder} is there already and is not empty; nothing was written. Choose another name or --folder, or empty it."""
 
 
-class NameRefused(LevadaError, code="LV1812"):
+class NameRefused(LevadaError, code="LV1822"):
     """{name!r} cannot name a project: {reason}. Take lower-case letters, digits and hyphens, beginning with a letter: `levada new order-desk`."""
 
 

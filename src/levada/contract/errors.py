@@ -13,7 +13,10 @@ __all__ = ["ContractError", "ModelError", "TypeNotFound", "here", "locals_of_def
 
 
 class ModelError(LevadaError, code="LV1100"):
-    """{place}: {reason} {mend}"""
+    """{place}: {reason} {mend}
+
+    A rule of the model is broken. It is said when a class is made or an app assembled, never first at a request.
+    """
 
     def __init__(self, message: str | None = None, /, **values: Any) -> None:
         for name in ("reason", "mend"):
@@ -23,11 +26,17 @@ class ModelError(LevadaError, code="LV1100"):
 
 
 class ContractError(ModelError, code="LV1101"):
-    """{place}: {reason} {mend}"""
+    """{place}: {reason} {mend}
+
+    A contract, an event or a class that keeps a contract breaks a rule: the line is named, and how to mend it.
+    """
 
 
 class TypeNotFound(ContractError, code="LV1102"):
-    """{place}: {reason} {mend}"""
+    """{place}: {reason} {mend}
+
+    Types of operations, events and attributes are read at run time: a name under TYPE_CHECKING is not there.
+    """
 
 
 def here() -> str:

@@ -74,27 +74,42 @@ class ServerSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class StoreSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``[store]``: where runs, journal and log are kept. ``url``: ``sqlite:PATH`` (default
-    ``sqlite:levada.db``, relative to the file), ``postgresql://…`` or ``env:NAME``.
+    """``[store]``: where runs, journal and log are kept.
+
+    Attributes:
+        url: ``sqlite:PATH``, ``postgresql://…`` or ``env:NAME``. Default ``sqlite:levada.db``, relative to the file.
     """
 
     url: str = "sqlite:levada.db"
 
 
 class EventLogSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``[eventlog]``: where events are kept. ``url``: ``in-store`` (default)."""
+    """``[eventlog]``: where events are kept.
+
+    Attributes:
+        url: ``in-store``, the default: in the tables of the store.
+    """
 
     url: str = "in-store"
 
 
 class IdentitySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``[identity]``: how APIs of the network prove themselves to each other. ``secret``: a reference."""
+    """``[identity]``: how APIs of the network prove themselves to each other.
+
+    Attributes:
+        secret: A reference to the secret that their tokens are signed with. Default: one made for each process tree.
+    """
 
     secret: str | None = None
 
 
 class PlanSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``[plans.NAME]``: limits and terms. ``rate``: requests of one consumer, ``"600/min"``."""
+    """``[plans.NAME]``: limits and terms.
+
+    Attributes:
+        rate: Requests of one consumer. Default ``"600/min"``.
+        scopes: What its consumers may do. Default none.
+    """
 
     rate: str = "600/min"
     scopes: list[str] = field(default_factory=list)

@@ -16,7 +16,10 @@ _VERBS = ("get", "post", "put", "patch", "delete")
 
 
 class NotOpenApi(ModelError, code="LV1120"):
-    """{place}: {reason} {mend}"""
+    """{place}: {reason} {mend}
+
+    The document is not OpenAPI 3 in JSON, or says something that no contract can be made of.
+    """
 
 
 def read(document: dict[str, Any], *, name: str | None = None, domain: str | None = None) -> Module:
