@@ -15,18 +15,11 @@ class SoapBilling(Billing, protect=Protect(concurrency=8, failures=5, pause=0.5)
 
     soap: Soap = resource("billing")
 
-    async def _invoice_by_key(
-        self, key: str, order: str, account: str, lines: tuple[Line, ...]
-    ) -> Document | None:  # noqa: ARG002 - looked up by what the call says
+    async def _invoice_by_key(self, _key: str, order: str, _account: str, _lines: tuple[Line, ...]) -> Document | None:
         return await self._first(order, "invoice")
 
     async def _note_by_key(
-        self,
-        key: str,
-        reference: str,
-        account: str,
-        lines: tuple[Line, ...],
-        credits: str | None = None,  # noqa: ARG002 - the same
+        self, _key: str, reference: str, _account: str, _lines: tuple[Line, ...], _credits: str | None = None
     ) -> Document | None:
         return await self._first(reference, "credit note")
 

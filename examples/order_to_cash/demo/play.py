@@ -77,7 +77,7 @@ async def play(options: Options) -> int:
             seconds = time.monotonic() - began
             facts = Facts(
                 orders=options.orders.name, invoices=len(invoices), lines=sum(len(i.lines) for i in invoices), erp="new" if options.overlay else "old",
-                workers=options.workers, seconds=seconds, sending=sent.seconds, rested=rested, repeats=sent.repeats, latencies=sorted(sent.latencies),
+                workers=options.workers, seconds=seconds, sending=sent.seconds, rested=rested, repeats=sent.repeats, refusals=tuple(sent.refusals), latencies=sorted(sent.latencies),
                 incidents=tuple(incidents), calls=await _calls(network), runs=await network.do("runs.counts"), topics=await network.do("events.topics"),
             )  # fmt: skip
             paths = write_report(result, facts, options.out)
@@ -218,6 +218,8 @@ def _tell(console: Console, result: Reconciliation, facts: Facts, paths: list[Pa
     for row in result.rows:
         if row.state.startswith("parked"):
             console.print(f"  [yellow]{row.number}[/] {row.reason}", markup=True)
+    for refusal in facts.refusals[:20]:
+        console.print(f"  ✗ {refusal}", style="red", markup=False)
     for fault in result.faults[:20]:
         console.print(f"  ✗ {fault}", style="red", markup=False)
     verdict = "[bold green]Reconciled[/]" if result.agrees else f"[bold red]{len(result.faults)} faults[/]"

@@ -25,6 +25,7 @@ class Facts(Struct, frozen=True):
     sending: float
     rested: float
     repeats: int
+    refusals: tuple[str, ...]
     latencies: list[float]
     incidents: tuple[str, ...]
     calls: list[dict[str, Any]]
@@ -49,6 +50,7 @@ def write_report(result: Reconciliation, facts: Facts, folder: Path) -> list[Pat
         "credited": result.credited,
         "paid": result.paid,
         "repeats": facts.repeats,
+        "refusals": facts.refusals,
         "incidents": facts.incidents,
         "faults": result.faults,
         "runs": facts.runs,

@@ -24,6 +24,7 @@ class Sent(Struct):
     repeats: int = 0
     seconds: float = 0.0
     latencies: list[float] = []
+    refusals: list[str] = []
 
 
 def body_of(invoice: Invoice) -> bytes:
@@ -59,7 +60,7 @@ async def send(
     groups: dict[str | None, list[Invoice]] = {}
     for invoice in invoices:
         groups.setdefault(invoice.customer, []).append(invoice)
-    sent = Sent(latencies=[])
+    sent = Sent(latencies=[], refusals=[])
     places = asyncio.Semaphore(at_once)
     began = time.monotonic()
     async with aiohttp.ClientSession(
@@ -85,6 +86,7 @@ async def _one(session: aiohttp.ClientSession, url: str, invoice: Invoice, sent:
     pause = 0.05
     while True:
         began = time.monotonic()
+        answer = b""
         try:
             async with session.post(
                 url,
@@ -92,7 +94,7 @@ async def _one(session: aiohttp.ClientSession, url: str, invoice: Invoice, sent:
                 headers={"idempotency-key": invoice.number},
                 timeout=aiohttp.ClientTimeout(total=20),
             ) as response:
-                await response.read()
+                answer = await response.read()
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, ConnectionError):
             status = 503
@@ -102,6 +104,9 @@ async def _one(session: aiohttp.ClientSession, url: str, invoice: Invoice, sent:
                 sent.accepted += 1
             else:
                 sent.refused += 1
+                sent.refusals.append(
+                    f"{invoice.number} was refused with {status}: {answer.decode(errors='replace')[:300]}"
+                )
             return
         sent.repeats += 1
         await asyncio.sleep(pause)
