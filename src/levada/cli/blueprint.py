@@ -1,0 +1,94 @@
+"""``levada blueprint DIR…``: the APIs and topics that pay, and what stays direct."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from levada.landscape.blueprint import Blueprint
+    from levada.landscape.blueprint_view import Flip
+
+__all__ = ["blueprint"]
+
+
+def blueprint(
+    *folders: Path,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    costs: Path | None = None,
+    parameters: Annotated[bool, Parameter(negative="")] = False,
+    sensitivity: Annotated[bool, Parameter(negative="")] = False,
+    seconds: float = 60.0,
+) -> int:
+    """Choose the APIs and topics that pay, and say of every flow what becomes of it.
+
+    Args:
+        folders: Folders with exports, configurations, logs, spreadsheets.
+        json: Print the blueprint as JSON (cost, apis, topics, ledger).
+        costs: File with your own cost parameters (TOML); those left out keep their default.
+        parameters: List the cost parameters with unit and source.
+        sensitivity: Say which decisions flip when one parameter is 50 % lower or higher.
+        seconds: Time to search; the gap tells what is not proven then.
+    """
+    from rich.console import Console
+
+    from levada.landscape.blueprint_costs import load_costs
+
+    console = Console(stderr=json)
+    held = load_costs(costs)
+    if parameters:
+        from rich.table import Table
+
+        table = Table("Parameter", "Value", "Unit", "Source", box=None, pad_edge=False, header_style="bold")
+        for name, p in held.parameters.items():
+            table.add_row(name, f"{p.value:g}", p.unit, p.source)
+        console.print(table)
+        return 0
+    if not folders:
+        console.print("Name the folders to map: [bold]levada blueprint DIR…[/]")
+        return 2
+    from levada.landscape.blueprint import blueprint as make
+    from levada.landscape.blueprint_view import as_json
+    from levada.landscape.blueprint_view import sensitivity as flips_of
+    from levada.landscape.mapping import map_folders
+
+    with console.status("Reading") as status:
+        network = map_folders(folders).network
+        status.update("Choosing")
+        made = make(network, held, seconds=seconds)
+        flips = flips_of(network, held, made) if sensitivity else None
+    if json:
+        sys.stdout.write(json_module.dumps(as_json(made, flips), ensure_ascii=False, indent=2) + "\n")
+    else:
+        _show(made, flips, held["horizon"], console)
+    return 0
+
+
+def _show(made: Blueprint, flips: list[Flip] | None, months: float, console: Console) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    counts = Counter(e.decision for e in made.ledger)
+    cost = made.cost
+    console.print(
+        f"\n[bold]{len(made.apis)}[/] APIs, [bold]{len(made.topics)}[/] topics   "
+        f"{counts['replaced']:,} flows replaced, {counts['kept']:,} kept, {counts['retired']:,} retired"
+    )
+    console.print(
+        f"{cost.as_is:,.0f} hours in {months:g} months as it is, [bold]{cost.to_be:,.0f}[/] to be "
+        f"({'proven the least' if cost.gap < 1e-6 else f'within {cost.gap:.1%} of the least'}); "
+        "see levada blueprint --parameters\n"
+    )
+    table = Table("API or topic", "Flows", "Consumers", "Why", box=None, pad_edge=False, header_style="dim")
+    for box in sorted(made.built, key=lambda b: -b.saves):
+        table.add_row(escape(box.id), str(len(box.flows)), str(len(box.consumers)), escape(box.reason))
+    console.print(table)
+    for flip in flips or ():
+        console.print(f"{flip.parameter} x{flip.factor:g}: [bold]{escape(flip.box)}[/] {flip.becomes}")

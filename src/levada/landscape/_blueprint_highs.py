@@ -1,0 +1,153 @@
+"""The mixed-integer program of a blueprint, given to HiGHS.
+
+Minimise the sum of y_j open_j + sum of x_ik cost_ik, each flow one of its options or
+direct; x_ik <= y_via and x_ik <= y_needs for each flow (the strong form: its relaxation is
+nearly whole); loads within capacities. Only y has to be whole unless a capacity can bind:
+for fixed y the cheapest x is.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from levada._errors import LevadaError
+
+if TYPE_CHECKING:
+    from levada.landscape.blueprint_choice import Candidate, Question
+
+__all__ = ["LandscapeExtra", "solve"]
+
+
+class LandscapeExtra(LevadaError, code="LV1912"):
+    """{what} needs the package {package}: install levada with the extra landscape (pip install 'levada[landscape]')"""
+
+
+class _Rows:
+    """Rows of the program, in the form that HiGHS takes at once."""
+
+    def __init__(self) -> None:
+        self.upper: list[float] = []
+        self.starts: list[int] = [0]
+        self.columns: list[int] = []
+        self.values: list[float] = []
+
+    def add(self, terms: Sequence[tuple[int, float]], upper: float) -> None:
+        self.columns += [c for c, _ in terms]
+        self.values += [v for _, v in terms]
+        self.starts.append(len(self.columns))
+        self.upper.append(upper)
+
+
+def solve(
+    flows: Sequence[Question],
+    candidates: Sequence[Candidate],
+    members: Sequence[int],
+    used: Sequence[int],
+    live: dict[int, list[int]],
+    options: list[int | None],
+    seconds: float,
+) -> float:
+    """Decide ``members`` over ``used``, write into ``options``; returns a lower bound of their cost."""
+    try:
+        import highspy
+    except ImportError as exc:
+        raise LandscapeExtra(what="The blueprint", package="highspy") from exc
+    y = {j: n for n, j in enumerate(used)}
+    cost = [candidates[j].cost for j in used]
+    rows = _Rows()
+    x: dict[int, tuple[int, int]] = {}
+    load: dict[int, list[tuple[int, float]]] = defaultdict(list)
+    constant = 0.0
+    for i in members:
+        flow = flows[i]
+        constant += flow.direct
+        own: list[tuple[int, float]] = []
+        for k in live[i]:
+            option, column = flow.options[k], len(cost)
+            cost.append(option.cost - flow.direct)
+            x[column] = (i, k)
+            own.append((column, 1.0))
+            for j in (option.via,) if option.needs is None else (option.via, option.needs):
+                rows.add(((column, 1.0), (y[j], -1.0)), 0.0)
+                if flow.load:
+                    load[j].append((column, flow.load))
+        if len(own) > 1:
+            rows.add(own, 1.0)
+    binding = _bind(rows, load, candidates)
+    whole = len(cost) if binding else len(used)
+    values, bound = _run(highspy, cost, rows, whole, seconds)
+    best: dict[int, tuple[float, int]] = {}
+    for column, (i, k) in x.items():
+        if values[column] > 1e-6 and (i not in best or values[column] > best[i][0]):
+            best[i] = (values[column], k)
+    for i, (share, k) in best.items():
+        if share > 0.5 or not binding:
+            options[i] = k
+    if not binding:
+        _polish(flows, used, live, values, y, members, options)
+    return constant + bound
+
+
+def _bind(rows: _Rows, load: dict[int, list[tuple[int, float]]], candidates: Sequence[Candidate]) -> bool:
+    """Add the capacities that could be exceeded; whether there is one."""
+    binding = [j for j, terms in load.items() if sum(v for _, v in terms) > candidates[j].capacity]
+    for j in binding:
+        rows.add(load[j], candidates[j].capacity)
+    return bool(binding)
+
+
+def _polish(
+    flows: Sequence[Question],
+    used: Sequence[int],
+    live: dict[int, list[int]],
+    values: Sequence[float],
+    y: dict[int, int],
+    members: Sequence[int],
+    options: list[int | None],
+) -> None:
+    """Give each flow the cheapest way over what is open: a fractional x between equals becomes whole."""
+    opened = {j for j in used if values[y[j]] > 0.5}
+    for i in members:
+        kept = [
+            k for k in live[i]
+            if flows[i].options[k].via in opened and (flows[i].options[k].needs is None or flows[i].options[k].needs in opened)
+        ]  # fmt: skip
+        options[i] = min(kept, key=lambda k: flows[i].options[k].cost) if kept else None
+
+
+def _run(
+    highspy: Any, cost: list[float], rows: _Rows, whole: int, seconds: float
+) -> tuple[list[float], float]:
+    import numpy as np
+
+    highs = highspy.Highs()
+    for name, value in (
+        ("output_flag", False),
+        ("time_limit", seconds),
+        ("mip_rel_gap", 1e-7),
+        ("threads", 1),
+    ):
+        highs.setOptionValue(name, value)
+    n, m = len(cost), len(rows.upper)
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = n, m
+    lp.col_cost_ = np.array(cost)
+    lp.col_lower_, lp.col_upper_ = np.zeros(n), np.ones(n)
+    lp.row_lower_, lp.row_upper_ = np.full(m, -np.inf), np.array(rows.upper)
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_ = np.array(rows.starts, dtype=np.int32)
+    lp.a_matrix_.index_ = np.array(rows.columns, dtype=np.int32)
+    lp.a_matrix_.value_ = np.array(rows.values)
+    kinds = [highspy.HighsVarType.kInteger] * whole + [highspy.HighsVarType.kContinuous] * (n - whole)
+    lp.integrality_ = kinds
+    highs.passModel(lp)
+    highs.run()
+    info = highs.getInfo()
+    values = list(highs.getSolution().col_value) or [0.0] * n
+    if info.primal_solution_status != 2:  # no feasible point in time: everything direct is one
+        values = [0.0] * n
+    bound = info.mip_dual_bound
+    floor = sum(min(0.0, c) for c in cost)
+    return values, max(bound, floor) if bound == bound else floor

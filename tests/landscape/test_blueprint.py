@@ -1,0 +1,111 @@
+"""The blueprint and its ledger."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from levada.landscape.blueprint import blueprint
+from levada.landscape.blueprint_costs import load_costs
+from levada.landscape.blueprint_view import as_json, sensitivity
+from levada.network.graph import Evidence, Flow, Network, Node
+
+SCHEMA = Path(__file__).parents[2] / "docs/reference/schemas/blueprint.schema.json"
+names = st.sampled_from(["a", "b", "c", "d", "e"])
+flows = st.builds(
+    Flow,
+    consumer=names,
+    provider=st.sampled_from(["erp", "crm", "bus"]),
+    object=st.none() | st.sampled_from(["order", "invoice", "health"]),
+    mode=st.sampled_from(["sync", "async", "batch", "file", "db", "unknown"]),
+    volume_day=st.none() | st.floats(0, 1e6),
+    hours_month=st.none() | st.floats(0, 40),
+)
+KINDS: dict[str, Any] = {"a": "channel", "bus": "broker", "b": "partner"}
+
+
+def network(held: list[Flow]) -> Network:
+    ends = sorted({e for f in held for e in (f.consumer, f.provider)})
+    return Network.of([Node(id=e, kind=KINDS.get(e)) for e in ends], held)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(flows, max_size=25))
+def test_every_flow_stands_in_the_ledger_exactly_once(held: list[Flow]) -> None:
+    net = network(held)
+    made = blueprint(net)
+    assert [e.flow for e in made.ledger] == sorted(net.flows)
+    built = {b.id: b for b in made.built}
+    assert len(built) == len(made.built)
+    for entry in made.ledger:
+        assert (entry.decision == "replaced") == (entry.via is not None)
+        assert entry.reason
+        if entry.via is not None:
+            assert entry.flow in built[entry.via].flows
+            assert set(built[entry.via].needs) <= built.keys()
+    assert made.cost.bound <= made.cost.to_be + 1e-6
+    assert made.cost.to_be <= made.cost.as_is + 1e-6
+    Draft202012Validator(json.loads(SCHEMA.read_text())).validate(as_json(made))
+
+
+def test_it_pays_for_many_and_not_for_one() -> None:
+    many = [Flow(consumer=f"c{i}", provider="erp", object="order", mode="db") for i in range(8)]
+    made = blueprint(network([*many, Flow(consumer="c0", provider="crm", mode="sync")]))
+    assert len(made.built) == 1
+    kept = next(e for e in made.ledger if e.flow.startswith("c0 > crm"))
+    assert kept.decision == "kept"
+    assert "cannot pay" in kept.reason or "no API" in kept.reason
+
+
+def test_what_was_never_seen_is_retired_and_monitoring_is_kept() -> None:
+    seen = (Evidence("log", 1, status="observed"),)
+    said = (Evidence("app.yaml", 3),)
+    made = blueprint(
+        network(
+            [
+                Flow(consumer="c", provider="erp", evidence=seen),
+                Flow(consumer="d", provider="erp", evidence=said),
+                Flow(consumer="e", provider="erp", object="health", evidence=said),
+            ]
+        )
+    )
+    assert {e.flow: e.decision for e in made.ledger} == {
+        "c > erp (unknown)": "kept",
+        "d > erp (unknown)": "retired",
+        "e > erp [health] (unknown)": "kept",
+    }
+
+
+def test_a_fresh_or_restricted_flow_goes_over_no_topic() -> None:
+    def topics(**more: Any) -> int:
+        many = [
+            Flow(consumer=f"c{i}", provider="erp", object="price", mode="async", **more) for i in range(9)
+        ]
+        return len(blueprint(network(many)).topics)
+
+    assert topics() == 1
+    assert topics(freshness_s=1.0) == 0
+    assert topics(classification="restricted") == 0
+
+
+def test_sensitivity_names_the_parameter_that_flips() -> None:
+    costs = load_costs()
+    net = network([Flow(consumer=f"c{i}", provider="erp", mode="sync") for i in range(5)])
+    made = blueprint(net, costs)
+    flips = sensitivity(net, costs, made)
+    assert flips
+    for flip in flips:
+        again = blueprint(net, costs.scaled(flip.parameter, flip.factor))
+        assert (flip.box in {b.id for b in again.built}) == (flip.becomes == "built")
+
+
+@pytest.mark.parametrize("seconds", [1.0])
+def test_the_kept_share_is_told_without_any_flow(seconds: float) -> None:
+    made = blueprint(Network(), seconds=seconds)
+    assert (made.ledger, made.built, made.cost.as_is) == ((), (), 0.0)
