@@ -28,6 +28,8 @@ FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"# ([\w./-]+\.(?:py|toml|sql|json|yaml|csv))\n")
 SHOWN = {"mermaid", "text", "svg", "http"}
 """Kinds of blocks that are no code."""
+SOME_ID = re.compile(r"\b[0-9a-f]{32}\b")
+"""In a command of a page it stands for the id that was shown last."""
 ELSEWHERE = ("make ", "git ", "pip ", "python3 -m venv", "docker ")
 """Commands that set up a machine or take minutes; targets of make are looked up in the Makefile."""
 
@@ -43,7 +45,8 @@ def test_blocks_do_what_the_page_says(page: Path, tmp_path: Path):
     try:
         for kind, text in blocks(page):
             if (named := NAMED.match(text)) and kind in ("python", "toml", "sql", "json", "yaml", "csv"):
-                session.write(named[1], text)
+                # CSV has no comments: the line that names the file is not part of it.
+                session.write(named[1], text[named.end() :] if kind == "csv" else text)
             elif kind in ("python", "py"):
                 # One program: a block may use what those above it made; each is run when it is met.
                 program.append(text)
@@ -87,6 +90,7 @@ class Session:
         self.folder = folder
         self.port = free_port()
         self.served: list[subprocess.Popen[str]] = []
+        self.seen: str | None = None
         bin_ = Path(sys.executable).parent
         self.env = {
             **os.environ,
@@ -101,8 +105,11 @@ class Session:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
+    def here(self, text: str) -> str:
+        return text.replace("localhost:8000", f"127.0.0.1:{self.port}")
+
     def python(self, program: str) -> None:
-        self.run([sys.executable, "-c", program])
+        self.run([sys.executable, "-c", self.here(program)])
 
     def console(self, text: str) -> None:
         command, expected = "", []
@@ -117,7 +124,7 @@ class Session:
                 expected.append(line)
 
     def command(self, command: str, expected: list[str]) -> None:
-        command = command.replace("localhost:8000", f"127.0.0.1:{self.port}")
+        command = SOME_ID.sub(lambda found: self.seen or found[0], self.here(command))
         if command.startswith(ELSEWHERE) and not (self.folder / "Makefile").exists():
             if command.startswith("make "):
                 target = command.split()[1]
@@ -125,7 +132,7 @@ class Session:
                     f"no target {target}"
                 )
             return
-        if command.startswith(("levada run", "make run")):
+        if command.split()[:2] in (["levada", "run"], ["make", "run"]):
             self.serve(command, expected)
         elif command.startswith("cd "):
             self.folder = self.folder / command[3:]
@@ -134,7 +141,7 @@ class Session:
 
     def shell(self, command: str, expected: list[str]) -> None:
         """Run it; a question that changes nothing is asked again until the answer has come about."""
-        asks = command.startswith("curl") and " -X " not in command
+        asks = command.startswith(("curl", "levada runs list")) and " -X " not in command
         until = time.monotonic() + (20 if asks else 0)
         while True:
             output = self.run(["bash", "-c", command])
@@ -149,12 +156,15 @@ class Session:
         done = subprocess.run(
             arguments, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=100
         )
-        assert done.returncode == 0, f"{arguments[-1]}\n{done.stdout}\n{done.stderr}"
+        # 3: something was found that needs a person, which is what some pages are about.
+        assert done.returncode in (0, 3), f"{arguments[-1]}\n{done.stdout}\n{done.stderr}"
+        if ids := SOME_ID.findall(done.stdout):
+            self.seen = ids[-1]
         return done.stdout + done.stderr
 
     def serve(self, command: str, expected: list[str]) -> None:
-        verb = "run"
-        arguments = [sys.executable, "-m", "levada", verb, *command.split()[2:], "--port", str(self.port)]
+        self.close(signal.SIGKILL)  # served anew: the worse of the two ends that a page may speak of
+        arguments = [sys.executable, "-m", "levada", "run", *command.split()[2:], "--port", str(self.port)]
         log = self.folder / "served.log"
         with log.open("w") as out:
             served = subprocess.Popen(
@@ -177,17 +187,19 @@ class Session:
     def expect(self, output: str, expected: list[str], command: str) -> None:
         for line in expected:
             if wanted := line.strip():
+                wanted = SOME_ID.sub("…", wanted)
                 pattern = r"\s+".join(".*".join(map(re.escape, word.split("…"))) for word in wanted.split())
                 assert re.search(pattern, output), f"$ {command}\n{wanted!r} is not in:\n{output}"
 
-    def close(self) -> None:
+    def close(self, end: signal.Signals = signal.SIGTERM) -> None:
         for served in self.served:
-            served.send_signal(signal.SIGTERM)
+            served.send_signal(end)
             try:
                 served.wait(30)
             except subprocess.TimeoutExpired:
                 os.killpg(served.pid, signal.SIGKILL)
                 served.wait()
+        self.served.clear()
 
 
 def free_port() -> int:
