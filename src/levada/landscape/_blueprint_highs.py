@@ -122,6 +122,7 @@ def _run(
 ) -> tuple[list[float], float]:
     import numpy as np
 
+    _greeted()
     highs = highspy.Highs()
     for name, value in (
         ("output_flag", False),
@@ -140,10 +141,16 @@ def _run(
     lp.a_matrix_.start_ = np.array(rows.starts, dtype=np.int32)
     lp.a_matrix_.index_ = np.array(rows.columns, dtype=np.int32)
     lp.a_matrix_.value_ = np.array(rows.values)
-    kinds = [highspy.HighsVarType.kInteger] * whole + [highspy.HighsVarType.kContinuous] * (n - whole)
-    lp.integrality_ = kinds
     highs.passModel(lp)
     highs.run()
+    relaxed = list(highs.getSolution().col_value)
+    if len(relaxed) != n or any(1e-7 < v < 1 - 1e-7 for v in relaxed[:whole]):
+        # Rarely: the relaxation of the strong form has most corners whole.
+        every = np.arange(whole, dtype=np.int32)
+        highs.changeColsIntegrality(whole, every, np.full(whole, highspy.HighsVarType.kInteger))
+        highs.run()
+    elif highs.getModelStatus() == highspy.HighsModelStatus.kOptimal:
+        return relaxed, highs.getInfo().objective_function_value
     info = highs.getInfo()
     values = list(highs.getSolution().col_value) or [0.0] * n
     if info.primal_solution_status != 2:  # no feasible point in time: everything direct is one

@@ -94,11 +94,11 @@ def choose(flows: Sequence[Question], candidates: Sequence[Candidate], *, second
             bound += _compared(flows, candidates[used[0]], members, live, options)
         else:
             hard.append((members, used))
-    if hard:
+    for n, (members, used) in enumerate(sorted(hard, key=lambda h: len(h[0]))):
         from levada.landscape._blueprint_highs import solve
 
-        together = ([i for m, _ in hard for i in m], [j for _, u in hard for j in u])
-        bound += solve(flows, candidates, *together, live, options, max(1.0, until - time.monotonic()))
+        share = max(1.0, (until - time.monotonic()) / (len(hard) - n))
+        bound += solve(flows, candidates, members, used, live, options, share)
     opened: set[int] = set()
     for flow, chosen in zip(flows, options, strict=True):
         if chosen is not None:
