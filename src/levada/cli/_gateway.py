@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -56,6 +55,15 @@ async def told(
     )
 
 
+async def _look(bring: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(_LOOK)
+        try:
+            await bring()
+        except LevadaError as error:
+            log.error("the gateway keeps its last good configuration", extra={"reason": error.message})
+
+
 class Door:
     """The gateway of one deployment, running or not, as the admin's actions see it."""
 
@@ -63,7 +71,8 @@ class Door:
         self._configuration = configuration
         self._keys: ApiKeys | None = None
         self._envoy: EnvoySupervisor | None = None
-        self._changed = asyncio.Event()
+        self._applying = asyncio.Lock()
+        self._bring: Callable[[], Awaitable[None]] | None = None
 
     def extend(self, admin: Admin, store: Store) -> None:
         """Add the actions of keys and of the gateway."""
@@ -80,32 +89,28 @@ class Door:
         keys = keys_of(self._configuration, owner.store)
         first = await told(self._configuration, app, keys, addresses)
         folder = self._configuration.path(self._configuration.gateway.dir)
-        async with EnvoySupervisor(first, folder) as self._envoy:
-            following = self._follow(self._envoy, first, app, keys, addresses)
-            async with background(following):
-                yield f"http://{self._envoy.address}"
-        self._envoy = None
+        async with EnvoySupervisor(first, folder) as envoy:
+            known = first
 
-    async def _follow(
-        self,
-        envoy: EnvoySupervisor,
-        known: GatewayConfiguration,
-        app: App,
-        keys: ApiKeys,
-        addresses: list[str],
-    ) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK):
-                    await self._changed.wait()
-            self._changed.clear()
+            async def bring() -> None:
+                nonlocal known
+                async with self._applying:
+                    now = await told(self._configuration, app, keys, addresses)
+                    if now != known:
+                        await envoy.apply(now)
+                        known = now
+
+            self._envoy, self._bring = envoy, bring
             try:
-                now = await told(self._configuration, app, keys, addresses)
-                if now != known:
-                    await envoy.apply(now)
-                    known = now
-            except LevadaError as error:
-                log.error("the gateway keeps its last good configuration", extra={"reason": error.message})
+                async with background(_look(bring)):
+                    yield f"http://{envoy.address}"
+            finally:
+                self._envoy = self._bring = None
+
+    async def _in_force(self) -> None:
+        """A key is told only when it is good at the gateway; a revoked one is refused when this returns."""
+        if self._bring is not None:
+            await self._bring()
 
     # -- actions ----------------------------------------------------------------------
 
@@ -122,19 +127,19 @@ class Door:
     ) -> Any:
         del why  # the audit has it
         made = await self._api_keys.create(consumer=consumer, product=product, plan=plan, expires=expires)
-        self._changed.set()
+        await self._in_force()
         return msgspec.structs.asdict(made)
 
     async def _rotate(self, id: str, grace: int = 86_400_000_000, why: str = "") -> Any:
         del why
         made = await self._api_keys.rotate(id, grace=grace)
-        self._changed.set()
+        await self._in_force()
         return msgspec.structs.asdict(made)
 
     async def _revoke(self, id: str, why: str) -> None:
         del why
         await self._api_keys.revoke(id)
-        self._changed.set()
+        await self._in_force()
 
     async def _status(self) -> Any:
         if self._envoy is None:

@@ -31,7 +31,7 @@ __all__ = ["EnvoySupervisor", "GatewayStatus", "envoy_path"]
 
 log = logging.getLogger("levada.gateway")
 
-_CHANGING = ("cds.json", "ecds.json", "rds.json")
+_CHANGING = ("cds.json", "rds.json", "ecds.json")
 
 
 def envoy_path() -> str:
@@ -146,9 +146,16 @@ class EnvoySupervisor:
         async with self._applying:
             files = render(configuration, str(self.folder))
             self._desired = revision(files)
-            before = await self._counters()
-            changed = write_files(files, self.folder, names=_CHANGING)
-            reason = await self._accepted(changed, before)
+            changed: list[str] = []
+            reason: str | None = None
+            for name in _CHANGING:
+                # One after another: a key must not be known before the routes let it in.
+                before = await self._counters()
+                if write_files(files, self.folder, names=(name,)):
+                    changed.append(name)
+                    reason = await self._accepted([name], before)
+                if reason is not None:
+                    break
             if reason is not None:
                 self._reason = reason
                 # On disk the last good one too: a restart must not find what was rejected.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 __all__ = ["ORDER", "write_files"]
 
-ORDER = ("bootstrap.json", "cds.json", "ecds.json", "rds.json", "lds.json")
-"""Upstreams come before the routes that lead to them; the listener last."""
+ORDER = ("bootstrap.json", "cds.json", "rds.json", "ecds.json", "lds.json")
+"""Upstreams come before the routes that lead to them, routes before the keys that they let in; the listener last."""
 
 
 def write_files(files: Mapping[str, bytes], folder: Path, *, names: tuple[str, ...] = ORDER) -> list[str]:
