@@ -8,6 +8,9 @@ for fixed y the cheapest x is.
 
 from __future__ import annotations
 
+import functools
+import os
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -117,12 +120,38 @@ def _polish(
         options[i] = min(kept, key=lambda k: flows[i].options[k].cost) if kept else None
 
 
+@functools.cache
+def _greeted() -> None:
+    """Have HiGHS print its banner to nowhere.
+
+    The first solver of a process prints it to standard output whatever its options are, and
+    standard output is where ``--json`` goes.
+    """
+    import ctypes
+
+    import highspy
+
+    library: Any = ctypes.CDLL(None)
+    sys.stdout.flush()
+    library.fflush(None)
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        highspy.Highs()
+        library.fflush(None)
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def _run(
     highspy: Any, cost: list[float], rows: _Rows, whole: int, seconds: float
 ) -> tuple[list[float], float]:
     import numpy as np
 
-    _greeted()
+    if os.name == "posix":
+        _greeted()
     highs = highspy.Highs()
     for name, value in (
         ("output_flag", False),
