@@ -142,7 +142,7 @@ class Session:
     def shell(self, command: str, expected: list[str]) -> None:
         """Run it; a question that changes nothing is asked again until the answer has come about."""
         asks = command.startswith(("curl", "levada runs list")) and " -X " not in command
-        until = time.monotonic() + (20 if asks else 0)
+        until = time.monotonic() + (60 if asks else 0)
         while True:
             output = self.run(["bash", "-c", command])
             try:
@@ -163,7 +163,7 @@ class Session:
         return done.stdout + done.stderr
 
     def serve(self, command: str, expected: list[str]) -> None:
-        self.close(signal.SIGKILL)  # served anew: the worse of the two ends that a page may speak of
+        self.close()  # served anew: the former one was stopped with Ctrl-C
         arguments = [sys.executable, "-m", "levada", "run", *command.split()[2:], "--port", str(self.port)]
         log = self.folder / "served.log"
         with log.open("w") as out:
@@ -191,9 +191,9 @@ class Session:
                 pattern = r"\s+".join(".*".join(map(re.escape, word.split("…"))) for word in wanted.split())
                 assert re.search(pattern, output), f"$ {command}\n{wanted!r} is not in:\n{output}"
 
-    def close(self, end: signal.Signals = signal.SIGTERM) -> None:
+    def close(self) -> None:
         for served in self.served:
-            served.send_signal(end)
+            served.send_signal(signal.SIGTERM)
             try:
                 served.wait(30)
             except subprocess.TimeoutExpired:
