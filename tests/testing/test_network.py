@@ -7,7 +7,20 @@ from decimal import Decimal
 import pytest
 from msgspec import Struct
 
-from levada import Awaits, Event, OrderKey, Problem, ProcessAPI, Publishes, SystemAPI, handles, http, run, testing, undoes
+from levada import (
+    Awaits,
+    Event,
+    OrderKey,
+    Problem,
+    ProcessAPI,
+    Publishes,
+    SystemAPI,
+    handles,
+    http,
+    run,
+    testing,
+    undoes,
+)
 
 
 class Hold(Struct, frozen=True):

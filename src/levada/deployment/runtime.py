@@ -187,10 +187,6 @@ class StoreRuntime:
         )
         await outbox.append(tx, [envelope])
 
-    def held(self, context: Context, key: str | None) -> Held:
-        """What an operation held back, as statements to be committed."""
-        return Held(self.log, key)
-
     async def commit(self, context: Context) -> None:
         """Commit the events that an operation without a key held back."""
         held = await self._hold(context, None)

@@ -17,6 +17,7 @@ from levada.connect.secrets import Secret, without
 
 try:
     import asyncssh
+    from asyncssh.constants import FILEXFER_TYPE_REGULAR, FILEXFER_TYPE_UNKNOWN
 except ImportError:
     raise ExtraMissing(what="SFTP", extra="sftp") from None
 
@@ -63,11 +64,7 @@ class Sftp:
                 if folder:
                     return []
                 raise
-            files = [
-                f
-                for f in found
-                if f.attrs.type in (asyncssh.FILEXFER_TYPE_REGULAR, asyncssh.FILEXFER_TYPE_UNKNOWN)
-            ]
+            files = [f for f in found if f.attrs.type in (FILEXFER_TYPE_REGULAR, FILEXFER_TYPE_UNKNOWN)]
             return [_entry(str(f.filename), f.attrs) for f in files]
 
         return await self._do(work)

@@ -140,7 +140,7 @@ class Keys:
     async def add(
         self,
         *,
-        id: str,  # noqa: A002 - the word of the table, the log and the gateway
+        id: str,
         consumer: str,
         product: str,
         plan: str,
