@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 REFERENCE = Path(__file__).parent / "reference"
+EXAMPLE = Path(__file__).parents[1] / "examples" / "order_to_cash"
 MADE = "<!-- Made by `python -m docs.generate` from the code. Change the code, not this page. -->\n"
 
 TITLES = {
@@ -40,7 +41,21 @@ TITLES = {
 
 def pages() -> dict[str, str]:
     """Every page that is made, by its name below ``docs/reference``."""
-    return {"errors.md": errors(), "configuration.md": configuration(), "cli.md": command_line()}
+    return {
+        "errors.md": errors(),
+        "configuration.md": configuration(),
+        "cli.md": command_line(),
+        "order-to-cash.svg": picture(),
+    }
+
+
+def picture() -> str:
+    """The network of the example, as the README shows it."""
+    from levada.catalog.describe import describe
+    from levada.catalog.drawing import to_svg
+    from levada.deployment import load_configuration
+
+    return to_svg(describe(load_configuration(EXAMPLE)))
 
 
 # -- errors ----------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def _platform() -> Check:
     if sys.platform == "linux":
         return Check("Platform", "ok", told)
     if sys.platform == "darwin":
-        return Check("Platform", "note", told, "Good for development; run production on Linux")
+        return Check("Platform", "note", told, "Meant for development, untested; run production on Linux")
     return Check("Platform", "failed", told, "Levada needs Linux or macOS; on Windows use WSL")
 
 
