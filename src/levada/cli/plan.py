@@ -1,0 +1,161 @@
+"""``levada plan DIR…`` makes the 90-day plan, ``levada plan check`` says what of it is really done."""
+
+from __future__ import annotations
+
+import datetime
+import json as json_module
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+if TYPE_CHECKING:
+    from levada.landscape.plan import Plan
+
+__all__ = ["plan"]
+
+plan = App(name="levada plan", help_format="markdown", version_flags=())
+
+
+@plan.default
+def make(
+    *folders: Path,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    start: datetime.date | None = None,
+    days: int = 90,
+    teams: int = 2,
+    hours_week: float = 90.0,
+    costs: Path | None = None,
+    csv: Path | None = None,
+    ics: Path | None = None,
+) -> int:
+    """Make the 90-day plan: work packages with precedence, owner and an exit that can be observed.
+
+    Args:
+        folders: Folders with exports, configurations, logs, spreadsheets.
+        json: Print the plan as JSON (start, days, items).
+        start: First day (default: next Monday).
+        days: Length of the plan.
+        teams: Teams that work side by side.
+        hours_week: Hours a week of each team.
+        costs: File with your own cost parameters (TOML).
+        csv: Write the items for Jira or GitHub.
+        ics: Write the items as a calendar.
+    """
+    from rich.console import Console
+
+    from levada.landscape.blueprint import blueprint
+    from levada.landscape.blueprint_costs import load_costs
+    from levada.landscape.mapping import map_folders
+    from levada.landscape.plan import Team, make_plan
+    from levada.landscape.plan_view import as_csv, as_ics, as_json
+
+    console = Console(stderr=json)
+    if not folders:
+        console.print("Name the folders to map: [bold]levada plan DIR…[/]")
+        return 2
+    if days < 1 or teams < 1 or hours_week <= 0:
+        console.print("Days, teams and hours a week have to be more than 0.")
+        return 2
+    with console.status("Reading") as status:
+        network = map_folders(folders).network
+        status.update("Planning")
+        held = load_costs(costs)
+        made = make_plan(
+            network,
+            blueprint(network, held),
+            start or next_monday(),
+            costs=held,
+            days=days,
+            team=Team(teams, hours_week),
+        )
+    for path, text in ((csv, as_csv), (ics, as_ics)):
+        if path is not None:
+            path.write_text(text(made), encoding="utf-8", newline="")
+            console.print(f"Written to [bold]{path}[/]")
+    if json:
+        sys.stdout.write(json_module.dumps(as_json(made), ensure_ascii=False, indent=2) + "\n")
+    else:
+        _show(made)
+    return 0
+
+
+@plan.command
+def check(
+    file: Path,
+    *folders: Path,
+    observers: Path | None = None,
+    revoked: Path | None = None,
+    today: datetime.date | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Say which old connections are really gone; exit code 3 while one is not.
+
+    Args:
+        file: The plan, from levada plan --json.
+        folders: What is observed now: access logs, traces.
+        observers: CSV of who watched: provider, since, until, coverage (0 to 1).
+        revoked: Flows or consumers whose credentials are revoked, one a line.
+        today: The day to check at (default: today).
+        json: Print the verdicts as JSON.
+    """
+    from rich.console import Console
+    from rich.markup import escape
+
+    from levada.landscape.mapping import map_folders
+    from levada.landscape.plan_check import PlanFileError, read_observers, read_revoked
+    from levada.landscape.plan_check import check as verdicts
+
+    try:
+        held = json_module.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise PlanFileError(path=file, problem=exc) from exc
+    if not folders:
+        raise PlanFileError(path=file, problem="name the folders with what is observed now")
+    found = verdicts(
+        held,
+        map_folders(folders).network,
+        read_observers(observers) if observers else [],
+        read_revoked(revoked) if revoked else [],
+        today or datetime.date.today(),  # noqa: DTZ011 - the day where the person is
+    )
+    if json:
+        rows = [
+            {"flow": c.flow, "item": c.item, "verdict": c.verdict, "reasons": list(c.reasons)} for c in found
+        ]
+        sys.stdout.write(json_module.dumps(rows, ensure_ascii=False, indent=2) + "\n")
+    else:
+        console = Console()
+        colour = {"gone": "green", "still used": "red", "not proven": "yellow"}
+        for c in found:
+            console.print(
+                f"[{colour[c.verdict]}]{c.verdict:>10}[/]  {escape(c.flow)}  [dim]{escape('; '.join(c.reasons))}[/]"
+            )
+        gone = sum(c.verdict == "gone" for c in found)
+        console.print(f"\n[bold]{gone}[/] of {len(found)} old connections are gone.")
+    return 0 if all(c.verdict == "gone" for c in found) else 3
+
+
+def next_monday() -> datetime.date:
+    """The first Monday after today."""
+    today = datetime.date.today()  # noqa: DTZ011 - the day where the person is
+    return today + datetime.timedelta(days=7 - today.weekday())
+
+
+def _show(made: Plan) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    console.print(
+        f"\n{made.days} days from [bold]{made.start}[/]; pilot: [bold]{escape(made.pilot or 'none pays')}[/]\n"
+    )
+    table = Table("Start", "End", "What", "Owner", "Done when", box=None, pad_edge=False, header_style="dim")
+    for i in made.items:
+        owner = escape(i.owner) if i.owner else "[yellow]unknown[/]"
+        table.add_row(f"{i.start}", f"{i.end}", escape(i.title), owner, escape(i.exit["text"]))
+    console.print(table)
+    if made.later:
+        console.print(f"\nDoes not fit: {escape(', '.join(made.later))}")
