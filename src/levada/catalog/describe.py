@@ -115,8 +115,8 @@ class _Drawn:
         for kind in implementation.awaits.values():
             self._event(kind)
             self._flow(contract.id, kind.topic, "awaits", "async", implementation.place)
-        for reference, _ in implementation.resources.values():
-            self._resource(reference.name)
+        for reference, hint in implementation.resources.values():
+            self._resource(reference.name, hint)
             self._flow(contract.id, f"resource:{reference.name}", "uses", "unknown", implementation.place)
         for channel in contract.channels:
             self._channel(contract, channel)
@@ -172,9 +172,8 @@ class _Drawn:
             )
         )
 
-    def _resource(self, name: str) -> None:
-        settings = self._resources.get(name, {})
-        kind = _kind_of(settings)
+    def _resource(self, name: str, hint: Any) -> None:
+        kind = _kind_of(self._resources.get(name, {})) or _kind_by_type(hint)
         of: Kind = "db" if kind == "sql" else "app"
         attributes = {"kind": kind} if kind else {}
         evidence = self._evidence(f"levada.toml [resources.{name}]")
@@ -253,3 +252,9 @@ def _kind_of(settings: Mapping[str, Any]) -> str | None:
     if scheme in ("env", "file", ""):
         return None
     return {"http": "http", "https": "http", "sftp": "files", "folder": "files"}.get(scheme, "sql")
+
+
+def _kind_by_type(hint: Any) -> str | None:
+    """The kind that an adapter's annotation says: ``db: Database`` is sql."""
+    before, found, after = str(getattr(hint, "__module__", "")).partition("levada.connect.")
+    return after.partition(".")[0] if found and not before else None
