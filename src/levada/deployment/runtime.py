@@ -36,6 +36,7 @@ from levada.process.worker import Settings as WorkerSettings
 from levada.process.worker import Worker, missing_handlers
 from levada.store.control import Idempotency
 from levada.store.protocol import Row, Store, Unit
+from levada.store.sqlite import SqliteStore
 
 __all__ = ["RuntimeSettings", "StoreRuntime"]
 
@@ -103,6 +104,10 @@ class StoreRuntime:
         )
         if self.settings.virtual:
             return
+        if self.settings.dispatch and isinstance(self.store, SqliteStore):
+            # Who owns the file is alone: whoever held these before is dead, and nobody has to wait for its lease.
+            for holder in (*self.dispatcher.readers.values(), *self.relays):
+                await holder.claim(force=True)
         loop = asyncio.get_running_loop()
         if self.settings.dispatch:
             self._tasks.append(loop.create_task(self.dispatcher.run(), name="levada dispatcher"))
