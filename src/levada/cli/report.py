@@ -1,0 +1,62 @@
+"""``levada report DIR…``: one self-contained page for the board, Markdown or JSON."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+__all__ = ["report"]
+
+
+def report(
+    *folders: Path,
+    out: Path = Path("landscape.html"),
+    title: str | None = None,
+    start: datetime.date | None = None,
+    costs: Path | None = None,
+) -> int:
+    """Write the report: verdict, map, matrix, tax, blueprint, ledger, pilot, plan, evidence.
+
+    Args:
+        folders: Folders with exports, configurations, logs, spreadsheets.
+        out: Where to: .html (one file, no server), .md, or .json (map, blueprint and plan).
+        title: Title of the report (default: the name of the first folder).
+        start: First day of the plan (default: next Monday).
+        costs: File with your own cost parameters (TOML).
+    """
+    import json
+
+    from rich.console import Console
+
+    from levada.cli.plan import next_monday
+    from levada.landscape.blueprint_costs import load_costs
+    from levada.landscape.blueprint_view import as_json as blueprint_json
+    from levada.landscape.mapping import map_folders
+    from levada.landscape.plan_view import as_json as plan_json
+    from levada.landscape.report import as_html, as_markdown, assess
+    from levada.network.view import as_map
+
+    console = Console()
+    if not folders:
+        console.print("Name the folders to map: [bold]levada report DIR…[/]")
+        return 2
+    if out.suffix not in (".html", ".md", ".json"):
+        console.print("A report is written to a file that ends with .html, .md or .json.")
+        return 2
+    with console.status("Reading") as status:
+        network = map_folders(folders).network
+        status.update("Assessing")
+        name = title or f"Landscape of {folders[0].resolve().name}"
+        found = assess(network, start or next_monday(), title=name, costs=load_costs(costs))
+        if out.suffix == ".html":
+            text = as_html(found)
+        elif out.suffix == ".md":
+            text = as_markdown(found)
+        else:
+            parts = {
+                "map": as_map(network), "blueprint": blueprint_json(found.blueprint), "plan": plan_json(found.plan),
+            }  # fmt: skip
+            text = json.dumps(parts, ensure_ascii=False, indent=2) + "\n"
+    out.write_text(text, encoding="utf-8")
+    console.print(f"Written to [bold]{out}[/] ({len(text) // 1024:,} KiB)")
+    return 0

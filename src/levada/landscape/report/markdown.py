@@ -1,0 +1,59 @@
+"""The report as Markdown, for a wiki or a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from levada.landscape.report.assessment import Assessment
+
+__all__ = ["as_markdown"]
+
+
+def as_markdown(a: Assessment) -> str:
+    """Verdict, tax, brittle list, blueprint, plan, coverage and ledger."""
+    from levada.landscape.report.page import verdict
+
+    parts = [
+        f"# {_cell(a.title)}",
+        " ".join(verdict(a)),
+        "## Integration tax",
+        _table(
+            ("System", "Flows", "Hours a month", "Imputed", "Calls a day"),
+            ((r.name, r.flows, f"{r.hours_month:,.0f}", f"{r.imputed:,.0f}", _known(r.volume_day)) for r in a.tax.systems[:20]),
+        ),
+        "## Brittle flows",
+        _table(("Flow", "Why"), ((b.flow, "; ".join(b.reasons)) for b in a.brittle[:30])),
+        "## Blueprint",
+        _table(
+            ("API or topic", "Owner", "Flows", "Consumers", "Why"),
+            ((b.id, b.owner, len(b.flows), len(b.consumers), b.reason) for b in a.blueprint.built),
+        ),
+        f"## {a.plan.days}-day plan",
+        f"Pilot: {_cell(a.plan.pilot or 'none pays')}",
+        _table(
+            ("Start", "End", "What", "Owner", "Done when"),
+            ((i.start, i.end, i.title, i.owner, i.exit["text"]) for i in a.plan.items),
+        ),
+        "## Evidence coverage",
+        _table(("Known", "Of", "All"), a.coverage()),
+        "## Ledger",
+        _table(("Flow", "Decision", "Via", "Reason"), ((e.flow, e.decision, e.via or "-", e.reason) for e in a.blueprint.ledger)),
+    ]  # fmt: skip
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(_cell(_known(v)) for v in row) + " |" for row in rows]
+    return "\n".join(lines) if len(lines) > 2 else "None."
+
+
+def _known(value: object) -> str:
+    return "unknown" if value is None else f"{value:,.0f}" if isinstance(value, float) else str(value)
+
+
+def _cell(text: str) -> str:
+    text = " ".join(text.split())
+    for mark in "\\`*_[]<>|":
+        text = text.replace(mark, "\\" + mark)
+    return text
