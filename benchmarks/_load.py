@@ -7,11 +7,12 @@ bytes instead of parsing, since all answers to one request have one length.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,15 +24,17 @@ SERVER_CORE, CLIENT_CORE = CORES[0], CORES[-1]
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, request: bytes, done: Callable[[], bool], closed: asyncio.Future[None]) -> None:
-        self.request, self.done, self.closed = request, done, closed
+    def __init__(
+        self, requests: Iterator[bytes], done: Callable[[], bool], closed: asyncio.Future[None]
+    ) -> None:
+        self.requests, self.done, self.closed = requests, done, closed
         self.length = 0
         self.got = 0
         self.first = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
-        transport.write(self.request)
+        transport.write(next(self.requests))
 
     def data_received(self, data: bytes) -> None:
         self.got += len(data)
@@ -41,7 +44,7 @@ class _Connection(asyncio.Protocol):
         if self.length and self.got >= self.length:
             self.got = 0
             if self.done():
-                self.transport.write(self.request)
+                self.transport.write(next(self.requests))
             else:
                 self.transport.close()
 
@@ -65,7 +68,7 @@ def _length(head: bytes) -> int:
     raise AssertionError(f"no content-length: {head!r}")
 
 
-async def _drive(port: int, request: bytes, seconds: float, connections: int) -> tuple[int, float]:
+async def _drive(port: int, requests: Sequence[bytes], seconds: float, connections: int) -> tuple[int, float]:
     loop = asyncio.get_running_loop()
     count = 0
     start = time.perf_counter()
@@ -77,8 +80,13 @@ async def _drive(port: int, request: bytes, seconds: float, connections: int) ->
         return time.perf_counter() < stop
 
     closed = [loop.create_future() for _ in range(connections)]
-    for future in closed:
-        await loop.create_connection(lambda f=future: _Connection(request, done, f), "127.0.0.1", port)
+    for number, future in enumerate(closed):
+        # Each connection begins elsewhere in the list, so that they do not ask for the same at once.
+        offset = number * len(requests) // connections
+        mine = [*requests[offset:], *requests[:offset]]
+        await loop.create_connection(
+            lambda m=mine, f=future: _Connection(itertools.cycle(m), done, f), "127.0.0.1", port
+        )
     await asyncio.gather(*closed)
     return count, time.perf_counter() - start
 
@@ -155,11 +163,15 @@ class Sample:
     cpu_us: float
 
 
-def measure(server: Server, request: bytes, seconds: float, connections: int = 32) -> Sample:
+def measure(
+    server: Server, request: bytes | Sequence[bytes], seconds: float, connections: int = 32
+) -> Sample:
     """Drive a server for some seconds from the client core."""
     os.sched_setaffinity(0, {CLIENT_CORE})
     before = server.cpu()
-    count, took = uvloop.run(_drive(server.port, request, seconds, connections))
+    count, took = uvloop.run(
+        _drive(server.port, [request] if isinstance(request, bytes) else list(request), seconds, connections)
+    )
     return Sample(count / took, (server.cpu() - before) / count * 1e6)
 
 
