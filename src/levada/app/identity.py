@@ -123,8 +123,9 @@ class Gatekeeper:
         return self._nobody
 
     def _of_gateway(self, headers: Headers) -> Caller:
-        # The gateway says consumer/plan; what the plan allows is known here.
-        client, _, plan = headers[b"x-consumer-id"].decode("latin-1").partition("/")
+        # The gateway says consumer/products/plan; what the plan allows is known here.
+        client, _, rest = headers[b"x-consumer-id"].decode("latin-1").partition("/")
+        plan = rest.rpartition("/")[2]
         scopes = headers.get(b"levada-scopes", b"").decode("latin-1").split() or self._settings.plans.get(
             plan, ()
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from levada.app import App
@@ -49,6 +50,8 @@ def plans_of(rates: Mapping[str, str]) -> list[Plan]:
     """
     plans: list[Plan] = []
     for name, rate in rates.items():
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", name):
+            raise PlanInvalid(plan=name, reason="a plan's name has letters, digits, '-', '.' and '_'")
         try:
             calls, seconds = per_second(rate)
         except ValueError as error:

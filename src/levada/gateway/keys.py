@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,8 @@ from levada.store.control import Key, Keys
 from levada.store.protocol import Store
 
 __all__ = ["ApiKeys", "NewKey", "master_secret"]
+
+log = logging.getLogger("levada.gateway")
 
 
 class NewKey(Struct, frozen=True):
@@ -85,7 +88,8 @@ class ApiKeys:
         """
         if plan not in self._plans:
             raise PlanUnknown(plan=plan, known=", ".join(self._plans) or "none")
-        _check_consumer(consumer)
+        _check("consumer", consumer, "-._")
+        _check("product", product, "-._/")
         while True:
             key_id = secrets.token_hex(6)
             key = f"lv_{key_id}_{secrets.token_urlsafe(32)}"
@@ -128,11 +132,20 @@ class ApiKeys:
         return await self._keys.list(consumer)
 
     async def credentials(self) -> Sequence[Credential]:
-        """The keys that are good now, in clear: for the gateway's file alone."""
-        return [
-            Credential(key=self._unseal(key), consumer=key.consumer, plan=key.plan, products=(key.product,))
-            for key in await self._keys.live(self._environment)
-        ]
+        """The keys that are good now, in clear: for the gateway's file alone.
+
+        A key that cannot be opened is not good, and does not keep the others from changing.
+        """
+        found: list[Credential] = []
+        for key in await self._keys.live(self._environment):
+            try:
+                clear = self._unseal(key)
+                found.append(
+                    Credential(key=clear, consumer=key.consumer, plan=key.plan, products=(key.product,))
+                )
+            except (SealBroken, ValueError) as error:
+                log.error("key_unusable", extra={"id": key.id, "reason": str(error)})
+        return found
 
     async def _live(self, key_id: str) -> Key:
         key = await self._keys.get(key_id)
@@ -158,14 +171,11 @@ class ApiKeys:
             raise SealBroken(id=key.id) from None
 
 
-def _check_consumer(consumer: str) -> None:
-    if (
-        not consumer
-        or len(consumer) > 100
-        or not all(c.isascii() and (c.isalnum() or c in "-._") for c in consumer)
-    ):
+def _check(what: str, name: str, others: str) -> None:
+    if not name or len(name) > 100 or not all(c.isascii() and (c.isalnum() or c in others) for c in name):
+        allowed = ", ".join(f"'{c}'" for c in others)
         raise KeyUnknown(
-            f"The consumer {consumer!r} has other than letters, digits, '-', '.' and '_'. Choose another name."
+            f"The {what} {name!r} has other than letters, digits and {allowed}. Choose another name."
         )
 
 

@@ -23,6 +23,8 @@ __all__ = [
 ]
 
 _RATE = re.compile(r"\s*(\d+)\s*/\s*(s|min|h)\s*")
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_PRODUCT = re.compile(r"[A-Za-z0-9._/-]{1,200}")
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
 
 
@@ -69,24 +71,38 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class Credential(Struct, frozen=True, kw_only=True):
-    """A key that is good now. ``key`` is in clear: it lives in memory and in Envoy's file of mode 0600."""
+    """A key that is good now. ``key`` is in clear: it lives in memory and in Envoy's file of mode 0600.
+
+    Names have letters, digits, ``-``, ``.`` and ``_`` (products also ``/``); else ValueError.
+    """
 
     key: str
     consumer: str
     plan: str
     products: Sequence[str] = ()
 
+    def __post_init__(self) -> None:
+        if not (_NAME.fullmatch(self.consumer) and _NAME.fullmatch(self.plan)):
+            raise ValueError(
+                f"{self.consumer!r} or {self.plan!r} has other than letters, digits, '-', '.' and '_'"
+            )
+        if not all(_PRODUCT.fullmatch(product) for product in self.products):
+            raise ValueError(f"{self.products!r} has other than letters, digits, '/', '-', '.' and '_'")
+
     @property
     def client(self) -> str:
-        """What the app is told: ``consumer/plan``."""
-        return f"{self.consumer}/{self.plan}"
+        """What the gateway tells the app: ``consumer/,product,product,/plan``.
+
+        Each consumer is limited by itself in each plan and set of products, whatever the number of its keys.
+        """
+        return f"{self.consumer}/,{','.join(self.products)},/{self.plan}"
 
 
 class Listener(Struct, frozen=True, kw_only=True):
     """How the gateway listens, and what it lets through.
 
     ``body_limit``: bytes of a request's body. ``certificate``, ``private_key``: files, for TLS.
-    ``log``: the access log's file.
+    ``log``: the access log's file, in the gateway's folder if it is relative.
     """
 
     host: str = "127.0.0.1"
@@ -112,8 +128,20 @@ class GatewayConfiguration(Struct, frozen=True, kw_only=True):
 
 
 class Gateway(Protocol):
-    """A gateway that can be rendered to files. Rendering has no other effect and may be repeated."""
+    """A running gateway: what it is told, and what of it is in force. Calls may be concurrent; they take turns."""
 
-    def render(self, configuration: GatewayConfiguration, folder: str) -> Mapping[str, bytes]:
-        """The files of a configuration, by name, with ``folder`` as where they will lie."""
+    def render(self, configuration: GatewayConfiguration) -> Mapping[str, bytes]:
+        """The files of a configuration, by name. Has no other effect and may be repeated."""
+        ...
+
+    async def validate(self, configuration: GatewayConfiguration) -> str | None:
+        """Why the gateway would refuse it, or None. What is in force is not touched."""
+        ...
+
+    async def apply(self, configuration: GatewayConfiguration) -> Sequence[str]:
+        """Bring it into force; returns, once it is, what changed.
+
+        Raises:
+            GatewayRejected: It was refused: the last good routes stay, but keys that have ended are refused all the same.
+        """
         ...

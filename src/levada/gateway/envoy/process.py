@@ -60,12 +60,14 @@ async def spawn(folder: Path) -> asyncio.subprocess.Process:
 
 def _bound_to_parent() -> Callable[[], None]:
     # All that may allocate or lock is done before the fork.
-    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+    linux = sys.platform == "linux"
+    libc = ctypes.CDLL(None)
+    prctl = libc.prctl if linux else libc.getpid
     parent = os.getpid()
 
     def bind() -> None:
         os.setpgrp()
-        if prctl is not None:
+        if linux:
             prctl(_DIE_WITH_PARENT, signal.SIGKILL)
             if os.getppid() != parent:  # it ended between the fork and this line
                 os._exit(1)

@@ -7,9 +7,11 @@ it serves. See https://www.envoyproxy.io/docs/envoy/latest/configuration.
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -23,6 +25,7 @@ _NETWORK = (
     "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 )
 _CORE = "type.googleapis.com/envoy.config"
+_Source: TypeAlias = Callable[[str], dict[str, Any]]
 
 FORGEABLE = (
     "x-consumer-id",
@@ -40,14 +43,27 @@ FORWARDING: Mapping[str, Any] = {"header": "x-consumer-id", "hide_credentials": 
 """The app is told the client, never the key."""
 
 
-def render(configuration: GatewayConfiguration, folder: str) -> Mapping[str, bytes]:
-    """The files of a configuration, by name; ``folder`` is where they will lie."""
+def render(
+    configuration: GatewayConfiguration, folder: str, *, watched_directory: bool = False
+) -> Mapping[str, bytes]:
+    """The files of a configuration, by name; ``folder`` is where they will lie.
+
+    ``watched_directory``: the folder is a mounted ConfigMap, whose files change by a link of the folder's. Without
+    it a change of one file does not make Envoy read the others anew.
+    """
+
+    def source(name: str) -> dict[str, Any]:
+        path: dict[str, Any] = {"path": f"{folder}/{name}"}
+        if watched_directory:
+            path["watched_directory"] = {"path": folder}
+        return {"resource_api_version": "V3", "path_config_source": path}
+
     documents = {
-        "bootstrap.json": _bootstrap(configuration, folder),
+        "bootstrap.json": _bootstrap(configuration, folder, source),
         "cds.json": _resources(_clusters(configuration)),
         "ecds.json": _resources([_keys(configuration)]),
         "rds.json": _resources([_routes(configuration)]),
-        "lds.json": _resources([_listener(configuration, folder)]),
+        "lds.json": _resources([_listener(configuration, folder, source)]),
     }
     return {
         name: msgspec.json.format(msgspec.json.encode(d, order="deterministic"), indent=1)
@@ -56,23 +72,18 @@ def render(configuration: GatewayConfiguration, folder: str) -> Mapping[str, byt
 
 
 def _resources(resources: list[Any]) -> dict[str, Any]:
-    return {"resources": resources}
+    version = hashlib.sha256(msgspec.json.encode(resources, order="deterministic")).hexdigest()[:12]
+    # Envoy tells the version it has in force, so that desired and applied can be compared.
+    return {"version_info": version, "resources": resources}
 
 
-def _source(folder: str, name: str) -> dict[str, Any]:
-    return {
-        "resource_api_version": "V3",
-        "path_config_source": {"path": f"{folder}/{name}", "watched_directory": {"path": folder}},
-    }
-
-
-def _bootstrap(configuration: GatewayConfiguration, folder: str) -> dict[str, Any]:
+def _bootstrap(configuration: GatewayConfiguration, folder: str, source: _Source) -> dict[str, Any]:
     return {
         "node": {"id": "levada", "cluster": f"levada-{configuration.environment}"},
         "admin": {"address": {"pipe": {"path": f"{folder}/admin.sock", "mode": 0o600}}},
         "dynamic_resources": {
-            "lds_config": _source(folder, "lds.json"),
-            "cds_config": _source(folder, "cds.json"),
+            "lds_config": source("lds.json"),
+            "cds_config": source("cds.json"),
         },
         "layered_runtime": {
             "layers": [{"name": "static", "static_layer": {"re2.max_program_size.error_level": 1000}}],
@@ -80,9 +91,11 @@ def _bootstrap(configuration: GatewayConfiguration, folder: str) -> dict[str, An
     }
 
 
-def _listener(configuration: GatewayConfiguration, folder: str) -> dict[str, Any]:
+def _listener(configuration: GatewayConfiguration, folder: str, source: _Source) -> dict[str, Any]:
     listener = configuration.listener
-    chain: dict[str, Any] = {"filters": [{"name": "http", "typed_config": _manager(configuration, folder)}]}
+    chain: dict[str, Any] = {
+        "filters": [{"name": "http", "typed_config": _manager(configuration, folder, source)}]
+    }
     if listener.certificate and listener.private_key:
         chain["transport_socket"] = {
             "name": "tls",
@@ -108,7 +121,7 @@ def _listener(configuration: GatewayConfiguration, folder: str) -> dict[str, Any
     }
 
 
-def _manager(configuration: GatewayConfiguration, folder: str) -> dict[str, Any]:
+def _manager(configuration: GatewayConfiguration, folder: str, source: _Source) -> dict[str, Any]:
     return {
         "@type": _NETWORK,
         "stat_prefix": "public",
@@ -138,18 +151,24 @@ def _manager(configuration: GatewayConfiguration, folder: str) -> dict[str, Any]
                 },
             }
         ],
-        "rds": {"route_config_name": "public", "config_source": _source(folder, "rds.json")},
-        "http_filters": [_key_filter(folder), _limits(configuration), _body_limit(configuration), _router()],
-        "access_log": [access_log(configuration.listener.log)],
+        "rds": {"route_config_name": "public", "config_source": source("rds.json")},
+        "http_filters": [
+            _key_filter(source),
+            {"name": "products", "typed_config": {"@type": f"{_HTTP}.rbac.v3.RBAC"}},
+            _limits(configuration),
+            _body_limit(configuration),
+            _router(),
+        ],
+        "access_log": [access_log(str(Path(folder) / configuration.listener.log))],
         "local_reply_config": local_replies(configuration.listener.body_limit),
     }
 
 
-def _key_filter(folder: str) -> dict[str, Any]:
+def _key_filter(source: _Source) -> dict[str, Any]:
     return {
         "name": "keys",
         "config_discovery": {
-            "config_source": _source(folder, "ecds.json"),
+            "config_source": source("ecds.json"),
             "type_urls": [f"{_HTTP}.api_key_auth.v3.ApiKeyAuth"],
             # Without its keys the gateway lets nobody in.
             "apply_default_config_without_warming": False,
@@ -246,12 +265,8 @@ def _router() -> dict[str, Any]:
 
 
 def _routes(configuration: GatewayConfiguration) -> dict[str, Any]:
-    allowed: dict[str, list[str]] = {}
-    for credential in configuration.credentials:
-        for product in credential.products:
-            allowed.setdefault(product, []).append(credential.client)
     ordered = sorted(configuration.routes, key=lambda r: ("{" in r.path, -len(r.path), r.path, r.method))
-    routes = [_route(route, sorted(set(allowed.get(route.product, [])))) for route in ordered]
+    routes = [_route(route) for route in ordered]
     paths: dict[str, list[str]] = {}
     for route in ordered:
         paths.setdefault(_shape(route.path), []).append(route.method)
@@ -277,18 +292,20 @@ def _match(path: str) -> dict[str, Any]:
     return {"safe_regex": {"regex": "[^/]+".join(re.escape(p) for p in parts)}}
 
 
-def _route(route: Route, clients: list[str]) -> dict[str, Any]:
-    per_route: dict[str, Any] = {}
-    if route.open:
-        per_route = dict.fromkeys(("keys", "limits"), OFF)
-    else:
-        # A list that is empty would let every key in.
-        per_route["keys"] = {
-            "@type": f"{_HTTP}.api_key_auth.v3.ApiKeyAuthPerRoute",
-            "allowed_clients": clients or ["nobody/none"],
-            # A route's own configuration replaces the filter's: it has to say this again.
-            "forwarding": FORWARDING,
-        }
+def _subscribed(product: str) -> dict[str, Any]:
+    """Lets in the clients of a product; what it costs does not grow with the number of consumers."""
+    said = {"name": "x-consumer-id", "string_match": {"contains": f",{product},"}}
+    policy = {"permissions": [{"any": True}], "principals": [{"header": said}]}
+    return {
+        "@type": f"{_HTTP}.rbac.v3.RBACPerRoute",
+        "rbac": {"rules": {"action": "ALLOW", "policies": {"subscribed": policy}}},
+    }
+
+
+def _route(route: Route) -> dict[str, Any]:
+    per_route: dict[str, Any] = (
+        dict.fromkeys(("keys", "limits"), OFF) if route.open else {"products": _subscribed(route.product)}
+    )
     return {
         "name": route.operation,
         "match": {
