@@ -48,7 +48,7 @@ def make(
     from levada.landscape.blueprint import blueprint
     from levada.landscape.blueprint_costs import load_costs
     from levada.landscape.mapping import map_folders
-    from levada.landscape.plan import Team, make_plan
+    from levada.landscape.plan import Team, make_plan, next_monday
     from levada.landscape.plan_view import as_csv, as_ics, as_json
 
     console = Console(stderr=json)
@@ -135,12 +135,6 @@ def check(
         gone = sum(c.verdict == "gone" for c in found)
         console.print(f"\n[bold]{gone}[/] of {len(found)} old connections are gone.")
     return 0 if all(c.verdict == "gone" for c in found) else 3
-
-
-def next_monday() -> datetime.date:
-    """The first Monday after today."""
-    today = datetime.date.today()  # noqa: DTZ011 - the day where the person is
-    return today + datetime.timedelta(days=7 - today.weekday())
 
 
 def _show(made: Plan) -> None:

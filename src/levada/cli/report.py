@@ -28,10 +28,10 @@ def report(
 
     from rich.console import Console
 
-    from levada.cli.plan import next_monday
     from levada.landscape.blueprint_costs import load_costs
     from levada.landscape.blueprint_view import as_json as blueprint_json
     from levada.landscape.mapping import map_folders
+    from levada.landscape.plan import next_monday
     from levada.landscape.plan_view import as_json as plan_json
     from levada.landscape.report import as_html, as_markdown, assess
     from levada.network.view import as_map

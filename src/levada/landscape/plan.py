@@ -19,7 +19,7 @@ from levada.landscape.blueprint_costs import Costs, load_costs
 from levada.landscape.pilot import Ranked, efforts, pilots
 from levada.network.graph import Flow, Network
 
-__all__ = ["Item", "Plan", "Team", "make_plan", "watch_days"]
+__all__ = ["Item", "Plan", "Team", "make_plan", "next_monday", "watch_days"]
 
 ItemKind: TypeAlias = Literal["contract", "build", "shadow", "cutover", "retire"]
 SHADOW_DAYS = 7
@@ -112,6 +112,12 @@ def make_plan(
     return Plan(
         start=start, days=days, items=tuple(items), pilot=first, ranking=tuple(ranking), later=tuple(later)
     )
+
+
+def next_monday() -> date:
+    """The first Monday after today."""
+    today = date.today()  # noqa: DTZ011 - the day where the person is
+    return today + timedelta(days=7 - today.weekday())
 
 
 def _in_order(ranking: list[Ranked], boxes: dict[str, Built]) -> list[Built]:

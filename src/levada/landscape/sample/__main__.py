@@ -1,0 +1,40 @@
+"""``python -m levada.landscape.sample [FOLDER]``: map, blueprint, plan and report of the sample."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from levada.landscape.blueprint_view import as_json as blueprint_json
+from levada.landscape.plan import next_monday
+from levada.landscape.plan_view import as_csv, as_ics
+from levada.landscape.plan_view import as_json as plan_json
+from levada.landscape.report import as_html, as_markdown, assess
+from levada.landscape.sample import sample
+from levada.network.view import as_map
+
+
+def main(folder: Path) -> None:
+    """Write everything into ``folder`` and say what it shows."""
+    time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    mapped = sample()
+    found = assess(mapped.network, next_monday(), title="A trading company's landscape")
+    written = {
+        "map.json": json.dumps(as_map(mapped.network), indent=2),
+        "blueprint.json": json.dumps(blueprint_json(found.blueprint), indent=2),
+        "plan.json": json.dumps(plan_json(found.plan), indent=2),
+        "plan.csv": as_csv(found.plan),
+        "plan.ics": as_ics(found.plan),
+        "report.md": as_markdown(found),
+        "report.html": as_html(found),
+    }
+    for name, text in written.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="")
+    sorted({f.importer for f in mapped.read if f.importer})
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "assessment"))

@@ -1,0 +1,130 @@
+"""The report: complete, self-contained, safe, readable at three sizes in a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from levada.landscape.report import Assessment, as_html, as_markdown, assess
+from levada.landscape.sample import sample
+from levada.network.graph import Flow, Network, Node
+
+START = date(2026, 3, 2)
+
+
+def landscape(systems: int, seed: int = 1) -> Network:
+    draw = random.Random(seed)
+    nodes = [Node(id=f"s{i}", name=f"System {i}", domain=f"domain {i % 17}") for i in range(systems)]
+    flows: list[Flow] = []
+    for i in range(1, systems):
+        for _ in range(draw.choice((1, 1, 2, 4))):
+            other = int(draw.random() ** 2 * i)
+            flows.append(
+                Flow(consumer=f"s{i}", provider=f"s{other}", object=draw.choice(("order", "price", None)))
+            )
+    return Network.of(nodes, flows)
+
+
+@pytest.fixture(scope="module")
+def found() -> Assessment:
+    return assess(sample().network, START, title="Sample")
+
+
+def test_the_page_has_every_part_and_needs_nothing_else(found: Assessment) -> None:
+    page = as_html(found)
+    for part in (
+        "map",
+        "matrix",
+        "tax",
+        "brittle",
+        "blueprint",
+        "pilot",
+        "plan",
+        "ledger",
+        "evidence",
+        "glossary",
+    ):
+        assert f'<section id="{part}">' in page
+    assert not re.search(r'(?:src|href)="(?!#)', page)
+    assert "url(" not in page
+    assert page.count('<span class="tag replaced">replaced</span>') == sum(
+        e.decision == "replaced" for e in found.blueprint.ledger
+    )
+
+
+def test_markdown_has_every_flow_of_the_ledger(found: Assessment) -> None:
+    ledger = as_markdown(found).partition("## Ledger")[2]
+    assert ledger.count("\n| ") == len(found.network.flows) + 1
+
+
+def test_names_are_escaped_everywhere() -> None:
+    evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+    flows = [Flow(consumer=f"c{i}{evil}", provider=evil, object=evil, mode="db") for i in range(6)]
+    ends = {e for f in flows for e in (f.consumer, f.provider)}
+    net = Network.of([Node(id=e, name=e, owner=evil, domain=evil) for e in sorted(ends)], flows)
+    held = assess(net, START, title=evil)
+    assert "<img" not in as_html(held)
+    assert as_html(held).count("<script>") == 1
+    assert "<img" not in as_markdown(held).replace("\\<", "")
+
+
+def test_unknown_is_never_shown_as_zero() -> None:
+    page = as_html(assess(landscape(30), START))
+    tax = page.partition('id="tax"')[2].partition("</section>")[0]
+    assert "unknown" in tax
+    assert ">0</td></tr>" not in tax
+    assert as_html(assess(Network(), START))
+
+
+def test_the_sample_runs_in_one_go_within_ten_seconds(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "levada.landscape.sample", str(tmp_path)],
+        timeout=10,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "of 5 kinds" in done.stdout
+    held = json.loads((tmp_path / "map.json").read_text())
+    ledger = json.loads((tmp_path / "blueprint.json").read_text())["ledger"]
+    assert sorted(e["flow"] for e in ledger) == sorted(f["id"] for f in held["flows"])
+    assert (tmp_path / "report.html").stat().st_size > 50_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("systems", [50, 500, 5000])
+def test_a_browser_shows_it_without_an_error(systems: int, tmp_path: Path) -> None:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("no chromium")
+        pytest.skip("no chromium on this machine")
+    sync = pytest.importorskip("playwright.sync_api")
+    page_file = tmp_path / "report.html"
+    page_file.write_text(as_html(assess(landscape(systems), START)), encoding="utf-8")
+    with sync.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        said: list[str] = []
+        page.on("console", lambda m: said.append(m.text))
+        page.on("pageerror", lambda e: said.append(str(e)))
+        page.goto(page_file.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") == 1280
+        before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        page.click("#theme")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+        page.fill("input[data-filter]", "no such system")
+        assert page.inner_text("#ledger output").startswith("0 of ")
+        if shots := os.environ.get("LEVADA_SCREENSHOTS"):
+            page.screenshot(path=str(Path(shots) / f"report-{systems}.png"), full_page=True)
+        browser.close()
+    assert said == []
