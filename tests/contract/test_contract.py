@@ -128,7 +128,12 @@ def test_digests_tell_what_consumers_rely_on():
 
 def test_an_event_knows_its_topic_its_key_and_whose_data_it_carries():
     kind = event_type(OrderPlaced)
-    assert (kind.type, kind.topic, kind.key, kind.personal) == ("sales.OrderPlaced", "sales.OrderPlaced.v1", "order_id", {"email": "customer_id"})
+    assert (kind.type, kind.topic, kind.key, kind.personal) == (
+        "sales.OrderPlaced",
+        "sales.OrderPlaced.v1",
+        "order_id",
+        {"email": "customer_id"},
+    )
     event = OrderPlaced(order_id="o-1", customer_id="c-1")
     assert kind.decode(kind.encode(event)) == event
     assert kind.key_of(event) == "o-1"
@@ -208,28 +213,70 @@ async def test_coalesced_calls_become_one_query_and_a_missing_key_is_none():
         ('class A(SystemAPI, domain="Sales Dept", version="1.0"): ...', "cannot stand in a path"),
         ('class A(SystemAPI, domain="s", version=1): ...', "version=1 is not a version"),
         ("class A(SystemAPI): ...", "it keeps no contract"),
-        ('class A(SystemAPI, domain="s", version="1.0"):\n  @abstractmethod\n  async def f(self) -> int: ...', "has no HTTP shape"),
-        ('class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  def f(self) -> int: ...', "it is not async"),
-        ('class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  async def f(self): ...', "does not say what it returns"),
-        ('class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a/{id}")\n  async def f(self) -> int: ...', "the path /a/{id} has {id}"),
-        ('class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  async def f(self, c: Customer) -> int: ...', "travels in the query"),
-        ('class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  async def f(self, c) -> int: ...', "has no type"),
-        ('class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  async def f(self, *c: int) -> int: ...', "it takes *c"),
-        ('class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  async def f(self) -> AsyncIterator[int]: ...', "a stream cannot be async def"),
-        ('class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  async def f(self) -> int: ...\n  @http.get("/a")\n  async def g(self) -> int: ...', "are both GET /a"),
-        ('class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("a")\n  async def f(self) -> int: ...', "is not one"),
-        ("class C(Customers):\n  async def customer(self, id: str) -> Customer: ...", "the operation is left out"),
-        ("class C(_Erp):\n  async def customer(self, key: str) -> Customer: ...", "the contract has customer"),
+        (
+            'class A(SystemAPI, domain="s", version="1.0"):\n  @abstractmethod\n  async def f(self) -> int: ...',
+            "has no HTTP shape",
+        ),
+        (
+            'class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  def f(self) -> int: ...',
+            "it is not async",
+        ),
+        (
+            'class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  async def f(self): ...',
+            "does not say what it returns",
+        ),
+        (
+            'class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a/{id}")\n  async def f(self) -> int: ...',
+            "the path /a/{id} has {id}",
+        ),
+        (
+            'class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  async def f(self, c: Customer) -> int: ...',
+            "travels in the query",
+        ),
+        (
+            'class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  async def f(self, c) -> int: ...',
+            "has no type",
+        ),
+        (
+            'class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  async def f(self, *c: int) -> int: ...',
+            "it takes *c",
+        ),
+        (
+            'class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  async def f(self) -> AsyncIterator[int]: ...',
+            "a stream cannot be async def",
+        ),
+        (
+            'class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  async def f(self) -> int: ...\n  @http.get("/a")\n  async def g(self) -> int: ...',
+            "are both GET /a",
+        ),
+        (
+            'class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("a")\n  async def f(self) -> int: ...',
+            "is not one",
+        ),
+        (
+            "class C(Customers):\n  async def customer(self, id: str) -> Customer: ...",
+            "the operation is left out",
+        ),
+        (
+            "class C(_Erp):\n  async def customer(self, key: str) -> Customer: ...",
+            "the contract has customer",
+        ),
         ("class C(_Erp):\n  def customer(self, id: str) -> Customer: ...", "it is not async"),
         ('class C(_Erp):\n  @http.get("/more")\n  async def more(self) -> int: ...', "adds no operations"),
         ("class C(_Erp):\n  async def undo_hold(self, held: Hold) -> None: ...", "is not overridden"),
         ('class C(_Erp, domain="x"):\n  pass', "domain= belongs to a contract"),
-        ('class E(Event): \n  a: str', "needs a version"),
+        ("class E(Event): \n  a: str", "needs a version"),
         ('class E(Event, version="1.0", vresion="2"):\n  a: str', "takes no class keyword vresion"),
-        ('class P(Problem, status=200): ...', "is no error"),
-        ('class P(Problem, status=400):\n  detail: str', "reserved by RFC 9457"),
-        ('class A(ProcessAPI, domain="s", version="1.0"):\n  @http.post("/a")\n  async def f(self) -> int: ...\n  @undoes(f)\n  async def g(self) -> None: ...', "it takes 0 arguments"),
-        ('class A(ProcessAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  async def f(self) -> int: ...\n  @undoes(f)\n  async def g(self, r: int) -> None: ...', "nothing to undo"),
+        ("class P(Problem, status=200): ...", "is no error"),
+        ("class P(Problem, status=400):\n  detail: str", "reserved by RFC 9457"),
+        (
+            'class A(ProcessAPI, domain="s", version="1.0"):\n  @http.post("/a")\n  async def f(self) -> int: ...\n  @undoes(f)\n  async def g(self) -> None: ...',
+            "it takes 0 arguments",
+        ),
+        (
+            'class A(ProcessAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  async def f(self) -> int: ...\n  @undoes(f)\n  async def g(self, r: int) -> None: ...',
+            "nothing to undo",
+        ),
     ],
 )
 def test_a_broken_contract_is_refused_when_the_class_is_made(source, says):

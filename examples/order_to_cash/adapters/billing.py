@@ -15,7 +15,9 @@ class SoapBilling(Billing, protect=Protect(concurrency=8, failures=5, pause=0.5)
 
     soap: Soap = resource("billing")
 
-    async def _invoice_by_key(self, _key: str, order: str, _account: str, _lines: tuple[Line, ...]) -> Document | None:
+    async def _invoice_by_key(
+        self, _key: str, order: str, _account: str, _lines: tuple[Line, ...]
+    ) -> Document | None:
         return await self._first(order, "invoice")
 
     async def _note_by_key(
