@@ -12,6 +12,7 @@ from levada.landscape.plan import next_monday
 from levada.landscape.plan_view import as_csv, as_ics
 from levada.landscape.plan_view import as_json as plan_json
 from levada.landscape.report import as_html, as_markdown, assess
+from levada.landscape.report.page import verdict
 from levada.landscape.sample import sample
 from levada.network.view import as_map
 
@@ -19,6 +20,7 @@ from levada.network.view import as_map
 def main(folder: Path) -> None:
     """Write everything into ``folder`` and say what it shows."""
     time.monotonic()
+    begun = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     mapped = sample()
     found = assess(mapped.network, next_monday(), title="A trading company's landscape")
@@ -33,7 +35,14 @@ def main(folder: Path) -> None:
     }
     for name, text in written.items():
         (folder / name).write_text(text, encoding="utf-8", newline="")
-    sorted({f.importer for f in mapped.read if f.importer})
+    kinds = sorted({f.importer for f in mapped.read if f.importer})
+    lines = (
+        f"Read {len(mapped.read)} files of {len(kinds)} kinds ({', '.join(kinds)}).",
+        *verdict(found),
+        f"Pilot: {found.plan.pilot or 'none pays'}.",
+        f"Written in {time.monotonic() - begun:.1f} s: {folder / 'report.html'} (and {', '.join(list(written)[:-1])})",
+    )
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
