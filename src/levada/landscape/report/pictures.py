@@ -18,6 +18,8 @@ BINS = 160
 """A larger matrix is drawn in this many rows and columns, each of several systems."""
 MOST_CLUSTERS = 24
 MOST_NODES = 160
+MOST_BUNDLES = 60
+"""Where clusters stand alone: the strongest ties between them that are drawn."""
 
 
 def matrix(network: Network, known: Structure) -> str:
@@ -82,7 +84,8 @@ def cluster_map(network: Network, tax: Mapping[str | None, float]) -> str:
         (c, p) if few else (home[c], home[p]) for c, p in network.pairs() if few or home[c] != home[p]
     )
     most = max(bundles.values(), default=1)
-    for (a, b), count in sorted(bundles.items()):
+    drawn = bundles.items() if few else bundles.most_common(MOST_BUNDLES)
+    for (a, b), count in sorted(drawn):
         (x1, y1), (x2, y2) = (spot[a], spot[b]) if few else (middle[a][:2], middle[b][:2])
         mx, my = (x1 + x2) / 2 * 0.72 + 500 * 0.28, (y1 + y2) / 2 * 0.72 + 320 * 0.28
         width = 0.9 if few else 0.6 + 7 * count / most
@@ -91,6 +94,8 @@ def cluster_map(network: Network, tax: Mapping[str | None, float]) -> str:
         )
     for g, (x, y, radius) in middle.items():
         text = f"{g}: {len(clusters[g])} systems"
+        if not few:
+            out.append(f'<circle class="ground" cx="{x:.0f}" cy="{y:.0f}" r="{radius:.0f}"/>')
         out.append(
             f'<circle class="cluster" cx="{x:.0f}" cy="{y:.0f}" r="{radius:.0f}"><title>{escape(text)}</title></circle>'
         )
@@ -104,9 +109,15 @@ def cluster_map(network: Network, tax: Mapping[str | None, float]) -> str:
             f"<title>{escape(_name(network, i))}: {known}</title></circle>"
         )
     for g, (x, y, radius) in middle.items():
+        label = escape(_short(g, 22))
         out.append(
-            f'<text x="{x:.0f}" y="{y - radius - 5:.0f}" text-anchor="middle">{escape(_short(g, 22))}</text>'
+            f'<text class="name" x="{x:.0f}" y="{y - radius - 5:.0f}" text-anchor="middle">{label}</text>'
         )
+        if not few:
+            count = len(clusters[g])
+            out.append(
+                f'<text class="small" x="{x:.0f}" y="{y + 4:.0f}" text-anchor="middle">{count:,}</text>'
+            )
     return "".join(out) + "</svg>"
 
 
@@ -120,9 +131,11 @@ def _places(clusters: Mapping[str, list[str]]) -> dict[str, tuple[float, float, 
     around = sorted(ranked[1:])
     for n, g in enumerate(around):
         angle = 2 * math.pi * n / len(around) - math.pi / 2
-        near = 0.82 if n % 2 and len(around) > 10 else 1.0
-        radius = min(size[g], 75.0, 900 / max(len(around), 1))
-        out[g] = 500 + 395 * near * math.cos(angle), 320 + 235 * near * math.sin(angle), radius
+        near = 0.74 if n % 2 and len(around) > 12 else 1.0
+        out[g] = 500 + 400 * near * math.cos(angle), 325 + 245 * near * math.sin(angle), min(size[g], 60.0)
+    for g, (x, y, radius) in list(out.items()):
+        apart = min((math.dist((x, y), o[:2]) for other, o in out.items() if other != g), default=500.0)
+        out[g] = x, y, min(radius, 0.42 * apart)
     return out
 
 
