@@ -67,7 +67,7 @@ async def play(options: Options) -> int:
             _say(
                 console,
                 "Network",
-                f"{len(network.apis)} APIs, {options.workers} workers, Envoy at {network.url}",
+                f"three layers in {options.workers} workers, Envoy in front at {network.url}",
             )
             incidents: list[str] = []
             sent, found, rested = await _through(console, options, invoices, systems, network, incidents)
