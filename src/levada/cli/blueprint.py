@@ -25,6 +25,7 @@ def blueprint(
     costs: Path | None = None,
     parameters: Annotated[bool, Parameter(negative="")] = False,
     sensitivity: Annotated[bool, Parameter(negative="")] = False,
+    contracts: Path | None = None,
     seconds: float = 60.0,
 ) -> int:
     """Choose the APIs and topics that pay, and say of every flow what becomes of it.
@@ -35,6 +36,7 @@ def blueprint(
         costs: File with your own cost parameters (TOML); those left out keep their default.
         parameters: List the cost parameters with unit and source.
         sensitivity: Say which decisions flip when one parameter is 50 % lower or higher.
+        contracts: Write skeletons of the contracts, as Levada classes (.py).
         seconds: Time to search; the gap tells what is not proven then.
     """
     from rich.console import Console
@@ -64,6 +66,11 @@ def blueprint(
         status.update("Choosing")
         made = make(network, held, seconds=seconds)
         flips = flips_of(network, held, made) if sensitivity else None
+    if contracts is not None:
+        from levada.landscape.blueprint_contracts import skeletons
+
+        contracts.write_text(skeletons(made), encoding="utf-8")
+        console.print(f"Written to [bold]{contracts}[/]")
     if json:
         sys.stdout.write(json_module.dumps(as_json(made, flips), ensure_ascii=False, indent=2) + "\n")
     else:

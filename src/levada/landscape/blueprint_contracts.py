@@ -1,0 +1,95 @@
+"""Skeletons of a blueprint's contracts: one Python module of Levada classes to begin with.
+
+What the landscape does not tell (fields, further operations) is left to the owner, and the
+skeleton says so. OpenAPI comes from the classes themselves: ``levada.contract.openapi``.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+
+from levada.landscape.blueprint import Blueprint, Built
+
+__all__ = ["skeletons"]
+
+BASES = {"system": "SystemAPI", "process": "ProcessAPI", "experience": "ExperienceAPI"}
+
+
+def skeletons(made: Blueprint) -> str:
+    """The source of a module with a class for each API and an event for each topic; it can be imported as it is."""
+    taken: set[str] = set()
+    objects = sorted({o for b in made.apis for o in (b.objects or b.providers)})
+    values = {o: _unique(_pascal(o), taken) for o in objects}
+    bases = sorted({BASES[b.layer] for b in made.apis} | ({"Event"} if made.topics else set[str]()))
+    names = [*bases, *(["http"] if made.apis else [])]
+    parts = [
+        '"""Contracts that the blueprint proposes; fields and operations are for their owners to complete."""',
+        "from abc import abstractmethod\n\nfrom msgspec import Struct\n\n" + _imports(names),
+    ]
+    parts += [
+        f'class {name}(Struct, frozen=True):\n    """{_doc(o)}. Its fields are to be agreed."""\n\n    id: str'
+        for o, name in values.items()
+    ]
+    parts += [_event(b, taken) for b in made.topics]
+    parts += [_api(b, values, taken) for b in made.apis]
+    return "\n\n\n".join(parts) + "\n"
+
+
+def _imports(names: list[str]) -> str:
+    return f"from levada import {', '.join(names)}" if names else ""
+
+
+def _event(box: Built, taken: set[str]) -> str:
+    name = _unique(_pascal(box.objects[0] if box.objects else box.id) + "Changed", taken)
+    who = ", ".join(box.consumers)
+    return (
+        f'class {name}(Event, version="0.1", domain="{_slug(box.domain or box.providers[0])}"):\n'
+        f'    """Of {_doc(", ".join(box.providers))}. Owner: {_doc(box.owner or "unknown")}. Subscribers: {_doc(who)}."""\n\n'
+        "    id: str"
+    )
+
+
+def _api(box: Built, values: dict[str, str], taken: set[str]) -> str:
+    name = _unique(_pascal(box.id.partition(":")[2]) + "API", taken)
+    out = [
+        f'class {name}({BASES[box.layer]}, domain="{_slug(box.domain or box.providers[0])}", version="0.1"):',
+        f'    """In front of {_doc(", ".join(box.providers))}. Owner: {_doc(box.owner or "unknown")}.',
+        "",
+        f"    Consumers: {_doc(', '.join(box.consumers))}.",
+        '    """',
+    ]
+    used: set[str] = set()
+    for o in box.objects or box.providers:
+        resource = _unique(_slug(o).replace("-", "_"), used)
+        out += [
+            "",
+            f'    @http.get("/{_slug(o)}/{{id}}")',
+            "    @abstractmethod",
+            f"    async def get_{resource}(self, id: str) -> {values[o]}:",
+            f'        """One {_doc(o)} by its id."""',
+        ]
+    return "\n".join(out)
+
+
+def _slug(text: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return slug if slug[:1].isalpha() else f"x-{slug}".rstrip("-")
+
+
+def _pascal(text: str) -> str:
+    name = "".join(w[:1].upper() + w[1:] for w in _slug(text).split("-"))
+    return name + "_" if keyword.iskeyword(name) else name
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    number, unique = 2, name
+    while unique in taken:
+        unique, number = f"{name}{number}", number + 1
+    taken.add(unique)
+    return unique
+
+
+def _doc(text: str) -> str:
+    """Text within a docstring: no name of a system can end it."""
+    return " ".join(text.replace("\\", "/").replace('"', "'").split())
