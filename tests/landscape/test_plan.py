@@ -124,6 +124,15 @@ def test_gone_needs_silence_an_observer_and_a_revoked_credential() -> None:
     assert one(good, ["c0"], (today - timedelta(days=39)).isoformat()) == "gone"
 
 
+def test_ids_with_marks_of_their_own_are_checked_as_they_are() -> None:
+    flows = [Flow(consumer=f"c{i} > [x] (", provider="p [y] (z)", object="o", mode="db") for i in range(9)]
+    ends = sorted({e for f in flows for e in (f.consumer, f.provider)})
+    plan = planned(Network.of([Node(id=e) for e in ends], flows))
+    today = START + timedelta(days=80)
+    watched = Observer("p [y] (z)", today - timedelta(days=40), today, 1.0)
+    assert set(verdicts(plan, Network(), [watched], [f.consumer for f in flows], today).values()) == {"gone"}
+
+
 def test_another_form_is_told() -> None:
     with pytest.raises(PlanFileError):
         check({"no": "plan"}, Network(), [], [], START)

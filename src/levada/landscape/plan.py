@@ -185,6 +185,7 @@ def _silence(flows: list[Flow], watch: int) -> dict[str, Any]:
         "days": watch,
         "coverage": COVERAGE,
         "credential": "revoked",
+        "edges": [{"flow": f.id, "consumer": f.consumer, "provider": f.provider} for f in flows],
         "text": f"no call from {first.consumer} to {first.provider}{more} for {watch} days, "
         f"by an observer that covered {COVERAGE:.0%} of them, and the credential is revoked",
     }

@@ -73,8 +73,9 @@ def check(
     out: list[Checked] = []
     for item, exit_, flows in items:
         days, needed = int(exit_["days"]), float(exit_["coverage"])
+        edges = {e["flow"]: (e["consumer"], e["provider"]) for e in exit_.get("edges", ())}
         for flow_id in flows:
-            consumer, provider = ends(flow_id)
+            consumer, provider = edges.get(flow_id) or ends(flow_id)
             use = _last_use(flow_id, seen.get((consumer, provider), ()), today, days)
             why = [
                 *([use] if use else []),
@@ -88,7 +89,7 @@ def check(
 
 
 def ends(flow_id: str) -> tuple[str, str]:
-    """Consumer and provider of a flow's id."""
+    """Consumer and provider of a flow's id, for a plan that does not name them."""
     consumer, _, rest = flow_id.partition(" > ")
     head = rest.rpartition(" (")[0]
     return consumer, head.partition(" [")[0]
