@@ -10,7 +10,7 @@ from examples.order_to_cash.contracts import Dispatched, Piece, Warehouse
 
 from levada import Publishes, effect, resource
 from levada.connect.errors import ConnectError
-from levada.connect.files import Drop, HalfWritten
+from levada.connect.files import Drop, HalfWritten, Taken
 
 log = logging.getLogger("order_to_cash.warehouse")
 
@@ -45,11 +45,21 @@ class SftpWarehouse(Warehouse):
         while True:
             try:
                 async for file in self.outbox.pick_up():
-                    async with file:
-                        await self.told(dispatched(file.name, await file.read()))
+                    await self._take(file)
             except ConnectError as error:
                 log.warning("warehouse not reached", extra={"error": str(error)})
                 await asyncio.sleep(1)
+
+    async def _take(self, file: Taken) -> None:
+        """Tell of one file. No file, whatever is in it, keeps the others from being picked up."""
+        try:
+            async with file:
+                await self.told(dispatched(file.name, await file.read()))
+        except HalfWritten:
+            log.info("dispatch file not whole yet, put back", extra={"file": file.name})
+        except (ValueError, IndexError) as error:
+            # It lies in the folder for failed files, with the reason beside it.
+            log.error("not a dispatch file", extra={"file": file.name, "error": str(error)})
 
 
 def order_file(order: str, account: str, country: str, pieces: tuple[Piece, ...]) -> bytes:
@@ -71,7 +81,7 @@ def dispatched(name: str, content: bytes) -> Dispatched:
     """
     rows = list(csv.reader(io.StringIO(content.decode())))
     if not rows or not rows[-1] or rows[-1][0] != "E" or int(rows[-1][1]) != len(rows) - 2:
-        raise HalfWritten(resource="warehouse_out", name=name)
+        raise HalfWritten(resource="warehouse_out", file=name)
     kind, dispatch, order, part, parts = rows[0]
     if kind != "H":
         raise ValueError(f"{name} does not begin with a head line")

@@ -1,0 +1,46 @@
+"""The warehouse's adapter: no dispatch file, whatever is in it, ends the pick-up."""
+
+from __future__ import annotations
+
+import pytest
+from examples.order_to_cash.adapters.warehouse import SftpWarehouse, dispatched
+from examples.order_to_cash.contracts import Dispatched
+
+from levada.connect.files import Drop, DropSettings, HalfWritten
+
+WHOLE = b"H,D-1,536365,1,2\nL,1,85123A,6\nE,1\n"
+
+
+def test_a_whole_file_and_one_whose_end_is_missing():
+    assert dispatched("D-1.csv", WHOLE) == Dispatched(order="536365", dispatch="D-1", part=1, parts=2)
+    with pytest.raises(HalfWritten, match=r"D-1\.csv"):
+        dispatched("D-1.csv", WHOLE[:-4])
+
+
+async def test_half_written_and_broken_files_keep_no_other_waiting(tmp_path):
+    settings = DropSettings(url=f"folder:{tmp_path}", ready="renamed", poll=0.01)
+    told: list[Dispatched] = []
+
+    async def publish(event: Dispatched) -> None:
+        told.append(event)
+
+    for name, content in {
+        "D-1.csv": WHOLE[:-4],
+        "D-2.csv": b"X,1\nE,0\n",
+        "D-3.csv": b"E\n",
+        "D-4.csv": WHOLE,
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    adapter: SftpWarehouse = SftpWarehouse()
+    async with Drop(settings, name="out") as drop:
+        adapter.told = publish  # type: ignore[assignment] - stands for the port
+        seen: set[str] = set()
+        async for file in drop.pick_up():
+            seen.add(file.name)
+            await adapter._take(file)
+            if seen == {"D-1.csv", "D-2.csv", "D-3.csv", "D-4.csv"}:
+                break
+    assert [event.dispatch for event in told] == ["D-1"]
+    assert (tmp_path / "D-1.csv").exists()  # put back, to be looked at again
+    assert {f.name for f in (tmp_path / "failed").glob("*.csv")} == {"D-2.csv", "D-3.csv"}
+    assert [f.name for f in (tmp_path / "done").iterdir()] == ["D-4.csv"]
