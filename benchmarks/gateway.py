@@ -10,8 +10,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks._load import CLIENT_CORE, SERVER_CORE, Sample, Server, free_port, measure, request, wait_for
+from benchmarks._load import CLIENT_CORE, SERVER_CORE, Sample, Server, free_port, request, wait_for
 from benchmarks._ratio import Ratio, ratio_of
+from benchmarks.gateway_load import measure
 from levada.gateway import Credential, GatewayConfiguration, Listener, Plan, Route, Upstream
 from levada.gateway.envoy import render, write_files
 from levada.gateway.supervise import envoy_path

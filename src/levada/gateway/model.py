@@ -111,6 +111,9 @@ class Listener(Struct, frozen=True, kw_only=True):
     certificate: str | None = None
     private_key: str | None = None
     log: str = "access.log"
+    admin: str = "admin.sock"
+    """Unix socket of the gateway's own administration, mode 0600, in its folder if relative; elsewhere where that
+    folder cannot be written to. A supervisor that starts Envoy itself needs the default."""
     consumers: int = 65_536
     """How many consumers are limited each by itself; Envoy lets those beyond pass, so keep it above the active ones."""
 

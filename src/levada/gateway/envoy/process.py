@@ -49,6 +49,8 @@ async def spawn(folder: Path) -> asyncio.subprocess.Process:
             "warning",
             "--concurrency",
             str(min(4, os.cpu_count() or 1)),
+            "--file-flush-interval-msec",
+            "1000",
             "--drain-time-s",
             "2",
             stdin=asyncio.subprocess.DEVNULL,

@@ -80,7 +80,9 @@ def _resources(resources: list[Any]) -> dict[str, Any]:
 def _bootstrap(configuration: GatewayConfiguration, folder: str, source: _Source) -> dict[str, Any]:
     return {
         "node": {"id": "levada", "cluster": f"levada-{configuration.environment}"},
-        "admin": {"address": {"pipe": {"path": f"{folder}/admin.sock", "mode": 0o600}}},
+        "admin": {
+            "address": {"pipe": {"path": str(Path(folder) / configuration.listener.admin), "mode": 0o600}}
+        },
         "dynamic_resources": {
             "lds_config": source("lds.json"),
             "cds_config": source("cds.json"),
