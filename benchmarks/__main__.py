@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("http", "composition", "coalesced", "gateway", "runs", "landscape")
+NAMES = ("http", "composition", "coalesced", "gateway", "landscape")
 
 
 def main() -> int:
