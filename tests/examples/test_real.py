@@ -132,6 +132,8 @@ async def test_real_systems_fail_and_all_reconciles(overlay, folder, feed, monke
         try:
             async with app:
                 await systems.fault("payments", twice_next=10)
+                # Longer than the drop waits for a file to settle: it is picked up half-written.
+                await systems.fault("warehouse", half_written_ms=900)
                 await systems.fault("billing", down=True)
                 for invoice in invoices:
                     await place(app, invoice)
