@@ -9,6 +9,7 @@ __all__ = [
     "GatewayFailed",
     "GatewayRejected",
     "KeyUnknown",
+    "MasterShort",
     "PlanInvalid",
     "PlanUnknown",
     "SealBroken",
@@ -43,3 +44,7 @@ class SealBroken(LevadaError, code="LV1706"):
 
 class PlanInvalid(LevadaError, code="LV1707"):
     """[plans.{plan}]: {reason}."""
+
+
+class MasterShort(LevadaError, code="LV1708"):
+    """The master secret of the API keys has {length} bytes; state at least 16, better 32 random ones, in [gateway] master."""

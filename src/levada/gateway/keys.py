@@ -17,7 +17,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from levada.gateway.errors import KeyUnknown, PlanUnknown, SealBroken
+from levada.gateway.errors import KeyUnknown, MasterShort, PlanUnknown, SealBroken
 from levada.gateway.model import Credential
 from levada.store.control import Key, Keys
 from levada.store.protocol import Store
@@ -65,9 +65,14 @@ class ApiKeys:
         master: The secret that they are sealed under; any length, at least 16 bytes.
         environment: Keys are good in one environment.
         plans: The names of the plans that there are.
+
+    Raises:
+        MasterShort: The secret is too short to seal anything.
     """
 
     def __init__(self, store: Store, master: bytes, environment: str, plans: Sequence[str]) -> None:
+        if len(master) < 16:
+            raise MasterShort(length=len(master))
         self._keys = Keys(store)
         self._store = store
         self._seal_key = hashlib.sha256(b"levada key seal\n" + master).digest()
