@@ -106,7 +106,7 @@ async def test_a_safe_request_is_made_again_as_often_as_stated(service, what):
         with pytest.raises(Unavailable):
             await http.get(f"/{what}")
     # aiohttp itself repeats a GET whose connection was lost, once each time.
-    assert service.asked["GET"] == (6 if what == "lost" else 3)
+    assert service.asked["GET"] == 3
 
 
 async def test_a_safe_request_gets_through_once_the_service_is_back(service):

@@ -75,6 +75,8 @@ class RemoteAPI:
             headers={"accept": "application/json", **self.remote.headers},
             timeout=aiohttp.ClientTimeout(total=None),
         )
+        # aiohttp would send PUT and DELETE again by itself when a kept connection was lost; what may be repeated is ours to say.
+        self._session._retry_connection = False
         await self._credential.start()
 
     async def stop(self) -> None:

@@ -50,6 +50,8 @@ class Http:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.settings.connect_timeout),
             )
+            # aiohttp would send PUT and DELETE again by itself when a kept connection was lost; what may be repeated is ours to say.
+            self._session._retry_connection = False
 
     async def stop(self) -> None:
         """Close the pool."""
