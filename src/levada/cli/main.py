@@ -20,7 +20,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("levada.cli.up:up", "Serve the app behind the gateway: Envoy, keys, limits, access log."),
     "describe": ("levada.cli.describe:describe", "Show the network: APIs, dependencies, events."),
     "client": ("levada.cli.client:client", "Write the typed contract of an API for its consumers."),
-    "adopt": (
         "levada.cli.adopt:adopt",
         "Write a contract from an OpenAPI document, a WSDL, a database or a recording.",
     ),
@@ -43,7 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Verb -> (where it is, what it does). The help is made of this alone, so that it comes at once."""
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Build", ("new", "run", "up", "describe", "client", "adopt")),
+    ("Build", ("new", "run", "up", "describe", "client")),
     ("Operate", ("db", "events", "runs", "keys", "gateway", "audit", "doctor")),
     ("Map and plan", ("map", "review", "blueprint", "plan", "report")),
 )
