@@ -12,9 +12,7 @@ def line(n, **more):
     told = {
         "at": f"{60 * n}.5",
         "consumer": "phone/,sales/Storefront/v1,/gold",
-        "operation": "sales/Storefront/v1.status",
-        "product": "sales/Storefront/v1",
-        "template": "/orders/{id}",
+        "route": "sales/Storefront/v1.status sales/Storefront/v1 /orders/{id}",
         "method": "GET",
         "status": 200,
         "us": n,
@@ -33,13 +31,14 @@ def test_a_line_is_a_call():
         "gold",
         "sales/Storefront/v1",
     )
+    assert call.template == "/orders/{id}"
     assert (call.operation, call.us, call.problem, call.fault) == (
         "sales/Storefront/v1.status",
         7,
         "order-not-found",
         "declared",
     )
-    nobody = parse(line(1, consumer=None, product=None, operation="not-found", status=404))
+    nobody = parse(line(1, consumer=None, route="not-found", status=404))
     assert (nobody.consumer, nobody.operation, nobody.fault) == ("", "", "caller")
     assert parse(line(1, status=0, us=None)).fault == "caller"
 

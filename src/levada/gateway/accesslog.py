@@ -42,9 +42,7 @@ class _Line(Struct):
     at: str
     status: int | None = None
     consumer: str | None = None
-    product: str | None = None
-    operation: str | None = None
-    template: str | None = None
+    route: str | None = None
     method: str | None = None
     problem: str | None = None
     fault: str | None = None
@@ -64,15 +62,15 @@ def parse(line: bytes) -> Call | None:
     except (msgspec.DecodeError, ValueError, OverflowError):
         return None
     consumer, _, rest = (found.consumer or "").partition("/")
-    product = found.product or ""
+    operation, product, template = _route(found.route or "")
     status = found.status or 0
     return Call(
         minute=minute,
         consumer=consumer,
         plan=rest.rpartition("/")[2],
         product=product,
-        operation=(found.operation or "") if product else "",
-        template=found.template or "",
+        operation=operation,
+        template=template,
         method=found.method or "",
         status=status,
         problem=found.problem or "",
@@ -80,6 +78,13 @@ def parse(line: bytes) -> Call | None:
         us=max(0, us),
         request=found.request or "",
     )
+
+
+def _route(name: str) -> tuple[str, str, str]:
+    """Operation, product and template of a route's name; empty where the gateway itself answers."""
+    operation, _, rest = name.partition(" ")
+    product, _, template = rest.partition(" ")
+    return (operation, product, template) if template else ("", "", "")
 
 
 def _fault(status: int) -> str:

@@ -121,9 +121,8 @@ def access_log(path: str) -> dict[str, Any]:
                 "json_format": {
                     "at": "%START_TIME(%s.%6f)%",
                     "consumer": "%REQ(X-CONSUMER-ID)%",
-                    "operation": "%ROUTE_NAME%",
-                    "product": "%METADATA(ROUTE:levada:product)%",
-                    "template": "%METADATA(ROUTE:levada:template)%",
+                    # Operation, product and template: to read them of the route's metadata costs a tenth of a request.
+                    "route": "%ROUTE_NAME%",
                     "method": "%REQ(:METHOD)%",
                     "status": "%RESPONSE_CODE%",
                     "problem": "%RESP(LEVADA-PROBLEM)%",

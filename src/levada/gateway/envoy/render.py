@@ -309,7 +309,7 @@ def _route(route: Route) -> dict[str, Any]:
         dict.fromkeys(("keys", "limits"), OFF) if route.open else {"products": _subscribed(route.product)}
     )
     return {
-        "name": route.operation,
+        "name": f"{route.operation} {route.product} {route.path}",
         "match": {
             **_match(route.path),
             "headers": [{"name": ":method", "string_match": {"exact": route.method}}],
@@ -319,7 +319,6 @@ def _route(route: Route) -> dict[str, Any]:
             "timeout": f"{route.timeout:g}s",
             "retry_policy": {"retry_on": "connect-failure,refused-stream", "num_retries": 2},
         },
-        "metadata": {"filter_metadata": {"levada": {"product": route.product, "template": route.path}}},
         "typed_per_filter_config": per_route,
     }
 
