@@ -113,7 +113,7 @@ def _tell(error: Exception, *, json: bool) -> int:
 
         console = Console(stderr=True, highlight=False)
         console.print(f"[bold red]{code}[/] ", end="")
-        console.print(message, markup=False)
+        console.print(message, markup=False, soft_wrap=True)
     return 2 if code.startswith(("LV11", "LV12", "LV18")) else 1
 
 
