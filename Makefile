@@ -11,7 +11,7 @@ help: ## Show the targets
 
 $(VENV)/.dev: requirements/dev.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Levada needs Python 3.11 or later; name one with: make PYTHON=python3.12 …")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "No .venv could be made; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
@@ -41,8 +41,10 @@ format: setup ## Format the code
 bench: $(VENV)/.bench ## Run the benchmarks, or some: make bench NAME=http
 	$(BIN)/python -m benchmarks $(NAME)
 
-docs: setup ## Make the generated pages of docs/ anew
+docs: setup ## Make the generated pages of docs/ anew, and the site of all pages in site/
 	$(BIN)/python -m docs.generate
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "site/index.html; with its search: python3 -m http.server -d site"
 
 demo: setup ## Order to cash on real orders: make demo [ORDERS=path]
 	@$(BIN)/python -m examples.order_to_cash.demo $(if $(ORDERS),--orders "$(ORDERS)")

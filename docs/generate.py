@@ -91,7 +91,7 @@ def errors() -> str:
         if code == "LV1000":
             lines.append("The base of all errors below; by itself it stands for what no code was made for.")
             continue
-        lines.append(f"> {message}")
+        lines.append(f"> {_literal(message)}")
         if rest:
             lines += ["", rest]
         base = cls.__mro__[1]
@@ -104,6 +104,12 @@ def errors() -> str:
 def _paragraphs(cls: type) -> tuple[str, str]:
     message, _, rest = inspect.cleandoc(cls.__dict__.get("__doc__") or "").partition("\n\n")
     return " ".join(message.split()), _markdown(rest)
+
+
+def _literal(text: str) -> str:
+    """Brackets outside code as they are: ``[x]: y`` would be a link, ``<x>`` a tag."""
+    parts = re.split(r"(`[^`]*`)", text)
+    return "".join(p if p.startswith("`") else re.sub(r"([\[\]<>])", r"\\\1", p) for p in parts)
 
 
 def _markdown(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,17 +16,58 @@ def levada(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("COV", "PYTEST", "MAKE"))}
+    return subprocess.run(
+        ["make", *arguments], cwd=folder, capture_output=True, text=True, timeout=110, env=env
+    )
+
+
 @pytest.mark.parametrize("name", ["shop", "order-desk"])
 def test_a_new_project_passes_its_tests(tmp_path: Path, name: str):
     assert levada("new", name, cwd=tmp_path).returncode == 0
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("COV", "PYTEST"))}
-    tested = subprocess.run(
-        ["make", "test"], cwd=tmp_path / name, capture_output=True, text=True, timeout=100, env=env
-    )
+    tested = make(tmp_path / name, "test")
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert "5 passed" in tested.stdout
     shown = levada("describe", "--json", cwd=tmp_path / name)
     assert {s["id"] for s in json.loads(shown.stdout)["systems"]} >= {f"{name}/Orders/v1", f"{name}/Stock/v1"}
+
+
+@pytest.mark.slow
+def test_a_machine_with_python_and_make_alone_sets_itself_up(tmp_path: Path):
+    """The interpreter has neither Levada nor pytest: the project makes a .venv with exactly what is pinned."""
+    assert levada("new", "shop", cwd=tmp_path).returncode == 0
+    bare = venv(tmp_path / "bare")
+    tested = make(tmp_path / "shop", "test", f"MAKER={bare}")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert "5 passed" in tested.stdout
+    has = subprocess.run(
+        [".venv/bin/python", "-m", "pip", "list", "--format=freeze"],
+        cwd=tmp_path / "shop", capture_output=True, text=True, timeout=60,
+    ).stdout.split()  # fmt: skip
+    pinned = re.findall(
+        r"^([\w.-]+==[\w.]+)(?= \\| ; impl)",
+        (tmp_path / "shop" / "requirements.txt").read_text(),
+        re.MULTILINE,
+    )
+    assert {p.lower() for p in pinned} <= {h.lower().replace("_", "-") for h in has}
+    assert {h.partition("==")[0].lower() for h in has} >= {"levada", "shop"}
+    again = make(tmp_path / "shop", "test", f"MAKER={bare}")
+    assert "5 passed" in again.stdout
+
+
+def test_a_project_whose_levada_has_moved_says_so_before_it_installs_anything(tmp_path: Path):
+    levada("new", "shop", cwd=tmp_path)
+    refused = make(tmp_path / "shop", "setup", "LEVADA=/moved/levada")
+    assert refused.returncode == 2
+    assert "no longer at /moved/levada" in refused.stdout
+    assert "make setup LEVADA=" in refused.stdout
+    assert not (tmp_path / "shop" / ".venv").exists()
+
+
+def venv(folder: Path) -> Path:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True, timeout=60)
+    return folder / "bin" / "python"
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path):

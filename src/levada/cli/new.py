@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
 
 from cyclopts import Parameter
 
@@ -70,12 +71,38 @@ def project(name: str) -> dict[str, str]:
         "package": package,
         "domain": name.replace("_", "-"),
         "title": re.sub(r"[-_]", " ", name).capitalize(),
-        "python": sys.executable.replace("$", "$$").replace(" ", "\\ "),
+        "python": _in_make(sys.executable),
+        "levada": _in_make(_origin()),
     }
     return {
         _path(file, package): _filled(file.read_text(), values)
         for file in sorted(_TEMPLATE.rglob(f"*{_SUFFIX}"))
     }
+
+
+def _in_make(text: str) -> str:
+    return text.replace("$", "$$").replace(" ", "\\ ")
+
+
+def _origin() -> str:
+    """What pip was given for the Levada that runs: a folder, a wheel, or a name and version."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    import msgspec
+
+    from levada import __version__
+
+    sources = Path(__file__).parents[3]
+    if (sources / "pyproject.toml").is_file() and (sources / "src" / "levada").is_dir():
+        return str(sources)
+    try:
+        told = distribution("levada").read_text("direct_url.json")
+    except PackageNotFoundError:
+        told = None
+    url = str(msgspec.json.decode(told).get("url", "")) if told else ""
+    if url.startswith("file://") and (place := Path(unquote(urlsplit(url).path))).exists():
+        return str(place)
+    return f"levada=={__version__}"
 
 
 def _path(file: Path, package: str) -> str:
