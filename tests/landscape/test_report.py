@@ -15,6 +15,11 @@ from pathlib import Path
 import pytest
 
 from levada.landscape.report import Assessment, as_html, as_markdown, assess
+from levada.landscape.report._svg import text_width
+from levada.landscape.report.clusters import cluster_map
+from levada.landscape.report.details import numbers
+from levada.landscape.report.layers import layers
+from levada.landscape.report.verdict import recommendations, title_of
 from levada.landscape.sample import sample
 from levada.network.graph import Flow, Network, Node
 
@@ -42,6 +47,7 @@ def found() -> Assessment:
 def test_the_page_has_every_part_and_needs_nothing_else(found: Assessment) -> None:
     page = as_html(found)
     for part in (
+        "decide",
         "map",
         "matrix",
         "tax",
@@ -61,6 +67,42 @@ def test_the_page_has_every_part_and_needs_nothing_else(found: Assessment) -> No
     )
 
 
+def test_the_board_is_told_what_to_decide_first(found: Assessment) -> None:
+    heads = [head for head, _ in recommendations(found)]
+    pilot = next(b for b in found.blueprint.built if b.id == found.plan.pilot)
+    assert heads[0] == f"Begin with the {title_of(found.network, pilot)}"
+    kept = sum(e.decision == "kept" for e in found.blueprint.ledger)
+    assert f"Leave {kept} connections alone" in heads
+
+
+def test_the_layered_picture_has_every_box_and_what_stays_direct(found: Assessment) -> None:
+    picture = layers(found.network, found.blueprint, numbers(found))
+    for box in found.blueprint.built:
+        assert f">{box.id.partition(':')[2]}</text>" in picture
+    flows = found.network.flows
+    drawn = picture.count('class="link direct"')
+    kept = {
+        (flows[e.flow].consumer, flows[e.flow].provider)
+        for e in found.blueprint.ledger
+        if e.decision == "kept"
+    }
+    assert 0 < drawn <= len(kept)
+
+
+def test_no_name_covers_another_in_the_map(found: Assessment) -> None:
+    picture = cluster_map(found.network, {}, numbers(found))
+    boxes: list[tuple[float, float, float, float]] = []
+    pattern = r'class="label" data-l="\d+" x="(\d+)" y="(\d+)" text-anchor="(\w+)">([^<]*)<'
+    for x, y, anchor, text in re.findall(pattern, picture):
+        wide = text_width(text, 11)
+        left = float(x) - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
+        boxes.append((left, float(y) - 8, left + wide, float(y) + 1))
+    assert len(boxes) > 20
+    for n, (a, b, c, d) in enumerate(boxes):
+        for w, x, y, z in boxes[n + 1 :]:
+            assert not (a < y - 1 and c > w + 1 and b < z - 1 and d > x + 1)
+
+
 def test_markdown_has_every_flow_of_the_ledger(found: Assessment) -> None:
     ledger = as_markdown(found).partition("## Ledger")[2]
     assert ledger.count("\n| ") == len(found.network.flows) + 1
@@ -74,6 +116,7 @@ def test_names_are_escaped_everywhere() -> None:
     held = assess(net, START, title=evil)
     assert "<img" not in as_html(held)
     assert as_html(held).count("<script>") == 1
+    assert as_html(held).count("</script>") == 2
     assert "<img" not in as_markdown(held).replace("\\<", "")
 
 
@@ -122,6 +165,16 @@ def test_a_browser_shows_it_without_an_error(systems: int, tmp_path: Path) -> No
         before = page.evaluate("getComputedStyle(document.body).backgroundColor")
         page.click("#theme")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+        name = "System 0"
+        page.fill("#find", name)
+        assert page.inner_text("#panel h3") == name
+        if systems <= 160:
+            assert page.locator(".clusters.picked .node.hot").count() > 1
+        page.keyboard.press("Escape")
+        assert page.is_hidden("#panel")
+        part = page.locator(".layered .part.system").first
+        part.hover()
+        assert page.locator(".layered.picked .part.hot").count() >= 3
         page.fill("input[data-filter]", "no such system")
         assert page.inner_text("#ledger output").startswith("0 of ")
         if shots := os.environ.get("LEVADA_SCREENSHOTS"):

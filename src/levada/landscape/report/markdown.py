@@ -11,7 +11,7 @@ __all__ = ["as_markdown"]
 
 def as_markdown(a: Assessment) -> str:
     """Verdict, tax, brittle list, blueprint, plan, coverage and ledger."""
-    from levada.landscape.report.page import verdict
+    from levada.landscape.report.verdict import verdict
 
     parts = [
         f"# {_cell(a.title)}",

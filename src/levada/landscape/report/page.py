@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from importlib.resources import files
 from typing import Any
 
 from levada.landscape._blueprint_highs import LandscapeExtra
 from levada.landscape.report.assessment import Assessment
-from levada.landscape.report.pictures import cluster_map, gantt, matrix
+from levada.landscape.report.before_after import after, before
+from levada.landscape.report.clusters import MOST_NODES, cluster_map
+from levada.landscape.report.details import details, numbers
+from levada.landscape.report.gantt import gantt
+from levada.landscape.report.layers import layers
+from levada.landscape.report.matrix import matrix
+from levada.landscape.report.verdict import recommendations, title_of, verdict
 
-__all__ = ["as_html", "verdict"]
+__all__ = ["as_html"]
 
 MOST_ROWS = 2000
 """Rows of a table in the page; the JSON has all, and the page says so."""
@@ -32,33 +39,6 @@ GLOSSARY = (
 )  # fmt: skip
 
 
-def verdict(a: Assessment) -> list[str]:
-    """What the board should know, in sentences; nothing is said of what is unknown but that."""
-    s, cost = a.structure, a.blueprint.cost
-    counts = Counter(e.decision for e in a.blueprint.ledger)
-    out = [f"{s.systems:,} systems are wired by {len(a.network.flows):,} flows over {s.pairs:,} pairs."]
-    if s.propagation_cost is not None:
-        out.append(f"A change of one system may reach {s.propagation_cost:.0%} of them on average.")
-    if s.core:
-        out.append(f"{len(s.core)} of them depend on each other in a circle: none can change alone.")
-    if a.tax.hours_month:
-        share = a.tax.imputed_share or 0.0
-        told = "all of it imputed, none measured" if share > 0.999 else f"{share:.0%} of it imputed"
-        out.append(f"The flows cost about {a.tax.hours_month:,.0f} hours a month, {told}.")
-    if a.blueprint.built:
-        sure = "proven the least" if cost.gap < 1e-6 else f"within {cost.gap:.1%} of the least"
-        out.append(
-            f"{len(a.blueprint.apis)} APIs and {len(a.blueprint.topics)} topics pay: they replace {counts['replaced']:,} "
-            f"flows and save {cost.as_is - cost.to_be:,.0f} hours in {a.costs['horizon']:g} months ({sure})."
-        )
-    else:
-        out.append("No API or topic pays here at these costs: leave the flows as they are.")
-    out.append(
-        f"{counts['kept']:,} flows stay direct, each with its reason; {counts['retired']:,} can be retired."
-    )
-    return out
-
-
 def as_html(assessment: Assessment) -> str:
     """The whole report as one page.
 
@@ -77,20 +57,30 @@ def as_html(assessment: Assessment) -> str:
     template = engine.from_string(folder.joinpath("page.html.j2").read_text(encoding="utf-8"))
     hours: dict[str | None, float] = {r.name: r.hours_month for r in a.tax.systems}
 
+    index = numbers(a)
+    titles = {b.id: title_of(a.network, b) for b in a.blueprint.built}
+
     def own(name: str) -> Markup:
         return Markup(folder.joinpath(name).read_text(encoding="utf-8"))  # noqa: S704 - the package's own file
 
     values: dict[str, Any] = {
         "a": a,
         "verdict": verdict(a),
+        "recommendations": recommendations(a),
+        "titles": titles,
+        "details": Markup(_embedded(details(a))),  # noqa: S704 - nothing in it can end the script
+        "few": len(a.network.nodes) <= MOST_NODES,
         "most": MOST_ROWS,
         "glossary": GLOSSARY,
         "style": own("page.css"),
         "script": own("page.js"),
         # The pictures escape every name themselves.
-        "map": Markup(cluster_map(a.network, hours)),  # noqa: S704
+        "map": Markup(cluster_map(a.network, hours, index)),  # noqa: S704
+        "layers": Markup(layers(a.network, a.blueprint, index)),  # noqa: S704
+        "before": Markup(before(a.network)),  # noqa: S704
+        "after": Markup(after(a.network, a.blueprint)),  # noqa: S704
         "matrix": Markup(matrix(a.network, a.structure)),  # noqa: S704
-        "gantt": Markup(gantt(a.plan)),  # noqa: S704
+        "gantt": Markup(gantt(a.plan, titles)),  # noqa: S704
         "decisions": Counter(e.decision for e in a.blueprint.ledger),
         "dearest": max(hours.values(), default=1.0) or 1.0,
         "findings": Counter((f.severity, f.kind) for f in a.network.findings).most_common(),
@@ -103,3 +93,9 @@ def _figure(value: float | None) -> str:
     if value is None:
         return "unknown"
     return f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:,.1f}"
+
+
+def _embedded(value: object) -> str:
+    """JSON that is safe inside a script element, whatever names are in it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -12,14 +12,13 @@ from levada.landscape.plan import next_monday
 from levada.landscape.plan_view import as_csv, as_ics
 from levada.landscape.plan_view import as_json as plan_json
 from levada.landscape.report import as_html, as_markdown, assess
-from levada.landscape.report.page import verdict
+from levada.landscape.report.verdict import verdict
 from levada.landscape.sample import sample
 from levada.network.view import as_map
 
 
 def main(folder: Path) -> None:
     """Write everything into ``folder`` and say what it shows."""
-    time.monotonic()
     begun = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     mapped = sample()

@@ -1,0 +1,194 @@
+"""The map as it is: systems by domain, with their names, and what flows between them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from levada.landscape.report._svg import name_of, short, text_width, titled
+from levada.network.graph import Network
+
+__all__ = ["cluster_map"]
+
+WIDTH, HEIGHT = 1100.0, 720.0
+MOST_CLUSTERS = 24
+MOST_NODES = 160
+"""Up to so many systems each has its place; beyond, domains stand for their systems."""
+MOST_BUNDLES = 60
+"""Where clusters stand alone: the strongest ties between them that are drawn."""
+LETTER = 11.0
+
+Place = tuple[float, float, float]
+Box = tuple[float, float, float, float]
+
+
+def cluster_map(network: Network, tax: Mapping[str | None, float], index: Mapping[str, int]) -> str:
+    """Systems by domain (or owner).
+
+    Args:
+        network: The landscape.
+        tax: Hours a month by id of system; a system without an entry ends no flow.
+        index: The number under which the page's script knows a system.
+    """
+    home, clusters = _clusters(network)
+    middle = _places(clusters)
+    if len(network.nodes) <= MOST_NODES:
+        return _systems(network, tax, index, clusters, middle)
+    return _domains(network, home, clusters, middle)
+
+
+def _clusters(network: Network) -> tuple[dict[str, str], dict[str, list[str]]]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for node in network.nodes.values():
+        groups[node.domain or node.owner or "domain unknown"].append(node.id)
+    ranked = sorted(groups, key=lambda g: (-len(groups[g]), g))
+    home = {i: g if g in ranked[:MOST_CLUSTERS] else "others" for g in ranked for i in groups[g]}
+    clusters: dict[str, list[str]] = defaultdict(list)
+    for i, g in home.items():
+        clusters[g].append(i)
+    return home, clusters
+
+
+def _open(label: str) -> str:
+    return f'<svg class="clusters" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" aria-label="{escape(label)}">'
+
+
+def _systems(
+    network: Network,
+    tax: Mapping[str | None, float],
+    index: Mapping[str, int],
+    clusters: Mapping[str, list[str]],
+    middle: Mapping[str, Place],
+) -> str:
+    spot = _spots(clusters, middle)
+    out = [_open("Systems by domain and what flows between them")]
+    for g, (x, y, radius) in middle.items():
+        out.append(
+            f'<circle class="cluster" cx="{x:.0f}" cy="{y:.0f}" r="{radius:.0f}">{titled(f"{g}: {len(clusters[g])} systems")}</circle>'
+        )
+    for c, p in sorted(network.pairs()):
+        (x1, y1), (x2, y2) = spot[c], spot[p]
+        out.append(
+            f'<path class="edge" stroke-width="0.9" data-c="{index[c]}" data-p="{index[p]}" d="{_bow(x1, y1, x2, y2)}"/>'
+        )
+    dearest = max(tax.values(), default=0.0) or 1.0
+    size = {i: 3.5 + 9 * math.sqrt(tax.get(i, 0.0) / dearest) for i in spot}
+    for i, (x, y) in spot.items():
+        known = f"{tax[i]:,.0f} hours a month" if i in tax else "no flow ends here"
+        out.append(
+            f'<circle class="node" data-s="{index[i]}" tabindex="0" role="button" aria-label="{escape(name_of(network, i))}: {known}" '
+            f'style="--heat:{tax.get(i, 0.0) / dearest * 100:.0f}%" cx="{x:.0f}" cy="{y:.0f}" r="{size[i]:.1f}">'
+            f"{titled(f'{name_of(network, i)}: {known}')}</circle>"
+        )
+    rank = sorted(spot, key=lambda i: (-tax.get(i, 0.0), i))
+    out += _labels(network, rank, spot, size, middle, index)
+    for g, (x, y, radius) in middle.items():
+        out.append(
+            f'<text class="domain" x="{x:.0f}" y="{y - radius - 6:.0f}" text-anchor="middle">{escape(short(g, 24))}</text>'
+        )
+    return "".join(out) + "</svg>"
+
+
+def _domains(
+    network: Network, home: Mapping[str, str], clusters: Mapping[str, list[str]], middle: Mapping[str, Place]
+) -> str:
+    bundles: Counter[tuple[str, str]] = Counter(
+        (home[c], home[p]) for c, p in network.pairs() if home[c] != home[p]
+    )
+    most = max(bundles.values(), default=1)
+    out = [_open("Domains and what flows between them")]
+    for (a, b), count in sorted(bundles.most_common(MOST_BUNDLES)):
+        (x1, y1, _), (x2, y2, _) = middle[a], middle[b]
+        text = f"{a} uses {b} over {count:,} pairs of systems"
+        out.append(
+            f'<path class="edge" d="{_bow(x1, y1, x2, y2)}" stroke-width="{0.6 + 7 * count / most:.1f}">{titled(text)}</path>'
+        )
+    for g, (x, y, radius) in middle.items():
+        count = len(clusters[g])
+        at = f'cx="{x:.0f}" cy="{y:.0f}" r="{radius:.0f}"'
+        out.append(f'<circle class="ground" {at}/>')
+        out.append(f'<circle class="cluster" {at}>{titled(f"{g}: {count} systems")}</circle>')
+        out.append(
+            f'<text class="domain" x="{x:.0f}" y="{y - radius - 6:.0f}" text-anchor="middle">{escape(short(g, 24))}</text>'
+            f'<text class="small" x="{x:.0f}" y="{y + 4:.0f}" text-anchor="middle">{count:,}</text>'
+        )
+    return "".join(out) + "</svg>"
+
+
+def _bow(x1: float, y1: float, x2: float, y2: float) -> str:
+    """A line bent towards the middle of the picture, so that lines of one direction run together."""
+    mx, my = (x1 + x2) / 2 * 0.72 + WIDTH / 2 * 0.28, (y1 + y2) / 2 * 0.72 + HEIGHT / 2 * 0.28
+    return f"M{x1:.0f} {y1:.0f}Q{mx:.0f} {my:.0f} {x2:.0f} {y2:.0f}"
+
+
+def _places(clusters: Mapping[str, list[str]]) -> dict[str, Place]:
+    """Centre and radius of each cluster: the largest in the middle, the others around it."""
+    ranked = sorted(clusters, key=lambda g: (-len(clusters[g]), g))
+    most = len(clusters[ranked[0]]) if ranked else 1
+    biggest = 130 if len(ranked) > 1 else 300
+    size = {g: max(18.0, biggest * math.sqrt(len(clusters[g]) / most)) for g in ranked}
+    x, y = WIDTH / 2, HEIGHT / 2 + 4
+    out: dict[str, Place] = {ranked[0]: (x, y, size[ranked[0]])} if ranked else {}
+    around = sorted(ranked[1:])
+    for n, g in enumerate(around):
+        angle = 2 * math.pi * n / len(around) - math.pi / 2
+        near = 0.74 if n % 2 and len(around) > 12 else 1.0
+        out[g] = x + 430 * near * math.cos(angle), y + 262 * near * math.sin(angle), min(size[g], 84.0)
+    for g, (cx, cy, radius) in list(out.items()):
+        apart = min((math.dist((cx, cy), o[:2]) for other, o in out.items() if other != g), default=600.0)
+        out[g] = cx, cy, min(radius, 0.42 * apart, HEIGHT - cy - 6, cy - 22)
+    return out
+
+
+def _spots(clusters: Mapping[str, list[str]], middle: Mapping[str, Place]) -> dict[str, tuple[float, float]]:
+    """Members in a sunflower about their centre (H. Vogel, Math. Biosci. 44, 1979)."""
+    out: dict[str, tuple[float, float]] = {}
+    for g, members in clusters.items():
+        x, y, radius = middle[g]
+        for n, i in enumerate(sorted(members)):
+            far = (radius - 10) * math.sqrt((n + 0.5) / len(members)) if len(members) > 1 else 0.0
+            out[i] = x + far * math.cos(2.39996 * n), y + far * math.sin(2.39996 * n)
+    return out
+
+
+def _labels(
+    network: Network,
+    rank: Sequence[str],
+    spot: Mapping[str, tuple[float, float]],
+    size: Mapping[str, float],
+    middle: Mapping[str, Place],
+    index: Mapping[str, int],
+) -> list[str]:
+    """Names beside their systems, the dearest first; one that would cover another is left to the pointer."""
+    taken: list[Box] = [(x - size[i], y - size[i], x + size[i], y + size[i]) for i, (x, y) in spot.items()]
+    taken += [(x - 60, y - r - 18, x + 60, y - r - 4) for x, y, r in middle.values()]
+    out: list[str] = []
+    for i in rank:
+        text = short(name_of(network, i), 22)
+        for box, x, y, anchor in _sides(spot[i], size[i] + 3, text_width(text, LETTER)):
+            if _free(box, taken):
+                taken.append(box)
+                out.append(
+                    f'<text class="label" data-l="{index[i]}" x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}">{escape(text)}</text>'
+                )
+                break
+    return out
+
+
+def _sides(at: tuple[float, float], away: float, width: float) -> list[tuple[Box, float, float, str]]:
+    x, y = at
+    half = LETTER / 2
+    return [
+        ((x + away, y - half, x + away + width, y + half), x + away, y + 4, "start"),
+        ((x - away - width, y - half, x - away, y + half), x - away, y + 4, "end"),
+        ((x - width / 2, y + away, x + width / 2, y + away + LETTER), x, y + away + LETTER - 2, "middle"),
+        ((x - width / 2, y - away - LETTER, x + width / 2, y - away), x, y - away - 1, "middle"),
+    ]
+
+
+def _free(box: Box, taken: Sequence[Box]) -> bool:
+    a, b, c, d = box
+    inside = a > 2 and c < WIDTH - 2 and b > 2 and d < HEIGHT - 2
+    return inside and not any(a < z and c > x and b < w and d > y for x, y, z, w in taken)

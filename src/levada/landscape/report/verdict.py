@@ -1,0 +1,114 @@
+"""What a board should know and decide, in sentences; nothing is said of what is unknown but that."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from levada.landscape.blueprint import Built
+from levada.landscape.report.assessment import Assessment
+from levada.network.graph import Network
+
+__all__ = ["recommendations", "title_of", "verdict"]
+
+LAYERS = {"system": "System API", "process": "Process API", "experience": "Experience API", "topic": "topic"}
+
+
+def verdict(a: Assessment) -> list[str]:
+    """How things stand."""
+    s, cost = a.structure, a.blueprint.cost
+    counts = Counter(e.decision for e in a.blueprint.ledger)
+    out = [f"{s.systems:,} systems are wired by {len(a.network.flows):,} flows over {s.pairs:,} pairs."]
+    if s.propagation_cost is not None:
+        out.append(f"A change of one system may reach {s.propagation_cost:.0%} of them on average.")
+    if s.core:
+        out.append(f"{len(s.core)} of them depend on each other in a circle: none can change alone.")
+    if a.tax.hours_month:
+        share = a.tax.imputed_share or 0.0
+        told = "all of it imputed, none measured" if share > 0.999 else f"{share:.0%} of it imputed"
+        out.append(f"The flows cost about {a.tax.hours_month:,.0f} hours a month, {told}.")
+    if a.blueprint.built:
+        sure = "proven the least" if cost.gap < 1e-6 else f"within {cost.gap:.1%} of the least"
+        out.append(
+            f"{_count(len(a.blueprint.apis), 'API')} and {_count(len(a.blueprint.topics), 'topic')} pay: they replace {counts['replaced']:,} "
+            f"flows and save {cost.as_is - cost.to_be:,.0f} hours in {a.costs['horizon']:g} months ({sure})."
+        )
+    else:
+        out.append("No API or topic pays here at these costs: leave the flows as they are.")
+    out.append(
+        f"{_count(counts['kept'], 'flow')} {'stays' if counts['kept'] == 1 else 'stay'} direct, each with its reason; "
+        f"{counts['retired']:,} can be retired."
+    )
+    return out
+
+
+def recommendations(a: Assessment) -> list[tuple[str, str]]:
+    """What to decide now: a headline and a sentence each, the most important first."""
+    boxes = {b.id: b for b in a.blueprint.built}
+    out: list[tuple[str, str]] = []
+    pilot = boxes.get(a.plan.pilot or "")
+    rank = next((r for r in a.plan.ranking if pilot is not None and r.box == pilot.id), None)
+    if pilot is not None and rank is not None:
+        out.append(
+            (
+                f"Begin with the {title_of(a.network, pilot)}",
+                f"It replaces {_count(len(pilot.flows), 'connection')} that cost {rank.pain:,.0f} hours a month now, for about "
+                f"{rank.effort:,.0f} hours of work; in {rank.stability:.0%} of draws with all figures 50 % up or down it stays among the first three.",
+            )
+        )
+    planned = {i.id.partition(":")[2] for i in a.plan.items if i.kind == "build"}
+    if planned:
+        gone = {f for i in a.plan.items if i.kind == "retire" for f in i.ledger}
+        more = f"; {len(a.plan.later):,} follow later" if a.plan.later else ""
+        out.append(
+            (
+                f"Fund {a.plan.days} days",
+                f"{_count(len(planned), 'API or topic', 'APIs and topics')} of {len(boxes):,} run by day {a.plan.days} and "
+                f"{_count(len(gone), 'old connection')} are watched until they are gone{more}.",
+            )
+        )
+    orphans = sorted(
+        {title_of(a.network, b) for b in a.blueprint.built if b.owner is None and b.id in planned}
+    )
+    if orphans:
+        out.append(
+            (
+                f"Name {'an owner' if len(orphans) == 1 else 'owners'}",
+                f"Nobody is known to own what stands behind the {_listed(orphans)}: a contract without an owner is no promise.",
+            )
+        )
+    secrets = sum(f.kind == "secret" for f in a.network.findings)
+    if secrets:
+        out.append(
+            (
+                f"Rotate {_count(secrets, 'secret')}",
+                "They lie in plain sight in the files that were read. The map keeps none of them; the findings tell file and line.",
+            )
+        )
+    kept = sum(e.decision == "kept" for e in a.blueprint.ledger)
+    if kept:
+        out.append(
+            (
+                f"Leave {_count(kept, 'connection')} alone",
+                "An API would not pay there; the ledger has the reason for each.",
+            )
+        )
+    return out
+
+
+def title_of(network: Network, box: Built) -> str:
+    """What people call an API or topic: ``System API of ERP``."""
+    name = box.id.partition(":")[2]
+    if box.layer == "topic":
+        return f"topic {name}"
+    if len(box.providers) == 1 and box.layer == "system":
+        name = f"of {network.nodes[box.providers[0]].name or box.providers[0]}"
+    return f"{LAYERS[box.layer]} {name}"
+
+
+def _listed(names: list[str]) -> str:
+    shown = names[:4] + ([f"{len(names) - 4} more"] if len(names) > 4 else [])
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
