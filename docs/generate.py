@@ -19,6 +19,8 @@ from typing import Any
 
 import msgspec
 
+from docs import checks
+
 REFERENCE = Path(__file__).parent / "reference"
 EXAMPLE = Path(__file__).parents[1] / "examples" / "order_to_cash"
 MADE = "<!-- Made by `python -m docs.generate` from the code. Change the code, not this page. -->\n"
@@ -45,6 +47,7 @@ def pages() -> dict[str, str]:
         "errors.md": errors(),
         "configuration.md": configuration(),
         "cli.md": command_line(),
+        "checks.md": checks.page(MADE),
         "order-to-cash.svg": picture(),
     }
 

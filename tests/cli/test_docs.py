@@ -13,7 +13,9 @@ def made(name: str) -> str:
     return generate.pages()[name]
 
 
-@pytest.mark.parametrize("name", ["errors.md", "configuration.md", "cli.md", "order-to-cash.svg"])
+@pytest.mark.parametrize(
+    "name", ["errors.md", "configuration.md", "cli.md", "checks.md", "order-to-cash.svg"]
+)
 def test_a_page_is_up_to_date(name: str):
     assert (generate.REFERENCE / name).read_text() == made(name), "run `make docs` and commit the pages"
 

@@ -17,7 +17,7 @@ from levada.app.proxy import Link, Observer, Target, make_proxy
 from levada.app.records import Recorder
 from levada.app.runtime import Runtime
 from levada.app.settings import Settings
-from levada.contract.api import API, contract_of
+from levada.contract.api import API, ContractClass, contract_of
 from levada.contract.operation import Operation
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class App:
 
     # -- calls ------------------------------------------------------------------------
 
-    def __getitem__(self, contract: type[A]) -> A:
+    def __getitem__(self, contract: ContractClass[A]) -> A:
         """Call an API of this app in process, as the context's caller."""
         wanted = contract_of(contract)
         if wanted.id not in self._entries:

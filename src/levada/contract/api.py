@@ -12,7 +12,7 @@ import re
 from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from levada.contract._version import Version
 from levada.contract.errors import ContractError, here, locals_of_definition
@@ -22,6 +22,7 @@ from levada.contract.operation import Operation, Undo, operation_of
 __all__ = [
     "API",
     "Contract",
+    "ContractClass",
     "ExperienceAPI",
     "Layer",
     "ProcessAPI",
@@ -146,7 +147,15 @@ def is_contract(cls: Any) -> bool:
     return isinstance(cls, type) and issubclass(cls, API) and "__contract__" in cls.__dict__
 
 
-def contract_of(cls: type[API]) -> Contract:
+A = TypeVar("A", bound=API)
+ContractClass: TypeAlias = Callable[..., A]
+"""A contract's class where it is handed over to be called or faked: ``app[Orders]``.
+
+Not ``type[A]``: contracts are abstract, and mypy gives no abstract class to ``type[A]``.
+"""
+
+
+def contract_of(cls: type[API] | ContractClass[API]) -> Contract:
     """The contract that a class states or keeps.
 
     Raises:
@@ -155,7 +164,7 @@ def contract_of(cls: type[API]) -> Contract:
     found = getattr(cls, "__contract__", None)
     if found is None:
         raise ContractError(
-            place=cls.__name__,
+            place=getattr(cls, "__name__", repr(cls)),
             reason="it states no contract and keeps none",
             mend='State it: class Name(SystemAPI, domain="…", version="1.0")',
         )
@@ -289,6 +298,12 @@ def undo_of(operation: Operation, attribute: str, method: Callable[..., Any], pl
         raise ContractError(place=place, reason="it is not async", mend="Write async def")
     takes = list(inspect.signature(method).parameters.values())[1:]
     arguments = len(operation.parameters)
+    if takes and _differ(taken := takes[0].annotation, operation.result):
+        raise ContractError(
+            place=place,
+            reason=f"it undoes {operation.name}, which answers {operation.result.__name__}, but takes a {taken.__name__}",
+            mend=f"Take what {operation.name} answers: {takes[0].name}: {operation.result.__name__}",
+        )
     if len(takes) == 1:
         return Undo(attribute, takes_arguments=False)
     names = [p.name for p in takes[1:]]
@@ -300,6 +315,12 @@ def undo_of(operation: Operation, attribute: str, method: Callable[..., Any], pl
         reason=f"it takes {len(takes)} arguments",
         mend=f"Take (result) or (result, {wanted}), as {operation.name} has them",
     )
+
+
+def _differ(taken: Any, result: Any) -> bool:
+    """Whether two annotations are plain classes of which the first cannot take the second."""
+    plain = isinstance(taken, type) and isinstance(result, type) and taken is not inspect.Parameter.empty
+    return plain and not issubclass(result, taken)
 
 
 def _check_implementation(cls: type[API], place: str, **stated: Any) -> None:

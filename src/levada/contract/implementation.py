@@ -226,6 +226,13 @@ def _check_handlers(
                     reason="a handler is async and takes the event",
                     mend=f"Write async def {name}(self, event: {handler.spec.event.__name__}) -> None",
                 )
+            taken = takes[1].annotation
+            if isinstance(taken, type) and issubclass(taken, Event) and taken is not handler.spec.event:
+                raise ContractError(
+                    place=f"{cls.__qualname__}.{name} ({version.spec.line})",
+                    reason=f"it handles {handler.spec.event.__name__} and takes {taken.__name__}",
+                    mend=f"Take the event that it handles: {takes[1].name}: {handler.spec.event.__name__}",
+                )
         event_type(handler.spec.event)
 
 

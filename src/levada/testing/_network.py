@@ -15,6 +15,7 @@ from levada.app import App, Caller, Settings
 from levada.app.binding import Bind
 from levada.app.context import Context, _current
 from levada.contract import API, Event, event_type
+from levada.contract.api import ContractClass
 from levada.deployment.runtime import RuntimeSettings, StoreRuntime
 from levada.process.worker import Worker
 from levada.store import Outcome, Row, Statement, Store, Unit, Value, VirtualClock, open_store
@@ -53,7 +54,7 @@ class Network:
             lambda consumer, operation, arguments: self.calls.append(Call(consumer, operation, arguments))
         )
 
-    def __getitem__(self, contract: type[A]) -> A:
+    def __getitem__(self, contract: ContractClass[A]) -> A:
         """Call an API of the network, as the caller that it was made with."""
         return self.app[contract]
 

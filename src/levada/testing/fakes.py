@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from levada.contract import API, contract_of
+from levada.contract.api import ContractClass
 
 __all__ = ["Fake", "fake"]
 
@@ -23,7 +24,7 @@ class Fake:
     __levada_fake__ = True
 
 
-def fake(contract: type[A], **operations: Callable[..., Any] | Any) -> A:
+def fake(contract: ContractClass[A], **operations: Callable[..., Any] | Any) -> A:
     """A fake of a contract, made in one line: ``fake(Customers, customer=lambda id: Customer(…))``.
 
     Args:
@@ -45,7 +46,8 @@ def fake(contract: type[A], **operations: Callable[..., Any] | Any) -> A:
     }
     for name, answer in operations.items():
         members[name] = _answering(answer, stream=known[name].shape == "stream")
-    cls: Any = type(contract)(f"Fake{contract.__name__}", (Fake, contract), members)
+    made: Any = type(contract)
+    cls: Any = made(f"Fake{contract.__name__}", (Fake, contract), members)
     return cls()
 
 
