@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from datetime import timedelta
 from decimal import Decimal
+from typing import Annotated
 
 import pytest
 from msgspec import Struct
@@ -17,6 +18,7 @@ from levada import (
     SystemAPI,
     handles,
     http,
+    named,
     run,
     testing,
     undoes,
@@ -168,3 +170,30 @@ async def test_a_fake_in_one_line_and_what_it_leaves_out():
         await customers.release("h")
     with pytest.raises(TypeError, match="has no operation hlod"):
         testing.fake(Customers, hlod=1)
+
+
+class TwoRegions(Orders):
+    here: Annotated[Customers, named("here")]
+    there: Annotated[Customers, named("there")]
+    placed: Publishes[OrderPlaced]
+
+    async def place(self, order: str, total: Decimal) -> str:
+        await self.placed(OrderPlaced(order=order, total=total))
+        return order
+
+    async def paid(self, order: str) -> None: ...
+
+    @handles(OrderPlaced)
+    async def fulfil(self, order: OrderPlaced) -> None:
+        await self.here.hold(order.order, order.total)
+        await self.there.hold(order.order, order.total)
+        raise run.Compensate("no")
+
+
+async def test_what_one_of_two_adapters_did_is_undone_by_the_same():
+    here, there = FakeCustomers(), FakeCustomers()
+    bind = {"sales/Customers/v1": here, "sales/Customers/v1@here": here, "sales/Customers/v1@there": there}
+    async with testing.network(TwoRegions, bind=bind) as net:
+        await net[Orders].place("o-1", Decimal(5))
+        assert await net.runs() == {"compensated": 1}
+    assert (here.released, there.released) == (["h-o-1"], ["h-o-1"])

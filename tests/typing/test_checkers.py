@@ -88,4 +88,4 @@ def test_the_examples_can_be_assembled_and_run():
     contracts = importlib.import_module("tests.typing.hire.contracts")
     apart = network.apart(open_resource("garage", {"url": "sqlite::memory:"}))
     assert set(apart.plan.served) == {"hire/Counter/v1", "hire/Fleet/v2", "hire/Hires/v1"}
-    assert asyncio.run(network.unpaid(contracts.Car("A-1", "small", Decimal("39.90")))) == ["b-1"]
+    assert asyncio.run(network.unpaid(contracts.Car("A-1", "small", Decimal("39.90")))) == ["A-1", "b-1"]

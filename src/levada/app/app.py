@@ -105,8 +105,8 @@ class App:
     def _proxy(self, contract: Any, behind: Local | Away, consumer: str, dependency: str) -> API:
         link = Link(consumer, self.recorder, self.finish, self.settings.wire, self._observers)
         if isinstance(behind, Local):
-            return make_proxy(contract, self.targets[id_of(behind)], link)
-        return make_proxy(contract, self._remote(dependency, behind).targets(contract), link)
+            return make_proxy(contract, self.targets[id_of(behind)], link, dependency)
+        return make_proxy(contract, self._remote(dependency, behind).targets(contract), link, dependency)
 
     def _remote(self, dependency: str, away: Away) -> Any:
         from levada.app.client import RemoteAPI

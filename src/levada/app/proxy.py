@@ -83,13 +83,14 @@ class _Check:
             raise InternalError from error
 
 
-def make_proxy(contract: Contract, targets: Mapping[str, Target], link: Link) -> API:
+def make_proxy(contract: Contract, targets: Mapping[str, Target], link: Link, dependency: str) -> API:
     """A keeper of the contract whose operations call the targets for one consumer.
 
+    ``dependency`` is the contract's id, with ``@name`` where adapters are told apart.
     What undoes operations is inherited from the contract, so that its calls are the
     proxy's.
     """
-    members: dict[str, Any] = {"__module__": contract.cls.__module__, "__levada_proxy__": contract}
+    members: dict[str, Any] = {"__module__": contract.cls.__module__, "__levada_proxy__": dependency}
     for name, operation in contract.operations.items():
         members[name] = _method(operation, contract.operation_id(name), targets[name], link)
     # Made past the layer's own class hook: a proxy is no implementation to be checked.

@@ -55,10 +55,8 @@ class _Port:
         self._code = code
 
     async def call(self, proxy: Any, operation: Operation, arguments: tuple[Any, ...]) -> Any:
-        contract = type(proxy).__levada_proxy__
-        name = contract.operation_id(operation.name)
         return await call_step(
-            name,
+            _step_name(type(proxy).__levada_proxy__, operation.name),
             _codec.encode_arguments(operation, arguments),
             (proxy, operation, arguments, self._code.caller),
         )
@@ -187,6 +185,11 @@ def service_caller(app: App, local: Local) -> Caller:
     )
 
 
+def _step_name(dependency: str, operation: str) -> str:
+    """``sales/Customers/v2.hold``, or ``sales/Customers/v2@eu.hold``: undos and recovery call the same adapter again."""
+    return f"{dependency}.{operation}"
+
+
 def _called(app: App, local: Local) -> Mapping[str, _Called]:
     found: dict[str, _Called] = {}
     implementation = local.implementation
@@ -198,7 +201,7 @@ def _called(app: App, local: Local) -> Mapping[str, _Called]:
             )
             if undo is None and operation.undo is not None:
                 undo = (operation.undo, dependency.contract.undone[name])
-            found[dependency.contract.operation_id(name)] = _Called(
+            found[_step_name(dependency.id, name)] = _Called(
                 attribute, operation, _effect(operation, behind), undo
             )
     return found
