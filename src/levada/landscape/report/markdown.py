@@ -11,11 +11,14 @@ __all__ = ["as_markdown"]
 
 def as_markdown(a: Assessment) -> str:
     """Verdict, tax, brittle list, blueprint, plan, coverage and ledger."""
-    from levada.landscape.report.verdict import verdict
+    from levada.landscape.report.verdict import recommendations, verdict
 
     parts = [
         f"# {_cell(a.title)}",
         " ".join(verdict(a)),
+        "## What to decide",
+        "\n".join(f"{n}. **{_cell(head)}.** {_cell(text)}" for n, (head, text) in enumerate(recommendations(a), 1))
+        or "Nothing: at these costs the landscape is best left as it is.",
         "## Integration tax",
         _table(
             ("System", "Flows", "Hours a month", "Imputed", "Calls a day"),

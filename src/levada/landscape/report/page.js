@@ -95,6 +95,7 @@
       choose(Number(part.dataset.s));
     }
   });
+  window.addEventListener('beforeprint', () => choose(null));
   document.getElementById('shut').addEventListener('click', () => choose(null));
   for (const node of document.querySelectorAll('.node')) {
     node.addEventListener('pointerenter', () => light(Number(node.dataset.s)));
@@ -139,6 +140,7 @@
         part.addEventListener(off, () => show(null));
       }
     }
+    window.addEventListener('beforeprint', () => show(null));
     document.getElementById('direct').addEventListener('change', (event) => {
       layered.classList.toggle('direct-too', event.target.checked);
     });
