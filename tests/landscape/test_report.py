@@ -11,8 +11,11 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import playwright.sync_api as sync
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from levada.landscape.report import Assessment, as_html, as_markdown, assess
 from levada.landscape.report._svg import text_width
@@ -143,15 +146,33 @@ def test_the_sample_runs_in_one_go_within_ten_seconds(tmp_path: Path) -> None:
     assert (tmp_path / "report.html").stat().st_size > 50_000
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("systems", [50, 500, 5000])
-def test_a_browser_shows_it_without_an_error(systems: int, tmp_path: Path) -> None:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
         if os.environ.get("CI") == "true":
             pytest.fail("no chromium")
         pytest.skip("no chromium on this machine")
-    sync = pytest.importorskip("playwright.sync_api")
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_read_it(scheme: Any, chromium: str, found: Assessment, tmp_path: Path) -> None:
+    page_file = tmp_path / "report.html"
+    page_file.write_text(as_html(found), encoding="utf-8")
+    with sync.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+        page.goto(page_file.as_uri())
+        broken = Axe().run(page).response["violations"]
+        browser.close()
+    assert [(v["id"], v["nodes"][0]["html"][:200]) for v in broken] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("systems", [50, 500, 5000])
+def test_a_browser_shows_it_without_an_error(systems: int, chromium: str, tmp_path: Path) -> None:
     page_file = tmp_path / "report.html"
     page_file.write_text(as_html(assess(landscape(systems), START)), encoding="utf-8")
     with sync.sync_playwright() as play:

@@ -51,8 +51,8 @@ def _clusters(network: Network) -> tuple[dict[str, str], dict[str, list[str]]]:
     return home, clusters
 
 
-def _open(label: str) -> str:
-    return f'<svg class="clusters" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" aria-label="{escape(label)}">'
+def _open(label: str, role: str = "img") -> str:
+    return f'<svg class="clusters" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="{role}" aria-label="{escape(label)}">'
 
 
 def _systems(
@@ -63,7 +63,7 @@ def _systems(
     middle: Mapping[str, Place],
 ) -> str:
     spot = _spots(clusters, middle)
-    out = [_open("Systems by domain and what flows between them")]
+    out = [_open("Systems by domain and what flows between them", "group")]
     for g, (x, y, radius) in middle.items():
         out.append(
             f'<circle class="cluster" cx="{x:.0f}" cy="{y:.0f}" r="{radius:.0f}">{titled(f"{g}: {len(clusters[g])} systems")}</circle>'

@@ -172,7 +172,7 @@ def _draw(
             middle[key] = TOP + indent + line * ROW + ROW / 2
     number = {key: n for n, key in enumerate(left)}
     label = f"{len(made.apis)} APIs and {len(made.topics)} topics between consumers and systems"
-    out = [f'<svg class="layered" viewBox="0 0 {WIDTH:.0f} {height:.0f}" role="img" aria-label="{label}">']
+    out = [f'<svg class="layered" viewBox="0 0 {WIDTH:.0f} {height:.0f}" role="group" aria-label="{label}">']
     for n, column in enumerate(columns):
         out.append(
             f'<text class="head" x="{10 + n * (wide + gap) + wide / 2:.0f}" y="22" text-anchor="middle">{TITLES[column.kind]}</text>'
