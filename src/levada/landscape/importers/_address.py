@@ -22,7 +22,8 @@ _SCHEMES: dict[str, tuple[Mode, str]] = {
     "amqp": ("async", "amqp"), "amqps": ("async", "amqp"), "kafka": ("async", "kafka"), "nats": ("async", "nats"),
     "mqtt": ("async", "mqtt"), "mqtts": ("async", "mqtt"), "stomp": ("async", "stomp"), "pulsar": ("async", "pulsar"),
     "ftp": ("file", "ftp"), "ftps": ("file", "ftps"), "sftp": ("file", "sftp"), "s3": ("file", "s3"),
-    "smb": ("file", "smb"), "smtp": ("async", "smtp"), "smtps": ("async", "smtp"), "imap": ("async", "imap"),
+    "smb": ("file", "smb"), "smtp": ("async", "smtp"), "smtps": ("async", "smtp"), "imap": ("async", "imap"), "imaps": ("async", "imap"),
+    "pop3": ("async", "pop3"), "pop3s": ("async", "pop3"),
     "ldap": ("sync", "ldap"), "ldaps": ("sync", "ldap"), "neo4j": ("db", "neo4j"), "bolt": ("db", "neo4j"),
 }  # fmt: skip
 _PORTS: dict[int, tuple[Mode, str]] = {

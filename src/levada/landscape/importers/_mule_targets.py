@@ -26,6 +26,8 @@ _TYPES = re.compile(
     r"(inference|llm|embedding|storage|store|model|provider|vendor|engine).*(type|provider|name)$",
     re.IGNORECASE,
 )
+_LIBRARY = re.compile(r"^(ms|mac|mule4?)-(aichain|inference|vectors|webcrawler)$")
+"""Connectors to many products (models, vector stores, web pages): their own name is no system's."""
 _QUEUES = frozenset(
     [
         "jms",
@@ -86,6 +88,8 @@ def resolve(
     address = _address(connector, attrs, properties, used, missing)
     product = _product(connector, attrs, properties)
     mode, protocol = _how(connector, product, address)
+    if protocol == "smtp":
+        protocol = next((p for p in ("imap", "pop3") if any(p in element for element, *_ in attrs)), protocol)
     queue = connector in _QUEUES or (product is not None and product.kind == "broker")
     node = _node(connector, address, product, missing, app)
     return Target(node, mode, protocol, queue, used, missing)
@@ -100,7 +104,11 @@ def _address(
 ) -> Address | None:
     filled: dict[str, str] = {}
     for element, name, value, _ in attrs:
-        if not _HOSTS.search(name) or _NOT_HOSTS.search(name) or "proxy" in element or value.startswith("#["):
+        if not _HOSTS.search(name) or _NOT_HOSTS.search(name) or "proxy" in element:
+            continue
+        if value.startswith("#["):
+            if begun := _begun(value):
+                filled.setdefault(name, begun)
             continue
         text, more, lacking = properties.fill(value)
         if lacking:
@@ -126,6 +134,12 @@ def _address(
         for found in addresses(value, "HOST"):
             return found
     return None
+
+
+def _begun(expression: str) -> str | None:
+    """The URL that an expression begins with, up to what it computes; None unless it names one whole host."""
+    found: set[str] = set(re.findall(r"""["'](https?://[A-Za-z0-9.-]+(?::\d+)?/)""", expression))
+    return found.pop() if len(found) == 1 else None
 
 
 def _number(attrs: list[tuple[str, str, str, int]], name: str, properties: Properties) -> int | None:
@@ -210,4 +224,6 @@ def _node(
         return Node(id=f"{app}/files", name=f"Files of {app}", kind=None)
     if connector in ("email", "smtp", "smtps", "imap", "imaps", "pop3"):
         return Node(id="email", name="Mail server")
+    if _LIBRARY.search(connector):
+        return None  # it speaks with what its settings name, and they name nothing
     return Node(id=slug(connector), name=connector) if not plain else None

@@ -46,7 +46,7 @@ FORMATS: tuple[tuple[str, str], ...] = (
     ("Linear key", r"\blin_(?:api|oauth)_[A-Za-z0-9]{32,}\b"),
     ("HubSpot token", r"\bpat-(?:na|eu)\d-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"),
     ("Atlassian token", r"\bATATT3[A-Za-z0-9_=-]{50,}"),
-    ("Okta token", r"\b00[A-Za-z0-9_-]{40}(?![A-Za-z0-9_-])"),
+    ("Okta token", r"\b00(?![A-Za-z0-9]*[_-][A-Za-z][a-z]+[_-])[A-Za-z0-9_-]{40}(?![A-Za-z0-9_-])"),
     ("Databricks token", r"\bdapi[a-f0-9]{32}(?:-\d)?\b"),
     ("HashiCorp Vault token", r"\bhv[sbr]\.[A-Za-z0-9_-]{24,}"),
     ("Terraform Cloud token", r"\b[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{60,}"),
@@ -64,7 +64,7 @@ FORMATS: tuple[tuple[str, str], ...] = (
     ("password in a URL", r"(?<=://)[^\s/@:\"'<>]{0,100}:(?![${%<*{\[])[^\s/@\"'<>]{1,200}(?=@[A-Za-z0-9_\[])"),
     ("password in a connection string", r"(?i:\b(?:password|pwd)\s*=\s*)(?![${%<*{\[])[^;\s\"'&]{2,200}(?=\s*(?:;|$|[\"'&]))"),
     ("command-line password", r"(?<=\s)(?:PGPASSWORD|MYSQL_PWD|SSHPASS|LFTP_PASSWORD)=[\"']?(?!\$)[^\s\"'$]{2,}|\bsshpass\s+-p\s*[\"']?(?!\$)[^\s\"']{2,}"),
-    ("secret in a setting", r"(?i:(?:password|passwd|passphrase|client[_.-]?secret|secret[_.-]?key|api[_.-]?key|apikey|access[_.-]?token|auth[_.-]?token|private[_.-]?key)[\"']?\s*(?:[:=]|=>)\s*[\"']?)(?![${%<*{\[!(]|null\b|none\b|true\b|false\b|vault:|env:|file:|secret:|ref\+|\"|')[^\s\"',;<>&{}()]{4,300}"),
+    ("secret in a setting", r"(?i:(?:password|(?<!NO)passwd|passphrase|client[_.-]?secret|secret[_.-]?key|api[_.-]?key|apikey|access[_.-]?token|auth[_.-]?token|private[_.-]?key)[\"']?[ \t]*(?:[:=]|=>)[ \t]*[\"']?)(?![${%<*{\[!(=]|#\[|@\{|@\w+\(|(?i:null|none|true|false|string|bearer|basic|your|required|optional)\b|(?:item|json|params|process|vars|payload|config|settings|env|this|self|req(?:uest)?|data|body|context|input|options?|credentials?|args)\.[a-z]|vault:|env:|file:|secret:|ref\+|\"|')[^\s\"',;<>&{}()]{4,300}"),
 )  # fmt: skip
 """Name and pattern of each known format."""
 
@@ -122,10 +122,12 @@ def _spans(text: str) -> Iterator[tuple[int, int, str]]:
         if hints is not None and not any(h in where for h in hints):
             continue
         for found in pattern.finditer(text):
-            if not (name in _GENERIC and _EXAMPLE.search(found[0])):
+            if not (name in _GENERIC and _EXAMPLE.search(found[0])) and not _FILLER.search(found[0]):
                 yield found.start(), found.end(), name
 
 
+_FILLER = re.compile(r"[xX*]{8,}|(?:\.{3,}|…)\Z")
+"""What stands for a secret in a manual, in no real one."""
 _GENERIC = {"secret in a setting", "password in a connection string"}
 
 

@@ -15,6 +15,12 @@ _TABLE = re.compile(
     r"([\"`\[]?[A-Za-z_][\w$#]*[\"`\]]?(?:\s*\.\s*[\"`\[]?[A-Za-z_][\w$#]*[\"`\]]?){0,2}(?:@\w+)?)",
     re.IGNORECASE,
 )
+_NO_TABLE = re.compile(
+    r"\bon\s+(?:duplicate\s+key|conflict(?:\s*\([^)]*\))?\s+do)\s+update\b|\bfor\s+(?:no\s+key\s+)?update(?:\s+(?:of\s+\w+|nowait))?"
+    r"|\bon\s+(?:update|delete)\s+\w+",
+    re.IGNORECASE,
+)
+"""Where ``update`` is followed by columns or nothing."""
 _NO = frozenset(
     ["select", "set", "values", "where", "dual", "lateral", "unnest", "stdin", "stdout", "the", "a"]
 )
@@ -25,7 +31,7 @@ def tables_in(sql: str) -> list[str]:
 
     Names of common table expressions are left out.
     """
-    text = _COMMENT.sub(" ", sql)
+    text = _NO_TABLE.sub(" ", _COMMENT.sub(" ", sql))
     local = {
         m.lower()
         for m in re.findall(r"(?:\bwith(?:\s+recursive)?|,)\s+([A-Za-z_]\w*)\s+as\s*\(", text, re.IGNORECASE)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from levada.landscape.importers._xml import XmlNode
 from levada.landscape.importers.protocol import Context, Item, Malformed, SourceFile, Verified
 from levada.network.graph import Flow, Mode, Node
 from levada.network.names import slug
@@ -40,49 +41,108 @@ _MODES: tuple[tuple[str, Mode], ...] = (
 )  # fmt: skip
 
 
+_SYSTEMS = (
+    "ApplicationComponent",
+    "ApplicationCollaboration",
+    "Node",
+    "SystemSoftware",
+    "TechnologyCollaboration",
+)
+_PARTS = re.compile(
+    r"(Application|Technology|Infrastructure)(Service|Interface|Function|Process|Interaction|Event)\Z"
+)
+"""What a system does or offers; a flow of it is one of the system that is assigned to it."""
+
+
 class ArchiMate:
-    """Flow, serving, triggering and access relationships between application elements."""
+    """Flow, serving and triggering relationships between application and technology elements.
+
+    What goes on between people and departments is no flow between systems; it is counted and told.
+    """
 
     name = "archimate"
-    formats: tuple[str, ...] = ("ArchiMate Open Exchange (XML)",)
-    verified: Verified = "from the specification"
+    formats: tuple[str, ...] = ("ArchiMate Open Exchange (XML)", "Archi models (.archimate)")
+    verified: Verified = "on real exports"
 
     def recognise(self, file: SourceFile) -> float:
         """By the namespace."""
-        return 1.0 if file.suffix == ".xml" and "opengroup.org/xsd/archimate" in file.head else 0.0
+        if file.suffix not in (".xml", ".archimate"):
+            return 0.0
+        known = "opengroup.org/xsd/archimate" in file.head or "archimatetool.com/archimate" in file.head
+        return 1.0 if known else 0.0
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """Elements as systems, relationships as declared flows: who is served, or receives, is the consumer."""
-        root = file.xml
-        names: dict[str, str] = {}
-        for element in root.find("element"):
-            kind = element.attrs.get("XMLSchema-instance:type", "")
-            label = element.text_of("name") or element.attrs.get("identifier", "")
-            if kind.startswith(("Application", "SystemSoftware", "Node", "BusinessActor")):
-                identity = slug(label)
-                names[element.attrs.get("identifier", "")] = identity
-                node_kind: Any = (
-                    "api"
-                    if kind == "ApplicationInterface"
-                    else "app"
-                    if kind.startswith("Application")
-                    else None
-                )
-                yield Node(
-                    id=identity,
-                    name=label,
-                    kind=node_kind,
-                    evidence=context.at(file, element.line, status="declared"),
-                )
-        for relation in root.find("relationship"):
-            kind = relation.attrs.get("XMLSchema-instance:type", "")
-            source, target = (names.get(relation.attrs.get(k, "")) for k in ("source", "target"))
-            if kind not in ("Flow", "Serving", "Triggering") or not source or not target or source == target:
+        elements: dict[str, tuple[str, str, XmlNode]] = {}
+        relations: list[tuple[str, str, str, XmlNode]] = []
+        for node in file.xml.find("element", "relationship"):
+            kind = node.attrs.get("XMLSchema-instance:type", "").removeprefix("archimate:")
+            ends = (node.attrs.get("source", ""), node.attrs.get("target", ""))
+            if node.name == "relationship" or (kind.endswith("Relationship") and all(ends)):
+                relations.append((kind.removesuffix("Relationship"), *ends, node))
+            else:
+                label = node.text_of("name") or node.attrs.get("name") or node.attrs.get("identifier", "")
+                elements[node.attrs.get("identifier") or node.attrs.get("id", "")] = (kind, label, node)
+        owners = _owners(elements, relations)
+        systems = {
+            owners.get(e, e) for e, (kind, *_) in elements.items() if kind in _SYSTEMS or _PARTS.match(kind)
+        }
+        business = 0
+        used: dict[str, None] = {e: None for e in systems if elements[e][0] in _SYSTEMS}
+        flows: list[Flow] = []
+        for kind, source, target, node in relations:
+            ends = (owners.get(source, source), owners.get(target, target))
+            if kind not in ("Flow", "Serving", "UsedBy", "Triggering") or ends[0] == ends[1]:
                 continue
-            yield Flow(
-                consumer=target, provider=source, object=relation.text_of("name"), mode="async" if kind == "Triggering" else "unknown",
-                evidence=context.at(file, relation.line, status="declared"),
+            if not systems.intersection(ends) or not all(
+                _may_end(elements.get(e), e in systems) for e in ends
+            ):
+                business += kind == "Flow"
+                continue
+            used.update(dict.fromkeys(ends))
+            flows.append(
+                Flow(
+                    consumer=slug(elements[ends[1]][1]), provider=slug(elements[ends[0]][1]),
+                    object=node.text_of("name") or node.attrs.get("name") or None,
+                    mode="async" if kind == "Triggering" else "unknown",
+                    evidence=context.at(file, node.line, status="declared"),
+                )
             )  # fmt: skip
+        for element in used:
+            kind, label, node = elements[element]
+            yield Node(
+                id=slug(label), name=label, kind="app" if kind.startswith("Application") else None,
+                evidence=context.at(file, node.line, status="declared"),
+            )  # fmt: skip
+        yield from (f for f in flows if f.consumer != f.provider)
+        if business:
+            text = f"{business} flows are between people, departments or processes, not systems; left out"
+            yield context.finding("left-out", text, file, severity="info")
+
+
+def _may_end(element: tuple[str, str, XmlNode] | None, system: bool) -> bool:
+    return element is not None and bool(element[1]) and (system or element[0] == "BusinessActor")
+
+
+def _owners(
+    elements: Mapping[str, tuple[str, str, XmlNode]], relations: Iterable[tuple[str, str, str, XmlNode]]
+) -> dict[str, str]:
+    """Each function, service and interface to the component that it is assigned to or part of."""
+    up: dict[str, str] = {}
+    for kind, source, target, _ in relations:
+        part = elements.get(target, ("", "", None))[0]
+        if kind in ("Assignment", "Composition", "Aggregation", "Realization") and _PARTS.match(part):
+            up.setdefault(target, source)
+    out: dict[str, str] = {}
+    for start in up:
+        at, seen = start, {start}
+        while at in up and up[at] not in seen:
+            at = up[at]
+            seen.add(at)
+            if elements.get(at, ("", "", None))[0] in _SYSTEMS:
+                out[start] = at
+                break
+    return out
 
 
 class NamedColumns:

@@ -7,11 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from msgspec import structs
+
 from levada.landscape.importers._address import addresses, is_local, node_of_host
 from levada.landscape.importers._connector import connector_flow, url_flow
 from levada.landscape.importers._products import by_word
+from levada.landscape.importers._properties import Properties
+from levada.landscape.importers._sql import tables_in
 from levada.landscape.importers._xml import XmlNode
-from levada.landscape.importers.protocol import Context, Item, Malformed, SourceFile, Verified
+from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
 from levada.network._yaml import line_of
 from levada.network.graph import Evidence, Flow, Node
 from levada.network.names import slug
@@ -80,10 +84,24 @@ _INTERNAL = frozenset(
         "tarfile",
         "zipfile",
         "docling",
+        "reactive-streams",
+        "spring-ai-chat",
+        "spring-ai-tools",
+        "spring-ai-embeddings",
+        "spring-ai-vector-store",
+        "langchain4j-chat",
+        "langchain4j-tools",
+        "langchain4j-agent",
+        "langchain4j-embeddings",
     ]
 )
 _TOPICS = frozenset(["kafka", "jms", "activemq", "activemq6", "amqp", "rabbitmq", "spring-rabbitmq", "sjms", "sjms2", "mqtt", "paho", "paho-mqtt5", "nats", "pulsar", "aws2-sqs", "aws2-sns", "google-pubsub", "azure-servicebus", "azure-eventhubs", "stomp", "solace"])  # fmt: skip
 _STEPS = frozenset(["to", "toD", "tod", "wireTap", "enrich", "pollEnrich", "interceptSendToEndpoint"])
+_MAIL = ("imap", "imaps", "pop3", "pop3s", "smtp", "smtps")
+_DATABASES = frozenset(
+    ["sql", "sql-stored", "jdbc", "jpa", "mybatis", "mybatis-bean", "hibernate", "spring-jdbc"]
+)
+_BROKERS = ("brokers", "bootstrapServers", "brokerURL", "brokerUrl", "remoteURI", "addresses", "serverName", "host", "hostName")  # fmt: skip
 _ACTION = re.compile(r"-(action|filter|transform(?:er)?)$")
 
 
@@ -95,6 +113,7 @@ class Camel:
         "Camel YAML DSL",
         "Camel XML DSL and Spring XML",
         "KameletBinding, Pipe, Integration",
+        "Camel Java DSL (endpoints written as text)",
     )
     verified: Verified = "on real exports"
 
@@ -109,6 +128,9 @@ class Camel:
                 and "uri:" in file.head
                 else 0.0
             )
+        if file.suffix in (".java", ".kt", ".groovy"):
+            camel = "org.apache.camel" in file.head or "RouteBuilder" in file.head
+            return 0.8 if camel and "/src/test/" not in f"/{file.source}" and _JAVA.search(file.text) else 0.0
         if file.suffix == ".xml" and re.search(
             r"camel\.apache\.org/schema/|<(camel|camelContext|routes?)\b[^>]*>", file.head
         ):
@@ -120,6 +142,9 @@ class Camel:
         values = _properties(file, context)
         if file.suffix == ".xml":
             yield from _endpoints(_app(file), _xml_uris(file.xml), file, context, values)
+            return
+        if file.suffix in (".java", ".kt", ".groovy"):
+            yield from _endpoints(_java_app(file), _java_uris(file.text), file, context, values)
             return
         for document in file.documents:
             if isinstance(document, dict) and document.get("kind") in ("KameletBinding", "Pipe"):
@@ -142,17 +167,38 @@ def _app(file: SourceFile) -> str:
 
 
 def _properties(file: SourceFile, context: Context) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for other in context.beside(file, "application.properties"):
-        try:
-            lines = other.text.splitlines()
-        except Malformed:
-            continue  # told when it is read itself
-        for line in lines:
-            key, equals, value = line.partition("=")
-            if equals and not line.lstrip().startswith("#"):
-                values[key.strip()] = value.strip()
-    return values
+    """The application's properties beside the file, else among its project's resources."""
+    names = ("application.properties", "application.yml", "application.yaml")
+    found = context.beside(file, *names)
+    project, inside, _ = f"/{file.source}".partition("/src/main/")
+    if inside:
+        found += [f for f in context.within(f"{project}/src/main/resources".strip("/")) if f.name in names]
+    return {k: p.value for k, p in Properties(list(dict.fromkeys(found))).values.items()}
+
+
+_JAVA = re.compile(
+    r'(?<!//)(?<![\w"])(from|to|toD|wireTap|enrich|pollEnrich)F?\(\s*"([a-z][a-z0-9+-]*:[^"\n]*)"'
+)
+
+
+def _java_app(file: SourceFile) -> str:
+    """The project's folder: the routes of a Java project are one application."""
+    folder = f"/{file.source}".partition("/src/main/")[0].rpartition("/")[2]
+    return (
+        folder
+        if "/src/main/" in f"/{file.source}" and folder
+        else file.root.name
+        if "/src/" in f"/{file.source}"
+        else file.path.stem
+    )
+
+
+def _java_uris(text: str) -> Iterator[Uri]:
+    code = re.sub(r"/\*.*?\*/", lambda m: "\n" * m[0].count("\n"), text, flags=re.DOTALL)
+    for found in _JAVA.finditer(code):
+        begun = code.rfind("\n", 0, found.start()) + 1
+        if not re.search(r"(?<!:)//", code[begun : found.start()]):
+            yield found[2], {}, found[1] == "from", code.count("\n", 0, found.start()) + 1
 
 
 def _xml_uris(root: XmlNode) -> Iterator[Uri]:
@@ -243,13 +289,15 @@ def _endpoint(
         "ftp",
         "sftp",
         "ftps",
+        *_MAIL,
     ):
-        if not listens or scheme in ("ftp", "sftp", "ftps"):
+        if not listens or scheme in ("ftp", "sftp", "ftps", *_MAIL):
             base = {"http4": "http", "https4": "https"}.get(scheme, scheme)
             rest = options.get("httpUri", "") if not rest.strip("/") else rest
             url = rest if "://" in rest else f"{base}://{rest.lstrip('/')}"
             yield from url_flow(me, url.replace("netty-http://", "").replace("vertx-http://", ""), evidence)
     elif scheme == "file":
+        rest = rest or options.get("directoryName", "")
         yield Node(id=f"{me}/files", name=f"Files of {me}", evidence=evidence)
         yield Flow(
             consumer=me,
@@ -259,6 +307,8 @@ def _endpoint(
             protocol="file",
             evidence=evidence,
         )
+    elif scheme in _DATABASES:
+        yield from _database(me, scheme, rest, evidence, values)
     elif scheme not in _INTERNAL and scheme and "{" not in scheme:
         what = (
             options.get("table")
@@ -269,6 +319,28 @@ def _endpoint(
         yield from _addressed(me, scheme, what, options, listens, evidence)
 
 
+def _database(
+    me: str, scheme: str, statement: str, evidence: tuple[Evidence, ...], values: Mapping[str, str]
+) -> Iterator[Item]:
+    """A component that speaks through a data source: the one of the project's properties, if it has one."""
+    tables: list[str | None] = [*tables_in(unquote(statement))] if scheme.startswith("sql") else []
+    found = [
+        a
+        for k, v in values.items()
+        if re.search(r"(?i)(url|jdbc)$", k) and "jdbc:" in v
+        for a in addresses(v, "URL")
+    ]
+    node = Node(id=f"{me}/database", name=f"Database of {me}", kind="db", evidence=evidence)
+    if found and not is_local(found[0].host):
+        node = structs.replace(node_of_host(found[0].host, evidence), kind="db")
+    yield node
+    protocol = found[0].how[1] if found else "jdbc"
+    for table in tables or [None]:
+        yield Flow(
+            consumer=me, provider=node.id, object=table, mode="db", protocol=protocol, evidence=evidence
+        )
+
+
 def _kamelet(
     me: str, name: str, options: Mapping[str, str], listens: bool, evidence: tuple[Evidence, ...], context: Context,
 ) -> Iterator[Item]:  # fmt: skip
@@ -277,16 +349,10 @@ def _kamelet(
     word = re.sub(r"-(source|sink)$", "", name)
     if word == name or word in _INTERNAL:
         return
-    word = re.sub(
-        r"-(not-secured|secured|scram|batch|streaming|azure-schema-registry|apicurio-registry.*|avro.*|create|update|delete|search|feed)$",
-        "",
-        word,
-    )
+    word = _base(word)
     if word == "http" or word == "http-secured" or word == "oauth-http":
         yield from url_flow(me, options.get("url", options.get("contentUrl", "")), evidence)
         return
-    while by_word(word) is None and "-" in word and by_word(word.rpartition("-")[0]) is not None:
-        word = word.rpartition("-")[0]
     listens = listens or name.endswith("-source")
     topic = (
         options.get("topic")
@@ -294,13 +360,9 @@ def _kamelet(
         or options.get("queueNameOrArn")
         or options.get("topicNameOrArn")
     )
-    base = re.sub(r"^(jms)-(amqp|apache-activemq|apache-artemis|ibm-mq|pooled.*)$", r"\1", word)
-    if (
-        topic
-        and (by_word(base) is not None or base in _TOPICS)
-        and (getattr(by_word(base), "kind", "") == "broker" or base in _TOPICS)
-    ):
-        yield from _topic(me, base, topic, options, listens, evidence, context)
+    product = by_word(word)
+    if topic and (word in _TOPICS or (product is not None and product.kind == "broker")):
+        yield from _topic(me, word, topic, options, listens, evidence, context)
         return
     what = (
         options.get("tableName")
@@ -311,6 +373,16 @@ def _kamelet(
         or options.get("query")
     )
     yield from _addressed(me, word, what, options, listens, evidence)
+
+
+def _base(word: str) -> str:
+    """What a Kamelet is made for, without how: ``kafka-not-secured-avro`` is Kafka."""
+    parts = word.split("-")
+    for count in range(len(parts), 0, -1):
+        shorter = "-".join(parts[:count])
+        if shorter in _TOPICS or by_word(shorter) is not None:
+            return shorter
+    return re.sub(r"-(secured|batch|streaming|create|update|delete|search|feed)$", "", word)
 
 
 def _own_kamelet(name: str, context: Context) -> bool:
@@ -366,12 +438,13 @@ def _topic(
 ) -> Iterator[Item]:  # fmt: skip
     product = by_word(scheme)
     broker, name = (product.id, product.name) if product else (scheme, scheme)
-    for key in ("brokers", "bootstrapServers", "brokerURL", "brokerUrl", "remoteURI", "addresses"):
-        for address in addresses(options.get(key, ""), "HOST"):
-            if not is_local(address.host) and broker in ("kafka", "jms", "activemq", "rabbitmq"):
-                broker = node_of_host(address.host).id
-                name = address.host
-                break
+    given = (options.get(key, "") for key in _BROKERS)
+    found = [a for text in given for a in addresses(text, "HOST")]
+    if found and broker in ("kafka", "jms", "activemq", "rabbitmq"):
+        outside = next((a.host for a in found if not is_local(a.host)), None)
+        # A broker on the machine itself is another one for each project.
+        broker = node_of_host(outside).id if outside else f"{_project(evidence)}{broker}"
+        name = outside or f"{name} of {_project(evidence).strip('.')}"
     yield Node(id=broker, name=name, kind="broker", evidence=evidence)
     for one in topic.split(","):
         context.topic(
@@ -382,6 +455,11 @@ def _topic(
             broker=broker,
             protocol=product.id if product else scheme,
         )
+
+
+def _project(evidence: tuple[Evidence, ...]) -> str:
+    folder = evidence[0].source.rpartition("/")[0].partition("/src/main/")[0].rpartition("/")[2]
+    return f"{slug(folder)}." if folder else ""
 
 
 def _binding(

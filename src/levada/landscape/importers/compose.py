@@ -272,4 +272,11 @@ def _env_lines(file: SourceFile) -> Iterator[tuple[str, str, int]]:
     for number, line in enumerate(file.text.splitlines(), 1):
         name, equals, value = line.strip().removeprefix("export ").partition("=")
         if equals and not name.startswith("#"):
-            yield name.strip(), value.strip().strip("\"'"), number
+            yield name.strip(), _plain(value.strip()), number
+
+
+def _plain(value: str) -> str:
+    """A value of a ``.env`` without its quotes, or else without the comment behind it."""
+    if value[:1] in ("'", '"'):
+        return value[1:].partition(value[0])[0]
+    return re.split(r"(?:^|\s)#", value, maxsplit=1)[0].strip()

@@ -23,6 +23,29 @@ def _document(file: SourceFile) -> Any:
     return file.documents[0] if file.documents else None
 
 
+def _title(info: Any, file: SourceFile) -> str:
+    """Its title; where it is none, or is computed by the template around it, the file's name or its folder's."""
+    title: Any = info.get("title")
+    if isinstance(title, str) and title.strip() and not re.search(r"\$\{|\{\{", title):
+        return title
+    generic = file.path.stem.lower() in ("openapi", "swagger", "asyncapi", "api", "spec", "index", "template")
+    parts = [
+        p
+        for p in file.source.split("/")[:-1]
+        if p.lower() not in ("resources", "api", "docs", "spec", "src", "openapi")
+    ]
+    return parts[-1] if generic and parts else file.path.stem
+
+
+_BROKERS = {
+    "kafka": "kafka", "kafka-secure": "kafka", "mqtt": "mqtt", "mqtts": "mqtt", "mqtt5": "mqtt", "secure-mqtt": "mqtt",
+    "amqp": "amqp", "amqps": "amqp", "amqp1": "amqp", "jms": "jms", "nats": "nats", "pulsar": "pulsar", "redis": "redis",
+    "stomp": "stomp", "stomps": "stomp", "sns": "aws-sns", "sqs": "aws-sqs", "solace": "solace", "ibmmq": "ibm-mq",
+    "googlepubsub": "google-pubsub", "anypointmq": "anypoint-mq",
+}  # fmt: skip
+"""Protocols of AsyncAPI that speak through a broker; the others (HTTP, WebSocket) speak with the application itself."""
+
+
 def _hosts(urls: Iterable[str]) -> tuple[str, ...]:
     found = [a.host for url in urls for a in addresses(url, "URL") if not is_local(a.host)]
     return tuple(dict.fromkeys(f"host:{h}" for h in found))
@@ -62,7 +85,7 @@ class OpenApi:
             for m in _METHODS
             if m in item
         ]
-        title = str(info.get("title") or file.path.stem)
+        title = _title(info, file)
         contact: Any = info.get("contact") if isinstance(info.get("contact"), dict) else {}
         yield Node(
             id=f"api/{slug(title).replace('/', '-')}", name=title, kind="api", owner=contact.get("name"), aliases=_hosts(servers),
@@ -90,7 +113,7 @@ class AsyncApi:
         if not isinstance(data, dict):
             return
         info: Any = data.get("info") if isinstance(data.get("info"), dict) else {}
-        title = str(info.get("title") or file.path.stem)
+        title = _title(info, file)
         me = slug(title).replace("/", "-")
         yield Node(
             id=me,
@@ -100,10 +123,16 @@ class AsyncApi:
         )
         channels: Any = data.get("channels") if isinstance(data.get("channels"), dict) else {}
         servers: Any = data.get("servers") if isinstance(data.get("servers"), dict) else {}
-        protocol = next(
-            (str(s.get("protocol")) for s in servers.values() if isinstance(s, dict) and s.get("protocol")),
-            "kafka",
-        )
+        said = [
+            str(s["protocol"]).lower() for s in servers.values() if isinstance(s, dict) and s.get("protocol")
+        ]
+        protocol = next((_BROKERS[p] for p in said if p in _BROKERS), None if said else "kafka")
+        if protocol is None:
+            hosts = [
+                f"https://{s.get('host') or s.get('url')}" for s in servers.values() if isinstance(s, dict)
+            ]
+            yield Node(id=me, aliases=_hosts(h.replace("https://wss://", "https://") for h in hosts))
+            return
         for name, channel in channels.items():
             for verb, role in (("subscribe", "writes"), ("publish", "reads")):
                 if isinstance(channel, dict) and verb in channel:
@@ -142,7 +171,7 @@ class Raml:
         data = file.documents[0] if file.documents else None
         if not isinstance(data, dict):
             return
-        title = str(data.get("title") or file.path.stem)
+        title = _title(data, file)
         yield Node(
             id=f"api/{slug(title).replace('/', '-')}", name=title, kind="api",
             aliases=_hosts([str(data.get("baseUri") or "")]),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from levada.landscape.importers._address import Address, addresses, flow_to, is_local
+from levada.landscape.importers._settings import expand
 from levada.landscape.importers._templates import documents_of
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
 from levada.network._yaml import line_of
@@ -34,6 +35,19 @@ def _routed(me: str, address: Address, seen: tuple[Evidence, ...], what: str | N
         yield from flow_to(me, address, seen, what=what)
 
 
+def _values_beside(file: SourceFile, context: Context) -> dict[str, str]:
+    """What a template's variables are set to by the image it is built into (``ENV`` of the Dockerfile beside it)."""
+    values: dict[str, str] = {}
+    for other in context.beside(file, "Dockerfile"):
+        text = re.sub(r"\\\n", " ", other.text)
+        for line in re.findall(r"(?m)^ENV\s+(.+)$", text):
+            pairs = re.findall(r"([A-Za-z_]\w*)=(\"[^\"]*\"|'[^']*'|\S+)", line) or re.findall(
+                r"^(\w+)\s+(.+)$", line
+            )
+            values.update({k: v.strip("\"' ") for k, v in pairs})
+    return values
+
+
 class Nginx:
     """``proxy_pass`` and its kin, through ``upstream`` blocks."""
 
@@ -55,6 +69,7 @@ class Nginx:
         """A gateway, a flow for each upstream server; variables in an address are told."""
         me = _gateway(file, "nginx")
         text = re.sub(r"(^|\s)#[^\n]*", lambda m: m[1] + " " * (len(m[0]) - len(m[1])), file.text)
+        values = _values_beside(file, context)
         upstreams: dict[str, list[str]] = {}
         for block in re.finditer(r"\bupstream\s+([\w.-]+)\s*\{([^}]*)\}", text):
             upstreams[block[1]] = re.findall(r"\bserver\s+([^\s;]+)", block[2])
@@ -78,7 +93,7 @@ class Nginx:
             location = re.findall(r"\blocation\s+(?:[=~^*]+\s+)?(\S+)\s*\{", text[: found.start()])
             scheme = found[1] or ("grpc" if "grpc_pass" in found[0] else "http")
             for server in upstreams.get(found[2], [found[2]]):
-                host, _, port = server.partition(":")
+                host, _, port = expand(server, values).partition(":")
                 if "$" in host:
                     yield context.finding(
                         "unresolved-address", f"{me}: the address is computed: {server}", file, seen[0].line
@@ -178,7 +193,7 @@ class Kong:
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """The gateway's upstreams, through Kong's own upstream objects."""
-        data: Any = file.json if file.suffix == ".json" else (file.documents or [None])[0]
+        data: Any = file.json if file.suffix == ".json" else (documents_of(file) or [None])[0]
         if not isinstance(data, dict):
             return
         me = _gateway(file, "kong")
@@ -197,7 +212,9 @@ class Kong:
                     if isinstance(r, dict)
                     for p in r.get("paths") or ()
                 ]
-                url = str(service.get("url") or f"{service.get('protocol', 'http')}://{service.get('host')}")
+                if not service.get("url") and not service.get("host"):
+                    continue  # a service that only lends its plugins
+                url = str(service.get("url") or f"{service.get('protocol', 'http')}://{service['host']}")
                 for address in addresses(url, "URL"):
                     hosts = [t.partition(":")[0] for t in targets.get(address.host, [])] or [address.host]
                     for host in hosts:

@@ -209,7 +209,7 @@ def pod_template(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ingress(spec: Any, name: str, kind: Any, context: Context, file: SourceFile) -> Iterator[Item]:
-    gateway = f"{str(kind).lower()}/{name}"
+    gateway = f"{str(kind).lower()}/{name.replace('TEMPLATE', '').strip('-') or 'ingress'}"
     providers: dict[str, int | None] = {}
     _backends(spec, providers, 0)
     if providers:

@@ -38,27 +38,71 @@ class LogicApps:
         data = file.json
         if not isinstance(data, dict):
             return
-        for name, definition in _definitions(data, file):
+        for name, definition in _definitions(data, file, context):
             me = f"logic-apps/{slug(name)}"
             yield Node(
                 id=me, name=name, kind="app", attributes={"tool": "logic-apps"}, evidence=context.at(file, 1)
             )
+            values = _parameters(data, definition)
             for kind in ("triggers", "actions"):
                 for key, step in _steps(definition.get(kind), 0):
-                    yield from _step(key, step, me, kind == "triggers", file, context)
+                    yield from _step(key, step, me, kind == "triggers", file, context, values)
 
 
-def _definitions(data: Mapping[str, Any], file: SourceFile) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _definitions(
+    data: Mapping[str, Any], file: SourceFile, context: Context
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for resource in data.get("resources") or ():
         if isinstance(resource, dict) and resource.get("type") == "Microsoft.Logic/workflows":
             found: Any = (resource.get("properties") or {}).get("definition")
             name = str(resource.get("name") or file.path.stem)
             inner = re.search(r"'([^']+)'", name)
             if isinstance(found, dict):
-                yield (inner[1] if inner and name.startswith("[") else name), found
+                yield (_default(data, inner[1]) if inner and name.startswith("[") else name), found
     found = data.get("definition") if isinstance(data.get("definition"), dict) else data
     if isinstance(found, dict) and "actions" in found:
-        yield (file.path.parent.name if file.name == "workflow.json" else file.path.stem), found
+        yield _beside(file, context) or _named(file), found
+
+
+def _beside(file: SourceFile, context: Context) -> str | None:
+    """The name that the one ARM template in the same folder gives the workflow: both describe one application."""
+    names: list[str] = []
+    for other in context.within(file.source.rpartition("/")[0]) if file.name == "workflow.json" else ():
+        if other is not file and other.suffix == ".json" and "Microsoft.Logic/workflows" in other.text:
+            data: Any = other.json
+            names += [n for n, _ in _definitions(data, other, context)] if isinstance(data, dict) else []
+    return names[0] if len(names) == 1 else None
+
+
+def _default(data: Mapping[str, Any], parameter: str) -> str:
+    """What an ARM parameter stands for, where the template says so."""
+    declared: Any = (data.get("parameters") or {}).get(parameter)
+    value: Any = declared.get("defaultValue") if isinstance(declared, dict) else None
+    return value if isinstance(value, str) and value and not value.startswith("[") else parameter
+
+
+def _named(file: SourceFile) -> str:
+    """The file's name, or that of the first folder above it that is not one of every project."""
+    if file.name != "workflow.json":
+        return file.path.stem
+    parts = [p for p in file.source.split("/")[:-1] if p.lower() not in _EVERYWHERE]
+    return parts[-1] if parts else file.root.name
+
+
+def _parameters(data: Mapping[str, Any], definition: Mapping[str, Any]) -> dict[str, str]:
+    """Values of parameters that stand in the file: of the workflow, and of the template around it."""
+    out: dict[str, str] = {}
+    for place in (data.get("parameters"), definition.get("parameters")):
+        for name, declared in place.items() if isinstance(place, dict) else ():
+            value: Any = (
+                declared.get("defaultValue", declared.get("value")) if isinstance(declared, dict) else None
+            )
+            if isinstance(value, str) and not value.startswith("["):
+                out.setdefault(name, value)
+    return out
+
+
+_EVERYWHERE = frozenset(("playbook", "playbooks", "workflow", "workflows", "logicapp", "logicapps", "logic-app", "logic-apps", "src"))  # fmt: skip
 
 
 def _steps(steps: Any, depth: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -75,13 +119,27 @@ def _steps(steps: Any, depth: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _step(
-    name: str, step: Mapping[str, Any], me: str, listens: bool, file: SourceFile, context: Context
-) -> Iterator[Item]:
+    name: str, step: Mapping[str, Any], me: str, listens: bool, file: SourceFile, context: Context,
+    values: Mapping[str, str],
+) -> Iterator[Item]:  # fmt: skip
     inputs: Any = step.get("inputs") if isinstance(step.get("inputs"), dict) else {}
     evidence = context.at(file, file.line_with(f'"{name}"'))
     kind = str(step.get("type"))
     if kind in ("Http", "HttpWebhook"):
-        yield from url_flow(me, str(inputs.get("uri") or ""), evidence)
+        uri = re.sub(
+            r"@\{parameters\('([^']+)'\)\}|^@parameters\('([^']+)'\)",
+            lambda m: values.get(m[1] or m[2], m[0]),
+            str(inputs.get("uri") or ""),
+        )
+        found = list(url_flow(me, uri.replace("@{", "{"), evidence))
+        yield from found
+        if not found:
+            yield context.finding(
+                "unresolved-address",
+                f"{me}: the address of {name} is computed: {uri[:120]}",
+                file,
+                evidence[0].line,
+            )
     elif kind in ("ApiConnection", "ApiConnectionWebhook", "ApiConnectionNotification"):
         connection = str(
             ((inputs.get("host") or {}).get("connection") or {}).get("name")

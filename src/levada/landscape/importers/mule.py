@@ -74,9 +74,9 @@ _INTERNAL = frozenset(
     ]
 )
 _OBJECT = ("type", "sObjectType", "objectType", "destination", "topic", "queue", "queueName", "topicName", "key",
-           "functionName", "tableName", "channel", "bucketName", "bucket", "directoryPath", "operation", "path")  # fmt: skip
+           "functionName", "tableName", "channel", "bucketName", "collectionName", "exchangeName", "logicalName", "bucket", "directoryPath", "operation", "path")  # fmt: skip
 _SOURCE = re.compile(
-    r"listener|subscri|consumer|^on-|inbound|trigger|replay|poll|receive|^read|fetch", re.IGNORECASE
+    r"listener|subscri|consumer|^on-|inbound|trigger|replay|poll|receive|^read|fetch|-source$", re.IGNORECASE
 )
 _FLOWS = ("flow", "sub-flow", "job", "error-handler", "processor-chain")
 
@@ -174,7 +174,7 @@ class Mule:
             for node in child.walk():
                 self._call(node, project, source, scheduled=scheduled)
         elif child.attrs.get("name") and connector not in ("core", "documentation"):
-            attrs = [(n.name, k, v, n.line) for n in child.walk() for k, v in n.attrs.items()]
+            attrs = [(n.name, k, v, n.line) for n in child.walk() for k, v in (n.attrs or {"": ""}).items()]
             project.configs[child.attrs["name"]] = _Config(connector, child.name, attrs, source, child.line)
 
     @staticmethod
@@ -259,6 +259,10 @@ def _flows(
         text = f"{project.name}: the address of {call.config or call.element} is computed at run time: {computed[:100]}"
         yield context.finding("unresolved-address", text, context.files.get(call.file), call.line)
         return
+    if target.node.id.startswith(f"{me}/local-http") and _ports(attrs, properties) & _own_ports(
+        project, properties
+    ):
+        return  # the project calls itself
     seen = tuple(dict.fromkeys(evidence))
     yield Node(
         id=target.node.id, name=target.node.name, kind=target.node.kind, aliases=target.node.aliases,
@@ -284,6 +288,17 @@ def _flows(
             consumer=me, provider=target.node.id, object=name, mode=mode, protocol=target.protocol,
             evidence=seen, attributes=attributes,
         )  # fmt: skip
+
+
+def _own_ports(project: _Project, properties: Properties) -> set[str]:
+    """Ports that the project itself listens on."""
+    served = (c for c in project.configs.values() if targets.serves(c.connector, c.element))
+    return {port for config in served for port in _ports(config.attrs, properties)}
+
+
+def _ports(attrs: Iterable[tuple[str, str, str, int]], properties: Properties) -> set[str]:
+    """Ports as numbers where they are known, else under their property's name."""
+    return {properties.fill(value)[0] or value for _, name, value, _ in attrs if name == "port"}
 
 
 def _objects(call: _Call, properties: Properties) -> list[str]:

@@ -215,7 +215,11 @@ class N8n:
         if word in _INTERNAL:
             return
         bare = _PREFIXES.sub("", word) if "langchain" in node["type"] else word
-        if bare in _INTERNAL or bare in ("in-memory", "buffer-window", "http-request"):
+        if (
+            bare in _INTERNAL
+            or bare.startswith("n8n-training-")
+            or bare in ("in-memory", "buffer-window", "http-request")
+        ):
             return
         bare = bare.removesuffix("-chat").removesuffix("-insert").removesuffix("-load")
         yield from connector_flow(
