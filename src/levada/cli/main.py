@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("levada.cli.up:up", "Serve the app behind the gateway: Envoy, keys, limits, access log."),
     "describe": ("levada.cli.describe:describe", "Show the network: APIs, dependencies, events."),
     "client": ("levada.cli.client:client", "Write the typed contract of an API for its consumers."),
+    "adopt": ("levada.cli.adopt:adopt", "Put an API on a system that is there, from its own description."),
     "db": ("levada.cli.db:app", "The store: its schema and state."),
     "events": ("levada.cli.events:app", "The log, subscriptions, parked events, replay."),
     "runs": ("levada.cli.runs:app", "Durable runs: list, show, resume, compensate."),
@@ -39,7 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Verb -> (where it is, what it does). The help is made of this alone, so that it comes at once."""
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Build", ("new", "run", "up", "describe", "client")),
+    ("Build", ("new", "run", "up", "describe", "client", "adopt")),
     ("Operate", ("db", "events", "runs", "keys", "gateway", "audit", "doctor")),
     ("Map and plan", ("map", "review", "blueprint", "plan", "report")),
 )

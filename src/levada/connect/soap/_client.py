@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
@@ -34,7 +35,8 @@ class SoapSettings(Struct, frozen=True, kw_only=True):
     """How a SOAP service is used.
 
     Attributes:
-        url: The WSDL; or a reference.
+        url: The WSDL: its address or a file; or a reference.
+        service, port: Which service of the WSDL and which of its ports, where it has several. Default: the first.
         address: Where calls go, if not where the WSDL says; or a reference.
         user, password: HTTP Basic; ``password`` is a reference.
         pool: Connections at most. Default 10.
@@ -43,6 +45,8 @@ class SoapSettings(Struct, frozen=True, kw_only=True):
     """
 
     url: str
+    service: str | None = None
+    port: str | None = None
     address: str | None = None
     user: str | None = None
     password: str | None = None
@@ -63,6 +67,7 @@ class Soap:
         self._name = name
         self._session: aiohttp.ClientSession | None = None
         self._client: Any = None
+        self._service: Any = None
         self._reading = asyncio.Lock()
 
     @property
@@ -86,17 +91,21 @@ class Soap:
             await session.close()
 
     async def health(self) -> Health:
-        """Fetch the WSDL."""
+        """Fetch the WSDL; where it is a file, see that the service's address answers."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            await self._send("GET", Secret(self.settings.url).reveal(), None, {})
+            if _is_address(Secret(self.settings.url).reveal()):
+                await self._wsdl()
+            else:
+                await self._ready()
+                await self._send("GET", self._address, None, {}, any_status=True)
             ok, detail = True, ""
         except ConnectError as error:
             ok, detail = False, error.message
         return Health(self._name, "soap", ok, loop.time() - began, detail)
 
-    async def call(self, operation: str, **arguments: Any) -> Any:
+    async def call(self, operation: str, /, **arguments: Any) -> Any:
         """Call an operation; the result as plain dicts and lists.
 
         Raises:
@@ -105,16 +114,15 @@ class Soap:
             OutcomeUnknown: The answer was lost.
         """
         client = await self._ready()
-        binding = client.service._binding
+        binding = self._service._binding
         envelope, headers = binding._create(
-            operation, (), arguments, client=client, options=client.service._binding_options
+            operation, (), arguments, client=client, options=self._service._binding_options
         )
         from lxml import etree
 
         body = etree.tostring(envelope, xml_declaration=True, encoding="utf-8")
-        address = self.settings.address or client.service._binding_options["address"]
         status, answer = await self._send(
-            "POST", Secret(address).reveal(), body, {k: str(v) for k, v in headers.items()}
+            "POST", self._address, body, {k: str(v) for k, v in headers.items()}
         )
         return self._result(client, operation, status, answer)
 
@@ -131,7 +139,7 @@ class Soap:
             raise OutcomeUnknown(
                 resource=self._name, reason=f"{operation} was answered with {status} and no SOAP."
             ) from error
-        binding = client.service._binding
+        binding = self._service._binding
         definition = binding.get(operation)
         if (
             status != 200
@@ -157,9 +165,25 @@ class Soap:
             return self._client
         async with self._reading:
             if self._client is None:
-                _, wsdl = await self._send("GET", Secret(self.settings.url).reveal(), None, {})
+                wsdl = await self._wsdl()
                 self._client = await asyncio.to_thread(self._parse, wsdl)
             return self._client
+
+    async def _wsdl(self) -> bytes:
+        place = Secret(self.settings.url).reveal()
+        if _is_address(place):
+            return (await self._send("GET", place, None, {}))[1]
+        try:
+            return await asyncio.to_thread(Path(place).read_bytes)
+        except OSError as error:
+            raise Unavailable(
+                resource=self._name,
+                reason=f"the WSDL {place}: {(error.strerror or 'cannot be read').lower()}.",
+            ) from None
+
+    @property
+    def _address(self) -> str:
+        return Secret(self.settings.address or self._service._binding_options["address"]).reveal()
 
     def _parse(self, wsdl: bytes) -> Any:
         try:
@@ -169,6 +193,8 @@ class Soap:
             raise ExtraMissing(what="A SOAP service", extra="soap") from None
         transport = Transport(timeout=self.settings.connect_timeout, operation_timeout=self.settings.timeout)
         place = Secret(self.settings.url).reveal()
+        if not _is_address(place):
+            place = str(Path(place).absolute())
         load = transport.load
 
         def first(url: str) -> bytes:
@@ -176,10 +202,18 @@ class Soap:
             return wsdl if url == place else load(url)
 
         transport.load = first
-        return Client(place, transport=transport)
+        client = Client(place, transport=transport)
+        self._service = client.bind(self.settings.service, self.settings.port)
+        return client
 
     async def _send(
-        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        *,
+        any_status: bool = False,
     ) -> tuple[int, bytes]:
         if self._session is None:
             raise NotStarted(resource=self._name)
@@ -194,6 +228,8 @@ class Soap:
                 ) as response,
             ):
                 answer = await response.read()
+                if any_status:
+                    return response.status, answer
                 if method == "GET" and response.status >= 400:
                     raise Unavailable(
                         resource=self._name, reason=f"the WSDL was answered with {response.status}."
@@ -234,6 +270,10 @@ class _Reply:
         self.content = content
         self.encoding = "utf-8"
         self.headers = {"Content-Type": "text/xml; charset=utf-8"}
+
+
+def _is_address(place: str) -> bool:
+    return place.startswith(("http://", "https://"))
 
 
 def _namespace(document: Any) -> str:

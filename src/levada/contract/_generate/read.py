@@ -7,7 +7,7 @@ from typing import Any
 
 from levada.contract._generate.model import Field, Method, Module, ProblemClass, class_name, snake_name
 from levada.contract._generate.schema_types import Types
-from levada.contract._generate.write import quoted
+from levada.contract._generate.text import quoted
 from levada.contract.errors import ModelError
 
 __all__ = ["NotOpenApi", "read"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from levada.contract._generate.model import EnumClass, Field, Module, StructClass, class_name, snake_name
 from levada.contract._generate.schemas import DECIMAL
-from levada.contract._generate.write import quoted
+from levada.contract._generate.text import quoted
 
 __all__ = ["Types"]
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
+from collections.abc import Callable, Mapping
 
+from levada.contract._generate.layout import WIDTH, laid_out, signature
 from levada.contract._generate.model import EnumClass, Field, Method, Module, ProblemClass, StructClass
+from levada.contract._generate.text import comment, docstring, quoted
 from levada.contract.problem import problem_code
 
-__all__ = ["docstring", "imports", "quoted", "write"]
-
-WIDTH = 100
+__all__ = ["IMPORTED", "heading", "imports", "marker", "members", "write"]
 
 _LAYERS = {"system": "SystemAPI", "process": "ProcessAPI", "experience": "ExperienceAPI"}
-_FROM: dict[str, str] = {
+IMPORTED: dict[str, str] = {
     "abstractmethod": "abc",
     "AsyncIterator": "collections.abc",
+    "UTC": "datetime",
     "Sequence": "collections.abc",
     "Mapping": "collections.abc",
     "date": "datetime",
@@ -25,6 +29,7 @@ _FROM: dict[str, str] = {
     "Enum": "enum",
     "Annotated": "typing",
     "Any": "typing",
+    "TypeVar": "typing",
     "Literal": "typing",
     "UUID": "uuid",
     "UNSET": "msgspec",
@@ -34,12 +39,17 @@ _FROM: dict[str, str] = {
     "field": "msgspec",
     "ExperienceAPI": "levada",
     "Page": "levada",
+    "Protect": "levada",
     "Problem": "levada",
     "ProcessAPI": "levada",
     "SystemAPI": "levada",
+    "effect": "levada",
     "http": "levada",
+    "resource": "levada",
+    "testing": "levada",
 }
-_STANDARD = ("abc", "collections.abc", "datetime", "decimal", "enum", "typing", "uuid")
+"""What generated code may import, and from where; no class of a contract is named so."""
+_MODULES = frozenset({"asyncio", "msgspec", "os", "pytest"})
 
 
 def write(module: Module, *, title: str | None = None) -> str:
@@ -55,44 +65,39 @@ def write(module: Module, *, title: str | None = None) -> str:
     return f"{head}\n\nfrom __future__ import annotations\n\n{imports(body)}\n\n\n{body}\n"
 
 
-def imports(body: str) -> str:
-    """The import lines for the names that a body of generated code uses."""
-    code = re.sub(r'"""(?:[^"\\]|\\.|"(?!""))*"""|"(?:[^"\\\n]|\\.)*"', '""', body)
-    used = {n for n in re.findall(r"(?<![\w.])[A-Za-z_]\w*", code) if n in _FROM}
+def imports(body: str, extra: Mapping[str, str] | None = None) -> str:
+    """The import lines for the names that a body of generated code uses.
+
+    Args:
+        body: The code.
+        extra: Name -> module, for names of the generated package itself.
+    """
+    known = {**IMPORTED, **(extra or {})}
+    used = {n.id for n in ast.walk(ast.parse(body)) if isinstance(n, ast.Name)}
+    names, whole = used & set(known), used & _MODULES
     groups: dict[str, list[str]] = {}
-    for name in used:
-        groups.setdefault(_FROM[name], []).append(name)
+    for name in names:
+        groups.setdefault(known[name], []).append(name)
 
-    def lines(modules: list[str]) -> str:
-        return "\n".join(_import(m, groups[m]) for m in modules)
+    def lines(wanted: Callable[[str], bool]) -> str:
+        plain = [f"import {m}" for m in sorted(whole) if wanted(m)]
+        return "\n".join([*plain, *(_import(m, groups[m]) for m in sorted(groups) if wanted(m))])
 
-    standard = lines([m for m in _STANDARD if m in groups])
-    third = lines([m for m in ("msgspec", "levada") if m in groups])
-    return "\n\n".join(p for p in (standard, third) if p)
+    third = {"levada", "msgspec", "pytest"}
+    parts = (
+        lines(lambda m: m.partition(".")[0] in sys.stdlib_module_names),
+        lines(lambda m: m.partition(".")[0] in third),
+        lines(lambda m: m.partition(".")[0] not in {*sys.stdlib_module_names, *third}),
+    )
+    return "\n\n".join(p for p in parts if p)
 
 
 def _import(module: str, names: list[str]) -> str:
     # As isort sorts: constants, classes, then the rest.
     ordered = sorted(names, key=lambda n: (0 if n.isupper() else 1 if n[0].isupper() else 2, n))
-    return f"from {module} import {', '.join(ordered)}"
-
-
-def quoted(text: str) -> str:
-    """A string literal in double quotes, whatever the text holds."""
-    inner = repr("'" + text)[2:-1]
-    return '"' + inner.replace("\\'", "'").replace('"', '\\"') + '"' if '\\"' not in inner else repr(text)
-
-
-def docstring(text: str, indent: str) -> str:
-    """A docstring; what the text holds cannot end it."""
-    clean = text.strip().replace("\\", "\\\\").replace('"""', "'''")
-    if clean.endswith('"'):
-        clean += "."
-    lines = [line.rstrip() for line in clean.splitlines()] or [""]
-    if len(lines) == 1:
-        return f'{indent}"""{lines[0]}"""'
-    rest = "\n".join(f"{indent}{line}".rstrip() for line in lines[1:])
-    return f'{indent}"""{lines[0]}\n{rest}\n{indent}"""'
+    if len(line := f"from {module} import {', '.join(ordered)}") <= WIDTH:
+        return line
+    return f"from {module} import (\n" + "".join(f"    {n},\n" for n in ordered) + ")"
 
 
 def _class(head: str, doc: str, lines: list[str]) -> str:
@@ -107,16 +112,20 @@ def _class(head: str, doc: str, lines: list[str]) -> str:
 
 
 def _enum(made: EnumClass) -> str:
-    lines: list[str] = []
-    seen: set[str] = set()
+    lines = [f"    {n} = {quoted(v) if isinstance(v, str) else v}" for n, v in members(made)]
+    return _class(f"{made.name}(Enum)", made.doc, lines)
+
+
+def members(made: EnumClass) -> list[tuple[str, str | int]]:
+    """The members of an enumeration: names that Python takes, and their values."""
+    found: dict[str, str | int] = {}
     for value in made.values:
         name = re.sub(r"\W", "_", str(value), flags=re.ASCII).upper().strip("_") or "EMPTY"
         name = name if name.isidentifier() else f"V_{name}"
-        while name in seen:
+        while name in found:
             name += "_"
-        seen.add(name)
-        lines.append(f"    {name} = {quoted(value) if isinstance(value, str) else value}")
-    return _class(f"{made.name}(Enum)", made.doc, lines)
+        found[name] = value
+    return list(found.items())
 
 
 def _field(made: Field) -> str:
@@ -124,7 +133,8 @@ def _field(made: Field) -> str:
     if made.wire is not None:
         inner = "" if default is None else f"default={default}, "
         default = f"field({inner}name={quoted(made.wire)})"
-    return f"    {made.name}: {made.type}" + ("" if default is None else f" = {default}")
+    line = laid_out(f"{made.name}: {made.type}" + ("" if default is None else f" = {default}"), "    ")
+    return line + (f"\n{docstring(made.doc, '    ')}" if made.doc else "")
 
 
 def _struct(made: StructClass) -> str:
@@ -146,7 +156,7 @@ def _problem(made: ProblemClass) -> str:
 def _contract(module: Module) -> str:
     words = f"domain={quoted(module.domain)}, version={quoted(module.version)}"
     head = f"{module.name}({_LAYERS[module.layer]}, {words})"
-    decide = [f"    # TO DECIDE: {d}" for d in module.decide]
+    decide = [marker(d) for d in module.decide]
     methods = "\n\n".join(_method(m) for m in module.methods)
     body = [*decide, *([""] if decide and methods else []), methods]
     return _class(head, module.doc or module.name, [b for b in body if b or methods])
@@ -154,22 +164,24 @@ def _contract(module: Module) -> str:
 
 def _method(made: Method) -> str:
     options = "".join(f", {k}={v}" for k, v in made.options.items())
-    decorator = f"    @http.{made.verb}({quoted(made.path)}{options})"
-    if len(decorator) > WIDTH:
-        items = [quoted(made.path), *(f"{k}={v}" for k, v in made.options.items())]
-        decorator = "    @http." + made.verb + "(\n" + "".join(f"        {i},\n" for i in items) + "    )"
+    decorator = laid_out(f"@http.{made.verb}({quoted(made.path)}{options})", "    ")
+    marks = [marker(d) for d in made.decide]
+    doc = docstring(made.doc or made.name.replace("_", " ").capitalize() + ".", "        ")
+    return "\n".join([*marks, decorator, "    @abstractmethod", heading(made), doc])
+
+
+def marker(decision: str) -> str:
+    """The comment that marks what a person has to decide: ``kind: words``."""
+    kind, _, words = decision.partition(": ")
+    return comment(f"TO DECIDE ({kind}): {words}", "    ")
+
+
+def heading(made: Method) -> str:
+    """The line, or lines, of ``async def``."""
     result = f"AsyncIterator[{made.result}]" if made.stream else made.result
     arguments = ["self", *(_argument(a) for a in _ordered(made.arguments))]
-    start = "    def" if made.stream else "    async def"
-    line = f"{start} {made.name}({', '.join(arguments)}) -> {result}:"
-    if len(line) > WIDTH:
-        line = f"{start} {made.name}(\n        {', '.join(arguments)}\n    ) -> {result}:"
-        if any(len(part) > WIDTH for part in line.splitlines()):
-            inner = "".join(f"        {a},\n" for a in arguments)
-            line = f"{start} {made.name}(\n{inner}    ) -> {result}:"
-    marks = [f"    # TO DECIDE: {d}" for d in made.decide]
-    doc = docstring(made.doc or made.name.replace("_", " ").capitalize() + ".", "        ")
-    return "\n".join([*marks, decorator, "    @abstractmethod", line, doc])
+    start = "def" if made.stream else "async def"
+    return signature(f"{start} {made.name}(", arguments, f") -> {result}:", "    ")
 
 
 def _ordered(arguments: list[Field]) -> list[Field]:

@@ -1,0 +1,47 @@
+"""Foreign text in generated code: as a literal, a docstring or a comment, and never as code."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from levada.contract._generate.layout import WIDTH, prose
+
+__all__ = ["clean", "comment", "docstring", "quoted"]
+
+
+def clean(text: str) -> str:
+    """Without control characters, lone surrogates and marks that change a line's direction.
+
+    The last show a reader other code than the interpreter sees (CVE-2021-42574).
+    """
+    lines = text.expandtabs(4).splitlines()
+    return "\n".join(
+        "".join(c for c in line if unicodedata.category(c) not in ("Cc", "Cs", "Cf")) for line in lines
+    )
+
+
+def quoted(text: str) -> str:
+    """A string literal in double quotes, whatever the text holds."""
+    inner = repr("'" + text)[2:-1]
+    return '"' + inner.replace("\\'", "'").replace('"', '\\"') + '"' if '\\"' not in inner else repr(text)
+
+
+def comment(text: str, indent: str) -> str:
+    """A comment of one or several lines."""
+    width = WIDTH - len(indent) - 2
+    return "\n".join(f"{indent}# {line}" for line in prose(" ".join(clean(text).split()), width).splitlines())
+
+
+def docstring(text: str, indent: str) -> str:
+    """A docstring; what the text holds cannot end it."""
+    safe = clean(text).strip().replace("\\", "\\\\").replace('"""', "'''")
+    safe = prose(safe, WIDTH - len(indent) - 3)
+    if safe.startswith('"'):
+        safe = f" {safe}"
+    if safe.endswith('"'):
+        safe += "."
+    lines = [line.rstrip() for line in safe.splitlines()] or [""]
+    if len(lines) == 1:
+        return f'{indent}"""{lines[0]}"""'
+    rest = "\n".join(f"{indent}{line}".rstrip() for line in lines[1:])
+    return f'{indent}"""{lines[0]}\n{rest}\n{indent}"""'
