@@ -65,6 +65,31 @@ async def test_a_wrong_wsdl_is_said_before_anything_is_done(billing):
             await soap.call("CreateInvoice", **CONTENT)
 
 
+async def test_a_page_that_is_no_wsdl_is_said_before_anything_is_done(billing):
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(text="<html><body>Welcome</body></html>", content_type="text/html")
+
+    app = web.Application()
+    app.router.add_get("/", page)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with Soap(f"http://127.0.0.1:{runner.addresses[0][1]}/?wsdl") as soap:
+            with pytest.raises(RemoteFault, match=r"no WSDL"):
+                await soap.call("CreateInvoice", **CONTENT)
+    finally:
+        await runner.cleanup()
+
+
+async def test_an_operation_that_the_wsdl_has_not_is_told_with_those_it_has(billing):
+    async with Soap(billing.wsdl) as soap:
+        with pytest.raises(RemoteFault, match=r"CreateInvoise.*CreateInvoice"):
+            await soap.call("CreateInvoise", **CONTENT)
+        with pytest.raises(RemoteFault, match=r"Acount"):
+            await soap.call("GetInvoice", Acount="1")
+
+
 async def test_an_entity_bomb_in_the_answer_is_not_expanded(billing):
     async def answer(_: web.Request) -> web.Response:
         return web.Response(body=BOMB, content_type="text/xml")

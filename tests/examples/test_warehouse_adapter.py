@@ -29,6 +29,11 @@ async def test_half_written_and_broken_files_keep_no_other_waiting(tmp_path):
         "D-2.csv": b"X,1\nE,0\n",
         "D-3.csv": b"E\n",
         "D-4.csv": WHOLE,
+        "D-5.csv": b"H,D-5,536365,1\nL,1,85123A,6\nE,1\n",  # a column is missing
+        "D-6.csv": b"H,D-6,536365,1,2,3\nE,0\n",  # one too many
+        "D-7.csv": b"H,D-7,536365,one,2\nE,0\n",  # no number
+        "D-8.csv": b"H," + b"x" * 200_000 + b"\nE,0\n",  # longer than CSV may be
+        "D-9.csv": b"\xff\xfe",
     }.items():
         (tmp_path / name).write_bytes(content)
     adapter: SftpWarehouse = SftpWarehouse()
@@ -38,9 +43,11 @@ async def test_half_written_and_broken_files_keep_no_other_waiting(tmp_path):
         async for file in drop.pick_up():
             seen.add(file.name)
             await adapter._take(file)
-            if seen == {"D-1.csv", "D-2.csv", "D-3.csv", "D-4.csv"}:
+            if seen == {f"D-{n}.csv" for n in range(1, 10)}:
                 break
     assert [event.dispatch for event in told] == ["D-1"]
     assert (tmp_path / "D-1.csv").exists()  # put back, to be looked at again
-    assert {f.name for f in (tmp_path / "failed").glob("*.csv")} == {"D-2.csv", "D-3.csv"}
+    broken = {f"D-{n}.csv" for n in (2, 3, 5, 6, 7, 8, 9)}
+    assert {f.name for f in (tmp_path / "failed").glob("*.csv")} == broken
+    assert {f.name for f in (tmp_path / "failed").glob("*.reason.txt")} == {f"{n}.reason.txt" for n in broken}
     assert [f.name for f in (tmp_path / "done").iterdir()] == ["D-4.csv"]

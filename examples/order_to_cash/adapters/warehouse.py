@@ -57,7 +57,7 @@ class SftpWarehouse(Warehouse):
                 await self.told(dispatched(file.name, await file.read()))
         except HalfWritten:
             log.info("dispatch file not whole yet, put back", extra={"file": file.name})
-        except (ValueError, IndexError) as error:
+        except (ValueError, IndexError, csv.Error) as error:
             # It lies in the folder for failed files, with the reason beside it.
             log.error("not a dispatch file", extra={"file": file.name, "error": str(error)})
 

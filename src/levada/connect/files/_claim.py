@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import logging
 import time
 from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
 from levada._errors import LevadaError
-from levada.connect.errors import ConnectError
+from levada.connect.errors import ConnectError, OutcomeUnknown
 from levada.connect.files.errors import AlreadyThere, ClaimLost, FileRefused, Gone, HalfWritten
 from levada.connect.secrets import mask
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from levada.connect.files._settings import DropSettings
 
 __all__ = ["Taken", "claim_name", "parse_claim"]
+
+log = logging.getLogger("levada.connect.files")
 
 _LONGEST_REASON = 4000
 
@@ -54,6 +58,7 @@ class Taken:
         self._place = place
         self._settings = settings
         self._claim = claim
+        self._perhaps: str | None = None
         self._moving = asyncio.Lock()
         self._renewal: asyncio.Task[None] | None = None
 
@@ -71,6 +76,7 @@ class Taken:
             reason = f"{self.name} has {self.size} bytes, more than `largest`."
             raise FileRefused(resource=self.resource, fault="too large", reason=reason)
         async with self._moving:  # a renewal renames it
+            await self._settle()
             data = await self._place.read(self._path)
         if len(data) != self.size:
             raise HalfWritten(resource=self.resource, file=self.name)
@@ -78,7 +84,8 @@ class Taken:
 
     async def key(self) -> str:
         """A key that is the same whenever this content is picked up under this name."""
-        return hashlib.sha256(self.name.encode() + b"\0" + await self.read()).hexdigest()
+        name = self.name.encode(errors="surrogateescape")  # names are bytes, not always UTF-8
+        return hashlib.sha256(name + b"\0" + await self.read()).hexdigest()
 
     async def __aenter__(self) -> Self:
         self.entered = True
@@ -104,6 +111,8 @@ class Taken:
 
     async def _end(self, error: BaseException | None) -> None:
         if error is None:
+            async with self._moving:
+                await self._settle()
             entry = await self._place.entry(self._path)
             if entry is not None and entry.size != self.size:
                 await self.put_back()
@@ -117,7 +126,15 @@ class Taken:
             return
         place = await self._finish(self._settings.failed)
         told = str(error) if isinstance(error, LevadaError) else f"{type(error).__name__}: {error}"
-        await self._place.write(f"{place}.reason.txt", mask(told)[:_LONGEST_REASON].encode())
+        reason = mask(told)[:_LONGEST_REASON].encode(errors="replace")
+        try:
+            await self._place.write(f"{place}.reason.txt", reason)
+        except ConnectError as unwritten:
+            # The file lies with the failed ones; what it failed of is raised, and must not be hidden by this.
+            log.error(
+                "the reason of a failed file could not be left beside it",
+                extra={"resource": self.resource, "file": self.name, "reason": str(unwritten)},
+            )
 
     async def _finish(self, folder: str) -> str:
         self.ended = True
@@ -135,18 +152,30 @@ class Taken:
 
     async def _move(self, to: str) -> None:
         async with self._moving:
+            await self._settle()
             try:
                 await self._place.move(self._path, to)
             except Gone:
                 raise ClaimLost(resource=self.resource, file=self.name) from None
+            except OutcomeUnknown:
+                # Nobody else moves a claim that is not old: if it has gone, it was us.
+                if await self._place.entry(self._path) is not None:
+                    raise
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self._settings.lease / 3)
             async with self._moving:
-                fresh = claim_name(self.name)
-                try:
-                    await self._place.move(self._path, f"{self._settings.taken}/{fresh}")
-                except (Gone, ConnectError):
-                    continue  # whether it is still ours shows when it is finished
-                self._claim = fresh
+                with contextlib.suppress(ConnectError):  # whether it is still ours shows when it is finished
+                    await self._settle()
+                    fresh = claim_name(self.name)
+                    self._perhaps = fresh
+                    await self._place.move(self._path, f"{self._settings.taken}/{fresh}", unique=True)
+                    self._claim, self._perhaps = fresh, None
+
+    async def _settle(self) -> None:
+        """Find out whether a renewal whose answer was lost was done."""
+        if self._perhaps is not None:
+            if await self._place.entry(f"{self._settings.taken}/{self._perhaps}") is not None:
+                self._claim = self._perhaps
+            self._perhaps = None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
 from fnmatch import fnmatchcase
@@ -14,15 +16,17 @@ from uuid import uuid4
 import msgspec
 
 from levada._errors import LevadaError
-from levada.connect.errors import NotStarted, SettingsError
+from levada.connect.errors import ConnectError, NotStarted, SettingsError
 from levada.connect.files._claim import Taken, claim_name, parse_claim
 from levada.connect.files._places import Entry, Folder, Place
 from levada.connect.files._settings import DropSettings
-from levada.connect.files.errors import AlreadyThere, DeliveryConflict, Gone
+from levada.connect.files.errors import AlreadyThere, DeliveryConflict, FileRefused, Gone
 from levada.connect.resource import Health, settings_of
 from levada.connect.secrets import Secret, mask
 
 __all__ = ["Drop", "from_settings"]
+
+log = logging.getLogger("levada.connect.files")
 
 _UNFINISHED = (".part", ".tmp", ".filepart")
 
@@ -48,6 +52,7 @@ class Drop:
         self._name = name
         self._place: Place | None = None
         self._seen: dict[str, tuple[int, float, float]] = {}
+        self._refused: dict[str, str] = {}
 
     @property
     def name(self) -> str:
@@ -74,6 +79,7 @@ class Drop:
                 place = self._ready()
                 facts = {"waiting": len([e for e in await place.entries("") if self._named(e.name)])}
                 facts["taken"] = len(await place.entries(self.settings.taken))
+                facts["refused"] = len(self._refused)
         except (LevadaError, TimeoutError) as error:
             detail = mask(str(error)) or "no answer in time"
         return Health(self._name, "files", not detail, time.perf_counter() - began, detail, facts)
@@ -97,7 +103,13 @@ class Drop:
                 return
             staged = f".{name}.{uuid4().hex[:12]}.part"
             await place.write(staged, data)
-            receipt = await self._leave_receipt(name, _Receipt(digest, staged))
+            try:
+                receipt = await self._leave_receipt(name, _Receipt(digest, staged))
+            except ConnectError as error:
+                if error.outcome != "unknown":  # no receipt names it: it would lie there for good
+                    with contextlib.suppress(ConnectError):
+                        await place.remove(staged)
+                raise
             if receipt.staged != staged:
                 await place.remove(staged)  # another delivery of this name was faster
         if receipt.digest != digest:
@@ -152,11 +164,13 @@ class Drop:
         new = sorted((e for e in entries if self._named(e.name)), key=lambda e: (e.modified, e.name))
         ready = [(e.name, e.name) for e in new if self._is_whole(e, names)]
         self._seen = {name: seen for name, seen in self._seen.items() if name in names}
+        self._refused = {name: reason for name, reason in self._refused.items() if name in names}
         return left + ready
 
     def _named(self, name: str) -> bool:
         s = self.settings
-        if name.startswith(".") or name.lower().endswith(_UNFINISHED):
+        # A server may tell any name; one with a slash would lead out of the folder.
+        if name.startswith(".") or "/" in name or name.lower().endswith(_UNFINISHED):
             return False
         if s.ready == "marker" and name.endswith(s.marker):
             return False
@@ -178,14 +192,16 @@ class Drop:
 
     async def _claim(self, path: str, name: str) -> Taken | None:
         place, s = self._ready(), self.settings
-        await place.folder(s.taken)
-        await place.folder(s.done)
-        await place.folder(s.failed)
+        for folder in (s.taken, s.done, s.failed):
+            await place.folder(folder)
         claim = claim_name(name)
         try:
-            await place.move(path, f"{s.taken}/{claim}")
+            await place.move(path, f"{s.taken}/{claim}", unique=True)
         except Gone:
             return None  # another worker was faster
+        except FileRefused as error:
+            self._refuse(name, error)
+            return None
         entry = await place.entry(f"{s.taken}/{claim}")
         if entry is None:
             return None
@@ -194,9 +210,19 @@ class Drop:
         if path == name and seen is not None and seen[0] != entry.size:
             await taken.put_back()  # it grew between the look and the claim
             return None
-        if s.ready == "marker":
+        # A worker that died between claim and this left the marker; a newer file of the name needs its own.
+        if s.ready == "marker" and (path == name or await place.entry(name) is None):
             await place.remove(name + s.marker)
         return taken
+
+    def _refuse(self, name: str, error: FileRefused) -> None:
+        """One file that cannot be taken (its name is too long with a claim's before it) keeps no other waiting."""
+        if name not in self._refused:
+            log.error(
+                "a file cannot be taken; rename it, or correct the folder's rights",
+                extra={"resource": self._name, "file": name, "reason": error.reason},
+            )
+        self._refused[name] = error.reason
 
     async def _receipt(self, name: str) -> _Receipt | None:
         if self.settings.receipts is None:
@@ -260,7 +286,7 @@ def _place(name: str, settings: DropSettings) -> Place:
 
         return Sftp(name, settings)
     if scheme in ("folder", "file") and rest:
-        return Folder(name, Path(rest[2:] if rest.startswith("///") else rest), settings.timeout)
+        return Folder(name, Path(rest[2:] if rest.startswith("///") else rest), settings)
     raise SettingsError(resource=name, reason="`url` is neither folder:path nor sftp://…", mend="Correct it.")
 
 

@@ -10,6 +10,7 @@ import aiohttp
 import msgspec
 
 from levada.app.retry import RetryBudget, pauses
+from levada.connect._basic import basic
 from levada.connect._timing import budget
 from levada.connect.errors import NotStarted, OutcomeUnknown, RemoteFault, Unavailable
 from levada.connect.http._settings import HttpSettings
@@ -210,9 +211,7 @@ class Http:
         if settings.token is not None:
             headers["authorization"] = f"Bearer {Secret(settings.token).reveal()}"
         elif settings.user is not None and settings.password is not None:
-            headers["authorization"] = aiohttp.BasicAuth(
-                settings.user, Secret(settings.password).reveal()
-            ).encode()
+            headers["authorization"] = basic(settings.user, Secret(settings.password).reveal())
         if settings.key is not None:
             headers[settings.header] = Secret(settings.key).reveal()
         return headers

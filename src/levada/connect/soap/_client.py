@@ -16,6 +16,8 @@ from msgspec import Struct
 
 # zeep and lxml come without usable types: what they give is Any here, and checked by what we make of it.
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportUnknownVariableType=false
+from levada._errors import LevadaError
+from levada.connect._basic import basic
 from levada.connect._timing import budget
 from levada.connect.errors import (
     ConnectError,
@@ -26,7 +28,7 @@ from levada.connect.errors import (
     Unavailable,
 )
 from levada.connect.resource import Health, settings_of
-from levada.connect.secrets import Secret, mask
+from levada.connect.secrets import Secret, mask, without
 
 __all__ = ["Soap", "SoapSettings", "from_settings"]
 
@@ -101,7 +103,7 @@ class Soap:
                 await self._ready()
                 await self._send("GET", self._address, None, {}, any_status=True)
             ok, detail = True, ""
-        except ConnectError as error:
+        except LevadaError as error:
             ok, detail = False, error.message
         return Health(self._name, "soap", ok, loop.time() - began, detail)
 
@@ -114,17 +116,28 @@ class Soap:
             OutcomeUnknown: The answer was lost.
         """
         client = await self._ready()
-        binding = self._service._binding
-        envelope, headers = binding._create(
-            operation, (), arguments, client=client, options=self._service._binding_options
-        )
-        from lxml import etree
-
-        body = etree.tostring(envelope, xml_declaration=True, encoding="utf-8")
+        body, headers = self._envelope(client, operation, arguments)
         status, answer = await self._send(
             "POST", self._address, body, {k: str(v) for k, v in headers.items()}
         )
         return self._result(client, operation, status, answer)
+
+    def _envelope(
+        self, client: Any, operation: str, arguments: Mapping[str, Any]
+    ) -> tuple[bytes, Mapping[str, Any]]:
+        from lxml import etree
+        from zeep.exceptions import Error as ZeepError
+
+        binding = self._service._binding
+        try:
+            envelope, headers = binding._create(
+                operation, (), arguments, client=client, options=self._service._binding_options
+            )
+        except (ZeepError, ValueError, TypeError) as error:
+            known = ", ".join(sorted(binding._operations))
+            reason = f"{operation} was not sent, the WSDL has no such operation or arguments: {str(error).rstrip('.')}. Its operations: {known}."
+            raise RemoteFault(resource=self._name, fault="wsdl", reason=reason) from None
+        return etree.tostring(envelope, xml_declaration=True, encoding="utf-8"), headers
 
     def _result(self, client: Any, operation: str, status: int, answer: bytes) -> Any:
         from lxml import etree
@@ -187,7 +200,9 @@ class Soap:
 
     def _parse(self, wsdl: bytes) -> Any:
         try:
+            from lxml import etree
             from zeep import Client
+            from zeep.exceptions import Error as ZeepError
             from zeep.transports import Transport
         except ImportError:
             raise ExtraMissing(what="A SOAP service", extra="soap") from None
@@ -202,8 +217,18 @@ class Soap:
             return wsdl if url == place else load(url)
 
         transport.load = first
-        client = Client(place, transport=transport)
-        self._service = client.bind(self.settings.service, self.settings.port)
+        try:
+            client = Client(place, transport=transport)
+            self._service = client.bind(self.settings.service, self.settings.port)
+            if self._service is None:
+                raise ValueError("it describes no service")
+        except (ZeepError, etree.LxmlError, ValueError, OSError) as error:
+            reason = without(str(error).rstrip("."), place)
+            raise RemoteFault(
+                resource=self._name,
+                fault="wsdl",
+                reason=f"what lies at `url` is no WSDL that can be read: {reason}.",
+            ) from None
         return client
 
     async def _send(
@@ -217,14 +242,14 @@ class Soap:
     ) -> tuple[int, bytes]:
         if self._session is None:
             raise NotStarted(resource=self._name)
-        auth = None
+        sent = dict(headers)
         if self.settings.user is not None and self.settings.password is not None:
-            auth = aiohttp.BasicAuth(self.settings.user, Secret(self.settings.password).reveal())
+            sent["Authorization"] = basic(self.settings.user, Secret(self.settings.password).reveal())
         try:
             async with (
                 asyncio.timeout(budget(self.settings.timeout)),
                 self._session.request(
-                    method, url, data=body, headers=dict(headers), auth=auth, allow_redirects=False
+                    method, url, data=body, headers=sent, allow_redirects=False
                 ) as response,
             ):
                 answer = await response.read()

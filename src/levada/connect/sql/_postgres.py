@@ -162,13 +162,13 @@ class PostgresDriver:
 
     async def begin(self, isolation: str | None = None) -> None:
         """Begin a transaction."""
+        self.in_transaction = True  # whatever becomes of this statement, it changes nothing
         try:
             await self._con.execute(
                 f"BEGIN ISOLATION LEVEL {isolation}" if isolation else "BEGIN", timeout=self._limit()
             )
         except Exception as error:
             raise self._failed(error) from error
-        self.in_transaction = True
 
     async def commit(self) -> None:
         """Commit; a connection lost meanwhile is an unknown outcome."""
