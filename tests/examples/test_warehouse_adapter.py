@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from examples.order_to_cash.adapters.warehouse import SftpWarehouse, dispatched
 from examples.order_to_cash.contracts import Dispatched
 
 from levada.connect.files import Drop, DropSettings, HalfWritten
+from levada.store import StoreUnknown
 
 WHOLE = b"H,D-1,536365,1,2\nL,1,85123A,6\nE,1\n"
 
@@ -51,3 +54,30 @@ async def test_half_written_and_broken_files_keep_no_other_waiting(tmp_path):
     assert {f.name for f in (tmp_path / "failed").glob("*.csv")} == broken
     assert {f.name for f in (tmp_path / "failed").glob("*.reason.txt")} == {f"{n}.reason.txt" for n in broken}
     assert [f.name for f in (tmp_path / "done").iterdir()] == ["D-4.csv"]
+
+
+async def test_a_file_whose_event_could_not_be_published_is_picked_up_again(tmp_path):
+    told: list[str] = []
+    done = asyncio.Event()
+
+    async def publish(event: Dispatched) -> None:
+        told.append(event.dispatch)
+        if len(told) == 1:
+            raise StoreUnknown(reason="its owner went away.")
+        if len(told) == 2:
+            # Files are taken one after another: when this one is, the former was finished.
+            (tmp_path / "D-2.csv").write_bytes(WHOLE.replace(b"D-1", b"D-2"))
+        else:
+            done.set()
+
+    (tmp_path / "D-1.csv").write_bytes(WHOLE)
+    adapter: SftpWarehouse = SftpWarehouse()
+    async with Drop(DropSettings(url=f"folder:{tmp_path}", ready="renamed", poll=0.01), name="out") as drop:
+        adapter.told, adapter.outbox = publish, drop  # type: ignore[assignment] - stands for the port
+        await adapter.start()
+        async with asyncio.timeout(20):
+            await done.wait()
+        await adapter.stop()
+    assert told == ["D-1", "D-1", "D-2"]
+    assert (tmp_path / "done" / "D-1.csv").exists()
+    assert not list((tmp_path / "failed").iterdir())

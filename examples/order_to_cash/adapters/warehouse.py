@@ -11,6 +11,7 @@ from examples.order_to_cash.contracts import Dispatched, Piece, Warehouse
 from levada import Publishes, effect, resource
 from levada.connect.errors import ConnectError
 from levada.connect.files import Drop, HalfWritten, Taken
+from levada.store import StoreError
 
 log = logging.getLogger("order_to_cash.warehouse")
 
@@ -46,8 +47,8 @@ class SftpWarehouse(Warehouse):
             try:
                 async for file in self.outbox.pick_up():
                     await self._take(file)
-            except ConnectError as error:
-                log.warning("warehouse not reached", extra={"error": str(error)})
+            except (ConnectError, StoreError) as error:
+                log.warning("a dispatch file was put back", extra={"error": str(error)})
                 await asyncio.sleep(1)
 
     async def _take(self, file: Taken) -> None:

@@ -14,6 +14,7 @@ from levada._errors import LevadaError
 from levada.connect.errors import ConnectError, OutcomeUnknown
 from levada.connect.files.errors import AlreadyThere, ClaimLost, FileRefused, Gone, HalfWritten
 from levada.connect.secrets import mask
+from levada.store.errors import StoreError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -44,7 +45,7 @@ class Taken:
 
     At the end of the block it is moved to ``done``; on an exception to ``failed``, with the
     reason beside it. It is put back, to be taken again, if the block was cancelled, if a
-    system was not reached (``Unavailable``), or its outcome is unknown.
+    system or our own store was not reached, or an outcome is unknown: none of that is the file's fault.
     """
 
     def __init__(
@@ -119,7 +120,9 @@ class Taken:
                 raise HalfWritten(resource=self.resource, file=self.name)
             await self._finish(self._settings.done)
             return
-        undecided = isinstance(error, ConnectError) and error.outcome != "refused"
+        undecided = isinstance(error, StoreError) or (
+            isinstance(error, ConnectError) and error.outcome != "refused"
+        )
         if undecided or isinstance(error, (HalfWritten, ClaimLost)) or not isinstance(error, Exception):
             if not isinstance(error, ClaimLost):
                 await self.put_back()
