@@ -32,10 +32,10 @@ def test_tax_by_system_owner_and_domain() -> None:
 
 def test_own_costs_take_the_place_of_defaults(tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
-    own.write_text("horizon = 12\n[system_build]\nvalue = 5\nsource = 'us'\n")
+    own.write_text("horizon = 12\n[system_contract]\nvalue = 5\nsource = 'us'\n")
     costs = load_costs(own)
-    assert (costs["horizon"], costs["system_build"]) == (12, 5)
-    assert costs.parameters["system_build"].source == "us"
+    assert (costs["horizon"], costs["system_contract"]) == (12, 5)
+    assert costs.parameters["system_contract"].source == "us"
     assert all(p.unit and p.source for p in costs.parameters.values())
     for wrong in ("nothing = 1", "horizon = 'x'", "horizon = -1", "=", "horizon = nan"):
         own.write_text(wrong)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levada.landscape.blueprint_choice import Candidate, Option, Question, choose, cost_of
+from levada.landscape.blueprint_choice import Candidate, Option, Question, chains, choose, cost_of
 
 cost = st.integers(0, 12).map(float)
 
@@ -17,14 +17,12 @@ cost = st.integers(0, 12).map(float)
 def instances(draw: st.DrawFn) -> tuple[list[Question], list[Candidate]]:
     n = draw(st.integers(1, 4))
     capacity = st.sampled_from([float("inf"), float("inf"), 2.0, 4.0])
-    candidates = [Candidate(draw(cost), draw(capacity)) for _ in range(n)]
+    below = [draw(st.lists(st.integers(0, j - 1), unique=True, max_size=2)) if j else [] for j in range(n)]
+    candidates = [Candidate(draw(cost), draw(capacity), tuple(b)) for b in below]
     flows: list[Question] = []
     for _ in range(draw(st.integers(1, 5))):
         vias = draw(st.lists(st.integers(0, n - 1), unique=True, max_size=3))
-        options = []
-        for via in vias:
-            needs = draw(st.none() | st.integers(0, n - 1))
-            options.append(Option(via, draw(cost), None if needs == via else needs))
+        options = [Option(via, draw(cost)) for via in vias]
         flows.append(Question(draw(cost), tuple(options), float(draw(st.integers(0, 2)))))
     return flows, candidates
 
@@ -33,9 +31,8 @@ def within(flows: list[Question], candidates: list[Candidate], options: tuple[in
     load = [0.0] * len(candidates)
     for flow, chosen in zip(flows, options, strict=True):
         if chosen is not None:
-            option = flow.options[chosen]
-            for j in {option.via, option.needs} - {None}:
-                load[j or 0] += flow.load
+            for j in chains(candidates)[flow.options[chosen].via]:
+                load[j] += flow.load
     return all(held <= c.capacity for held, c in zip(load, candidates, strict=True))
 
 

@@ -25,6 +25,7 @@ def blueprint(
     costs: Path | None = None,
     parameters: Annotated[bool, Parameter(negative="")] = False,
     sensitivity: Annotated[bool, Parameter(negative="")] = False,
+    ledger: Annotated[bool, Parameter(negative="")] = False,
     contracts: Path | None = None,
     seconds: float = 60.0,
 ) -> int:
@@ -36,6 +37,7 @@ def blueprint(
         costs: File with your own cost parameters (TOML); those left out keep their default.
         parameters: List the cost parameters with unit and source.
         sensitivity: Say which decisions flip when one parameter is 50 % lower or higher.
+        ledger: Show what becomes of every flow, and why.
         contracts: Write skeletons of the contracts, as Levada classes (.py).
         seconds: Time to search; the gap tells what is not proven then.
     """
@@ -75,6 +77,8 @@ def blueprint(
         sys.stdout.write(json_module.dumps(as_json(made, flips), ensure_ascii=False, indent=2) + "\n")
     else:
         _show(made, flips, held["horizon"], console)
+        if ledger:
+            _ledger(made, console)
     return 0
 
 
@@ -93,9 +97,25 @@ def _show(made: Blueprint, flips: list[Flip] | None, months: float, console: Con
         f"({'proven the least' if cost.gap < 1e-6 else f'within {cost.gap:.1%} of the least'}); "
         "see levada blueprint --parameters\n"
     )
+    kept = Counter(e.because for e in made.ledger if e.decision == "kept")
+    if kept:
+        console.print("Kept: " + ", ".join(f"{n:,} {why}" for why, n in kept.most_common()) + "\n")
+    if not made.built:
+        console.print("No API and no topic pays here; the reasons: [bold]levada blueprint DIR --ledger[/]")
+        return
     table = Table("API or topic", "Flows", "Consumers", "Why", box=None, pad_edge=False, header_style="dim")
     for box in sorted(made.built, key=lambda b: -b.saves):
         table.add_row(escape(box.id), str(len(box.flows)), str(len(box.consumers)), escape(box.reason))
     console.print(table)
     for flip in flips or ():
         console.print(f"{flip.parameter} x{flip.factor:g}: [bold]{escape(flip.box)}[/] {flip.becomes}")
+
+
+def _ledger(made: Blueprint, console: Console) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("Flow", "Decision", "Over", "Because", box=None, pad_edge=False, header_style="dim")
+    for entry in made.ledger:
+        table.add_row(escape(entry.flow), entry.decision, escape(entry.via or ""), escape(entry.reason))
+    console.print(table)

@@ -1,9 +1,9 @@
 """The mixed-integer program of a blueprint, given to HiGHS.
 
 Minimise the sum of y_j open_j + sum of x_ik cost_ik, each flow one of its options or
-direct; x_ik <= y_via and x_ik <= y_needs for each flow (the strong form: its relaxation is
-nearly whole); loads within capacities. Only y has to be whole unless a capacity can bind:
-for fixed y the cheapest x is.
+direct; x_ik <= y_via for each flow and y_j <= y_n for each n that j needs (the strong form:
+its relaxation is nearly whole); loads within capacities. Only y has to be whole unless a
+capacity can bind: for fixed y the cheapest x is.
 """
 
 from __future__ import annotations
@@ -43,9 +43,57 @@ class _Rows:
         self.upper.append(upper)
 
 
+class _Program:
+    """Columns and rows of one group: first y of what could be open, then x of each way of each flow."""
+
+    def __init__(
+        self,
+        flows: Sequence[Question],
+        candidates: Sequence[Candidate],
+        chain: Sequence[tuple[int, ...]],
+        members: Sequence[int],
+        used: Sequence[int],
+        live: dict[int, list[int]],
+    ) -> None:
+        self.rows = _Rows()
+        self.y = {j: n for n, j in enumerate(used)}
+        self.cost = [candidates[j].cost for j in used]
+        self.x: dict[int, tuple[int, int]] = {}
+        self.constant = sum(flows[i].direct for i in members)
+        for j in used:
+            for n in candidates[j].needs:
+                self.rows.add(((self.y[j], 1.0), (self.y[n], -1.0)), 0.0)
+        load: dict[int, list[tuple[int, float]]] = defaultdict(list)
+        for i in members:
+            flow = flows[i]
+            own = [self._way(i, k, flow) for k in live[i]]
+            if len(own) > 1:
+                self.rows.add([(column, 1.0) for column in own], 1.0)
+            if flow.load:
+                for column, k in zip(own, live[i], strict=True):
+                    for j in chain[flow.options[k].via]:
+                        load[j].append((column, flow.load))
+        self.binding = self._bind(load, candidates)
+
+    def _way(self, i: int, k: int, flow: Question) -> int:
+        option, column = flow.options[k], len(self.cost)
+        self.cost.append(option.cost - flow.direct)
+        self.x[column] = (i, k)
+        self.rows.add(((column, 1.0), (self.y[option.via], -1.0)), 0.0)
+        return column
+
+    def _bind(self, load: dict[int, list[tuple[int, float]]], candidates: Sequence[Candidate]) -> bool:
+        """Add the capacities that could be exceeded; whether there is one."""
+        tight = [j for j, terms in load.items() if sum(v for _, v in terms) > candidates[j].capacity]
+        for j in tight:
+            self.rows.add(load[j], candidates[j].capacity)
+        return bool(tight)
+
+
 def solve(
     flows: Sequence[Question],
     candidates: Sequence[Candidate],
+    chain: Sequence[tuple[int, ...]],
     members: Sequence[int],
     used: Sequence[int],
     live: dict[int, list[int]],
@@ -57,66 +105,30 @@ def solve(
         import highspy
     except ImportError as exc:
         raise LandscapeExtra(what="The blueprint", package="highspy") from exc
-    y = {j: n for n, j in enumerate(used)}
-    cost = [candidates[j].cost for j in used]
-    rows = _Rows()
-    x: dict[int, tuple[int, int]] = {}
-    load: dict[int, list[tuple[int, float]]] = defaultdict(list)
-    constant = 0.0
-    for i in members:
-        flow = flows[i]
-        constant += flow.direct
-        own: list[tuple[int, float]] = []
-        for k in live[i]:
-            option, column = flow.options[k], len(cost)
-            cost.append(option.cost - flow.direct)
-            x[column] = (i, k)
-            own.append((column, 1.0))
-            for j in (option.via,) if option.needs is None else (option.via, option.needs):
-                rows.add(((column, 1.0), (y[j], -1.0)), 0.0)
-                if flow.load:
-                    load[j].append((column, flow.load))
-        if len(own) > 1:
-            rows.add(own, 1.0)
-    binding = _bind(rows, load, candidates)
-    whole = len(cost) if binding else len(used)
-    values, bound = _run(highspy, cost, rows, whole, seconds)
-    best: dict[int, tuple[float, int]] = {}
-    for column, (i, k) in x.items():
-        if values[column] > 1e-6 and (i not in best or values[column] > best[i][0]):
-            best[i] = (values[column], k)
-    for i, (share, k) in best.items():
-        if share > 0.5 or not binding:
-            options[i] = k
-    if not binding:
-        _polish(flows, used, live, values, y, members, options)
-    return constant + bound
-
-
-def _bind(rows: _Rows, load: dict[int, list[tuple[int, float]]], candidates: Sequence[Candidate]) -> bool:
-    """Add the capacities that could be exceeded; whether there is one."""
-    binding = [j for j, terms in load.items() if sum(v for _, v in terms) > candidates[j].capacity]
-    for j in binding:
-        rows.add(load[j], candidates[j].capacity)
-    return bool(binding)
+    made = _Program(flows, candidates, chain, members, used, live)
+    whole = len(made.cost) if made.binding else len(used)
+    values, bound = _run(highspy, made.cost, made.rows, whole, seconds)
+    if made.binding:
+        for column, (i, k) in made.x.items():
+            if values[column] > 0.5:
+                options[i] = k
+    else:
+        opened = {j for j in used if values[made.y[j]] > 0.5}
+        _polish(flows, chain, opened, live, members, options)
+    return made.constant + bound
 
 
 def _polish(
     flows: Sequence[Question],
-    used: Sequence[int],
+    chain: Sequence[tuple[int, ...]],
+    opened: set[int],
     live: dict[int, list[int]],
-    values: Sequence[float],
-    y: dict[int, int],
     members: Sequence[int],
     options: list[int | None],
 ) -> None:
     """Give each flow the cheapest way over what is open: a fractional x between equals becomes whole."""
-    opened = {j for j in used if values[y[j]] > 0.5}
     for i in members:
-        kept = [
-            k for k in live[i]
-            if flows[i].options[k].via in opened and (flows[i].options[k].needs is None or flows[i].options[k].needs in opened)
-        ]  # fmt: skip
+        kept = [k for k in live[i] if opened.issuperset(chain[flows[i].options[k].via])]
         options[i] = min(kept, key=lambda k: flows[i].options[k].cost) if kept else None
 
 

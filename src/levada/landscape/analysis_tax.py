@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from levada.landscape.analysis_trouble import is_plumbing
 from levada.landscape.blueprint_costs import Costs, flow_hours
+from levada.landscape.infrastructure import infrastructure
 from levada.network.graph import Network, Node
 
 __all__ = ["Tax", "TaxRow", "tax"]
@@ -34,7 +34,7 @@ class TaxRow(Struct, frozen=True):
 
 
 class Tax(Struct, frozen=True, kw_only=True):
-    """Hours a month, the dearest first. Monitoring flows are left out."""
+    """Hours a month, the dearest first. Infrastructure is left out."""
 
     hours_month: float
     imputed_share: float | None
@@ -66,8 +66,9 @@ def tax(network: Network, costs: Costs) -> Tax:
 
 def _rows(network: Network, costs: Costs, key: Callable[[Node], str | None]) -> tuple[TaxRow, ...]:
     sums: dict[str | None, _Sum] = {}
+    plumbing = infrastructure(network)
     for flow in network.flows.values():
-        if is_plumbing(flow):
+        if plumbing(flow):
             continue
         held = sums.setdefault(key(network.nodes[flow.provider]), _Sum())
         upkeep, trouble, imputed = flow_hours(flow, costs)

@@ -9,14 +9,12 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from levada.landscape.analysis import Structure, structure
+from levada.landscape.infrastructure import infrastructure
 from levada.network.graph import Flow, Network
 
-__all__ = ["Brittle", "Contradiction", "Duplicate", "brittle", "contradictions", "duplicates", "is_plumbing"]
+__all__ = ["Brittle", "Contradiction", "Duplicate", "brittle", "contradictions", "duplicates"]
 
 Side: TypeAlias = Literal["never observed", "not declared"]
-
-PLUMBING = frozenset({"health", "telemetry", "metrics", "logs", "log", "traces", "monitoring"})
-"""Objects of flows that every system has and no business needs."""
 
 
 class Contradiction(Struct, frozen=True):
@@ -45,11 +43,6 @@ class Brittle(Struct, frozen=True):
     reasons: tuple[str, ...]
 
 
-def is_plumbing(flow: Flow) -> bool:
-    """Whether the flow is monitoring: it carries no business and no API replaces it."""
-    return (flow.object or "").lower() in PLUMBING
-
-
 def contradictions(network: Network) -> list[Contradiction]:
     """Flows said but never seen, though their provider is observed; and flows seen that nobody declared.
 
@@ -76,8 +69,9 @@ def duplicates(network: Network) -> list[Duplicate]:
     """The same object taken from one provider in several ways, or from several providers."""
     ways: dict[tuple[str, str, str], list[Flow]] = defaultdict(list)
     sources: dict[tuple[str, str], list[Flow]] = defaultdict(list)
+    plumbing = infrastructure(network)
     for flow in network.flows.values():
-        if flow.object and not is_plumbing(flow):
+        if flow.object and not plumbing(flow):
             ways[flow.consumer, flow.provider, flow.object.lower()].append(flow)
             sources[flow.consumer, flow.object.lower()].append(flow)
     out: list[Duplicate] = []
@@ -104,9 +98,10 @@ def brittle(network: Network, known: Structure | None = None) -> list[Brittle]:
     known = known or structure(network)
     core = set(known.core)
     shared = _databases_with_several_users(network)
+    plumbing = infrastructure(network)
     out: list[Brittle] = []
     for flow in network.flows.values():
-        found = [] if is_plumbing(flow) else list(_reasons(flow, core, shared))
+        found = [] if plumbing(flow) else list(_reasons(flow, core, shared))
         if found:
             out.append(Brittle(flow.id, round(sum(w for w, _ in found), 2), tuple(t for _, t in found)))
     return sorted(out, key=lambda b: (-b.score, b.flow))

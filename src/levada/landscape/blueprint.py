@@ -1,21 +1,25 @@
 """The blueprint: APIs and topics that pay, and a ledger of what becomes of every flow.
 
 Costs are hours over the horizon (``blueprint_costs.toml``). It can say no: a flow stays
-direct where no API or topic pays, and the ledger has the figures.
+direct where no API or topic pays, and the ledger has the figures. What needs nothing
+(infrastructure, events on a broker, a system's own storage, calls under a contract) is not
+reckoned at all, and the ledger says so.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
 from levada.landscape.analysis_trouble import Contradiction, contradictions
-from levada.landscape.blueprint_candidates import Box, Posed, pose
+from levada.landscape.blueprint_candidates import Layer, Posed, pose
 from levada.landscape.blueprint_choice import Choice, Option, Question, choose
 from levada.landscape.blueprint_costs import Costs, load_costs
+from levada.landscape.blueprint_reasons import Kept, why_built, why_replaced
+from levada.landscape.blueprint_scope import Because
 from levada.network.graph import Network
 
 __all__ = ["Blueprint", "Built", "Cost", "Entry", "blueprint"]
@@ -36,7 +40,7 @@ class Built(Struct, frozen=True, kw_only=True):
     """An API or topic that pays."""
 
     id: str
-    layer: Literal["system", "process", "experience", "topic"]
+    layer: Layer
     providers: tuple[str, ...]
     consumers: tuple[str, ...]
     objects: tuple[str, ...]
@@ -48,7 +52,11 @@ class Built(Struct, frozen=True, kw_only=True):
     """Ids of the flows that it replaces."""
     saves: float
     """Hours over the horizon that its flows save, less what it costs; what it needs behind it not counted."""
+    effort: float
+    """Hours until its flows run over it: to build it and to move them; without what it needs behind it."""
     needs: tuple[str, ...]
+    contract: str | None
+    """The contract that the system has already; None if one has to be agreed."""
     reason: str
 
 
@@ -58,6 +66,7 @@ class Entry(Struct, frozen=True):
     flow: str
     decision: Decision
     via: str | None
+    because: Because
     reason: str
 
 
@@ -85,8 +94,9 @@ def blueprint(network: Network, costs: Costs | None = None, *, seconds: float = 
     posed = pose(network, costs)
     unseen = {c.flow: c for c in contradictions(network) if c.kind == "never observed"}
     made = choose(_free(posed, unseen), posed.candidates, seconds=seconds)
-    built = _built(network, posed, made)
-    ledger = tuple(_entry(i, posed, made, costs, unseen) for i in range(len(posed.flows)))
+    built = _built(network, posed, made, costs)
+    kept = Kept(posed, costs)
+    ledger = tuple(_entry(i, posed, made, costs, unseen, kept) for i in range(len(posed.flows)))
     return Blueprint(
         cost=Cost(sum(posed.direct), made.cost, made.bound, made.gap),
         apis=tuple(b for b in built if b.layer != "topic"),
@@ -95,94 +105,84 @@ def blueprint(network: Network, costs: Costs | None = None, *, seconds: float = 
     )
 
 
+def _retires(posed: Posed, i: int, unseen: Container[str]) -> bool:
+    aside = posed.asides[i]
+    return posed.flows[i].id in unseen and (aside is None or aside.because == "contract already")
+
+
 def _free(posed: Posed, unseen: Container[str]) -> list[Question]:
-    """The questions that are open: what is excluded stays direct, what is retired costs nothing more."""
+    """The questions that are open: what is set aside stays direct, what is retired costs nothing more."""
+    return [Question(0.0, ()) if _retires(posed, i, unseen) else q for i, q in enumerate(posed.questions)]
+
+
+def _built(network: Network, posed: Posed, made: Choice, costs: Costs) -> list[Built]:
+    own: dict[int, list[tuple[int, Option]]] = defaultdict(list)
+    for i, k in enumerate(made.options):
+        if k is not None:
+            option = posed.questions[i].options[k]
+            own[posed.parts[option.via].box].append((i, option))
+    behind: dict[int, set[int]] = defaultdict(set)
+    opened: dict[int, list[int]] = defaultdict(list)
+    for j in made.open:
+        box = posed.parts[j].box
+        opened[box].append(j)
+        behind[box] |= {posed.parts[n].box for n in posed.candidates[j].needs} - {box}
     return [
-        Question(0.0, ())
-        if why is None and f.id in unseen
-        else Question(q.direct, () if why is not None else q.options, q.load)
-        for f, q, why in zip(posed.flows, posed.questions, posed.excluded, strict=True)
+        _one(network, posed, box, opened[box], own[box], behind, costs)
+        for box in sorted(opened, key=lambda b: posed.boxes[b].id)
     ]
 
 
-def _taken(posed: Posed, made: Choice) -> Iterable[tuple[int, Option]]:
-    for i, k in enumerate(made.options):
-        if k is not None:
-            yield i, posed.questions[i].options[k]
-
-
-def _built(network: Network, posed: Posed, made: Choice) -> list[Built]:
-    own: dict[int, list[tuple[int, Option]]] = defaultdict(list)
-    behind: dict[int, set[int]] = defaultdict(set)
-    serves: dict[int, set[str]] = defaultdict(set)
-    for i, option in _taken(posed, made):
-        own[option.via].append((i, option))
-        if option.needs is not None:
-            behind[option.via].add(option.needs)
-            serves[option.needs].add(posed.boxes[option.via].id)
-    out: list[Built] = []
-    for j in sorted(made.open, key=lambda j: posed.boxes[j].id):
-        box, held = posed.boxes[j], own[j]
-        flows = [posed.flows[i] for i, _ in held]
-        nodes = [network.nodes[p] for p in box.providers]
-        saved = sum(posed.direct[i] - o.cost for i, o in held) - posed.candidates[j].cost
-        out.append(
-            Built(
-                id=box.id,
-                layer=box.layer,
-                providers=tuple(sorted({f.provider for f in flows})) or box.providers,
-                consumers=tuple(sorted({f.consumer for f in flows} | serves[j])),
-                objects=tuple(sorted({f.object for f in flows if f.object})),
-                owner=nodes[0].owner if len(nodes) == 1 else None,
-                domain=nodes[0].domain if len({n.domain for n in nodes}) == 1 else None,
-                flows=tuple(f.id for f in flows),
-                saves=saved,
-                needs=tuple(sorted(posed.boxes[n].id for n in behind[j])),
-                reason=_why_built(box, len(held), saved, sorted(serves[j])),
-            )
-        )
-    return out
-
-
-def _why_built(box: Box, flows: int, saved: float, serves: list[str]) -> str:
-    what = {
-        "system": f"one adapter of {box.providers[0]} in the place of {flows} connections",
-        "process": f"{len(box.consumers)} consumers take the same from {len(box.providers)} systems",
-        "experience": f"one API for {', '.join(box.consumers)} in the place of {flows} connections",
-        "topic": f"one event in the place of {flows} deliveries",
-    }[box.layer]
-    more = f"; stands behind {', '.join(serves)}" if serves else ""
-    pays = (
-        f"saves {saved:,.0f} hours net" if saved >= 0 else f"costs {-saved:,.0f} hours net, which they save"
+def _one(
+    network: Network,
+    posed: Posed,
+    number: int,
+    opened: list[int],
+    held: list[tuple[int, Option]],
+    behind: dict[int, set[int]],
+    costs: Costs,
+) -> Built:
+    box = posed.boxes[number]
+    flows = [posed.flows[i] for i, _ in held]
+    nodes = [network.nodes[p] for p in box.providers]
+    serves = sorted(posed.boxes[b].id for b, needs in behind.items() if number in needs)
+    saved = sum(posed.direct[i] - o.cost for i, o in held) - sum(posed.candidates[j].cost for j in opened)
+    kind = box.layer if box.layer in ("system", "topic") else "composed"
+    return Built(
+        id=box.id,
+        layer=box.layer,
+        providers=tuple(sorted({f.provider for f in flows})) or box.providers,
+        consumers=tuple(sorted({f.consumer for f in flows} | set(serves))),
+        objects=tuple(sorted({f.object for f in flows if f.object})),
+        owner=nodes[0].owner if len(nodes) == 1 else None,
+        domain=nodes[0].domain if len({n.domain for n in nodes}) == 1 else None,
+        flows=tuple(f.id for f in flows),
+        saves=saved,
+        effort=sum(posed.parts[j].build for j in opened) + costs[f"wire_{kind}"] * len(flows),
+        needs=tuple(sorted(posed.boxes[n].id for n in behind[number])),
+        contract=box.contract,
+        reason=why_built(
+            box, flows, saved, serves, adapter=any(posed.parts[j].kind == "adapter" for j in opened)
+        ),
     )
-    return f"{what}{more}; {pays}"
 
 
-def _entry(i: int, posed: Posed, made: Choice, costs: Costs, unseen: dict[str, Contradiction]) -> Entry:
-    flow, question, chosen = posed.flows[i], posed.questions[i], made.options[i]
-    if flow.id in unseen and posed.excluded[i] is None:
+def _entry(
+    i: int, posed: Posed, made: Choice, costs: Costs, unseen: dict[str, Contradiction], kept: Kept
+) -> Entry:
+    flow, question, chosen, aside = posed.flows[i], posed.questions[i], made.options[i], posed.asides[i]
+    if _retires(posed, i, unseen):
         text = f"{unseen[flow.id].text}: confirm with its owner, then remove its credential"
-        return Entry(flow.id, "retired", None, text)
-    if posed.excluded[i] is not None:
-        return Entry(flow.id, "kept", None, posed.excluded[i] or "")
+        return Entry(flow.id, "retired", None, "never observed", text)
     if chosen is not None:
         option = question.options[chosen]
-        box = posed.boxes[option.via]
-        text = f"{question.direct:,.0f} hours direct, {option.cost:,.0f} over {box.id}, in {costs['horizon']:g} months"
-        return Entry(flow.id, "replaced", box.id, text)
-    return Entry(flow.id, "kept", None, _why_kept(i, posed))
-
-
-def _why_kept(i: int, posed: Posed) -> str:
-    question = posed.questions[i]
-    cheaper = [o for o in question.options if o.cost < question.direct]
-    if not cheaper:
-        return f"direct costs {question.direct:,.0f} hours, no API would cost less"
-    best = min(cheaper, key=lambda o: o.cost)
-    box = posed.boxes[best.via]
-    cost = posed.candidates[best.via].cost
-    users = len(box.consumers)
-    return (
-        f"{box.id} would cost {cost:,.0f} hours and save {question.direct - best.cost:,.0f} here: "
-        f"{users} consumer{'s' if users > 1 else ''} cannot pay for it"
-    )
+        box = posed.boxes[posed.parts[option.via].box]
+        return Entry(
+            flow.id, "replaced", box.id, "pays", why_replaced(flow, box, question.direct, option.cost, costs)
+        )
+    if aside is not None:
+        return Entry(flow.id, "kept", None, aside.because, aside.text)
+    barred = posed.barred[i]
+    if barred is not None and not question.options:
+        return Entry(flow.id, "kept", None, barred.because, barred.text)
+    return Entry(flow.id, "kept", None, "does not pay", kept.why(i))

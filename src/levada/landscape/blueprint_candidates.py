@@ -3,30 +3,32 @@
 A concept is a set of consumers and all that they share (R. Wille, "Restructuring lattice
 theory", 1982). A provider gives a System API; objects that several consumers take together
 from several systems give a Process API; one object that goes from one system to several
-gives a topic; what a channel or partner uses gives its Experience API.
+gives a topic; what several channels or partners take together gives an Experience API.
+
+Each is made of parts that are paid for: a System API of its contract and, where nobody can
+call the system yet, an adapter; a composed API of itself and one connection to each system
+behind it, direct or over that system's API.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from levada.landscape.analysis_trouble import is_plumbing
 from levada.landscape.blueprint_choice import Candidate, Option, Question
-from levada.landscape.blueprint_costs import Costs, flow_hours
+from levada.landscape.blueprint_concepts import Numbered, channels, processes, restricted, topics
+from levada.landscape.blueprint_costs import Costs, breaking_hours, direct_hours, trouble_hours
+from levada.landscape.blueprint_scope import Aside, Scope, scope
+from levada.landscape.importers._products import by_host
 from levada.network.graph import Flow, Network
 
-__all__ = ["Box", "Posed", "pose"]
+__all__ = ["Box", "Layer", "Part", "Posed", "called", "pose"]
 
 Layer: TypeAlias = Literal["system", "process", "experience", "topic"]
-MOST_PROCESS = 2000
-"""Process candidates that are looked at: those that cover most flows."""
-NEVER_TOPIC = frozenset({"secret", "restricted", "strictly-confidential"})
-"""Classifications that are not spread to subscribers."""
 
 
 class Box(Struct, frozen=True, kw_only=True):
@@ -37,178 +39,270 @@ class Box(Struct, frozen=True, kw_only=True):
     providers: tuple[str, ...]
     objects: tuple[str, ...]
     consumers: tuple[str, ...]
+    contract: str | None = None
+    """The contract that the system has already: it is used, not built."""
+    foreign: bool = False
+    """A vendor's or partner's: its API is wrapped, nobody here can publish another."""
+
+
+class Part(Struct, frozen=True):
+    """What a candidate of the choice is: the box itself, its adapter, or its connection to one system."""
+
+    box: int
+    kind: Literal["box", "adapter", "connection"]
+    build: float
+    """Hours of work to build it, without its upkeep."""
 
 
 class Posed(Struct, frozen=True, kw_only=True):
-    """The question of a blueprint, ready to be decided."""
+    """The question of a blueprint, ready to be decided. Candidates and parts have one order."""
 
     flows: tuple[Flow, ...]
     direct: tuple[float, ...]
-    excluded: tuple[str | None, ...]
+    asides: tuple[Aside | None, ...]
     """Why a flow is not to be decided; None if it is."""
+    barred: tuple[Aside | None, ...]
+    """What a limit (freshness, classification, one consumer) keeps a flow from; None if nothing."""
     boxes: tuple[Box, ...]
+    parts: tuple[Part, ...]
     candidates: tuple[Candidate, ...]
     questions: tuple[Question, ...]
 
 
 def pose(network: Network, costs: Costs) -> Posed:
     """All boxes that could be, and for each flow what staying direct and each way over them costs."""
-    flows = tuple(f for _, f in sorted(network.flows.items()))
-    excluded = tuple(_excluded(network, f) for f in flows)
-    open_ = [(i, f) for i, f in enumerate(flows) if excluded[i] is None]
-    made: dict[str, Box] = {}
-    system: dict[str, int] = {}
-    ways: dict[int, list[tuple[int, int | None]]] = defaultdict(list)
-    for provider, held in _by_provider(open_).items():
-        system[provider] = _add(made, "system", [f for _, f in held], _slug(provider))
-        for i, _ in held:
-            ways[i].append((system[provider], None))
-    for (provider, obj), held in _by_topic(open_, costs).items():
-        box = _add(made, "topic", [f for _, f in held], f"{_slug(provider)}.{_slug(obj)}")
-        for i, _ in held:
-            ways[i].append((box, None))
-    if costs["max_hops"] >= 2:
-        for name, layer, held in (*_channels(network, open_), *_processes(network, open_)):
-            box = _add(made, layer, [f for _, f in held], name)
-            for i, f in held:
-                ways[i].append((box, system[f.provider]))
-    boxes = tuple(made.values())
-    direct = tuple(_direct(f, costs) for f in flows)
-    questions = tuple(
-        Question(
-            direct[i],
-            tuple(Option(b, _over(flows[i], boxes[b].layer, costs), n) for b, n in ways[i]),
-            flows[i].volume_day or 0.0,
+    return _Posing(network, costs).posed()
+
+
+def called(flow: Flow) -> bool:
+    """Whether the flow is a call, as far as is known."""
+    return flow.mode in ("sync", "unknown")
+
+
+class _Posing:
+    """Builds the boxes, their parts, and the ways of each flow over them."""
+
+    def __init__(self, network: Network, costs: Costs) -> None:
+        self.network, self.costs = network, costs
+        self.scope: Scope = scope(network)
+        self.flows = tuple(f for _, f in sorted(network.flows.items()))
+        self.open = [(i, f) for i, f in enumerate(self.flows) if f.id not in self.scope.asides]
+        self.answering = {f.provider for f in self.flows if f.mode == "sync"}
+        self.vendors: dict[str, bool] = {}
+        self.boxes: list[Box] = []
+        self.parts: list[Part] = []
+        self.candidates: list[Candidate] = []
+        self.joined: set[int] = set()
+        self.ways: dict[int, list[Option]] = defaultdict(list)
+        self.barred: dict[int, Aside] = {}
+        self.names: set[str] = set()
+
+    def posed(self) -> Posed:
+        """All of it, ready to be decided."""
+        composed = self._concepts()
+        self.joined = {i for _, _, held in composed for i, _ in held}
+        system: dict[str, int] = {}
+        if self.costs["max_hops"] >= 1:
+            for provider, held in _by_provider(self.open).items():
+                found = self._system(provider, held)
+                if found is not None:
+                    system[provider] = found
+        for (provider, obj), held in topics(self.network, self.open, self.costs, self.barred).items():
+            self._topic(provider, obj, held)
+        for layer, name, held in composed:
+            self._composed(layer, name, held, system)
+        direct = tuple(self._direct(i, f) for i, f in enumerate(self.flows))
+        questions = tuple(
+            Question(direct[i], tuple(self.ways[i]), f.volume_day or 0.0) for i, f in enumerate(self.flows)
         )
-        for i in range(len(flows))
-    )
-    candidates = tuple(
-        Candidate(_build(b, costs), costs["api_capacity"] if b.layer != "topic" else float("inf"))
-        for b in boxes
-    )
-    return Posed(
-        flows=flows,
-        direct=direct,
-        excluded=excluded,
-        boxes=boxes,
-        candidates=candidates,
-        questions=questions,
-    )
+        return Posed(
+            flows=self.flows,
+            direct=direct,
+            asides=tuple(self.scope.asides.get(f.id) for f in self.flows),
+            barred=tuple(self.barred.get(i) for i in range(len(self.flows))),
+            boxes=tuple(self.boxes),
+            parts=tuple(self.parts),
+            candidates=tuple(self.candidates),
+            questions=questions,
+        )
+
+    def _concepts(self) -> list[tuple[Layer, str, list[Numbered]]]:
+        if self.costs["max_hops"] < 1:
+            return []
+        calls = self._calls()
+        layers: tuple[Layer, Layer] = ("experience", "process")
+        found = (channels(self.network, calls), processes(self.network, calls))
+        return [
+            (layer, name, held) for layer, group in zip(layers, found, strict=True) for name, held in group
+        ]
+
+    def _calls(self) -> list[Numbered]:
+        """What may be composed: calls, also of systems with a contract; nothing restricted."""
+        out: list[Numbered] = []
+        for i, f in enumerate(self.flows):
+            aside = self.scope.asides.get(f.id)
+            if not called(f) or (aside is not None and aside.because != "contract already"):
+                continue
+            if restricted(f):
+                text = f"it is {f.classification}: it is composed with nothing"
+                self.barred.setdefault(i, Aside("not allowed", text))
+                continue
+            out.append((i, f))
+        return out
+
+    def _changes(self, flow: Flow) -> float:
+        """The share of a provider's changes that reaches this consumer."""
+        kept = flow.contract or flow.provider in self.scope.contracts
+        return self.costs["contract_share"] if called(flow) and (kept or self._vendor(flow.provider)) else 1.0
+
+    def _vendor(self, provider: str) -> bool:
+        """Whether the system is a vendor's: it has its vendor's contract, and nobody here can publish another."""
+        if provider not in self.vendors:
+            node = self.network.nodes[provider]
+            product = by_host(node.id.removeprefix("ext:")) if node.kind is None else None
+            self.vendors[provider] = "saas" in (node.kind, product.kind if product else None)
+        return self.vendors[provider]
+
+    def _system(self, provider: str, held: Sequence[Numbered]) -> int | None:
+        """A System API: calls need its contract only, all else an adapter too; no message goes over it."""
+        costs = self.costs
+        held = [(i, f) for i, f in held if f.mode != "async"]
+        if len({f.consumer for _, f in held}) == 1:
+            # a call between two is best direct; only what is no call yet may become one
+            for i, f in held:
+                if called(f):
+                    text = f"only {f.consumer} calls {provider}: an API between two would only pass through"
+                    self.barred[i] = Aside("one consumer", text)
+            held = [(i, f) for i, f in held if not called(f)]
+        if not held:
+            return None
+        has = self.scope.contracts.get(provider)
+        foreign = self._vendor(provider) or self.network.nodes[provider].kind == "partner"
+        answers = provider in self.answering and not foreign
+        capacity = costs["api_capacity"]
+        box = self._box("system", _slug(provider), [f for _, f in held], contract=has, foreign=foreign)
+        build = 0.0 if has else costs["system_contract"]
+        upkeep = 0.0 if has else costs["system_upkeep"]
+        front = self._part(Part(box, "box", build), upkeep, capacity=capacity)
+        adapter: int | None = None
+        for i, f in held:
+            answered = called(f) and answers
+            if not answered and has is None and adapter is None:
+                spared = self._owners_share(provider, held, "system")
+                yearly = breaking_hours(costs)
+                adapter = self._part(
+                    Part(box, "adapter", costs["system_adapter"]), yearly, needs=(front,), more=spared
+                )
+            via = front if answered or adapter is None else adapter
+            self.ways[i].append(Option(via, self._over(i, f, "system", 1)))
+        return adapter if foreign and adapter is not None else front
+
+    def _owners_share(self, provider: str, held: Sequence[Numbered], kind: str) -> float:
+        """Of storage that nobody is known to own, the saving of one user is not counted: one of them owns it."""
+        if provider not in self.scope.unowned:
+            return 0.0
+        return max(self._direct(i, f) - self._over(i, f, kind, 0) for i, f in held)
+
+    def _direct(self, i: int, flow: Flow) -> float:
+        """Hours of a flow that stays; infrastructure is not reckoned with."""
+        aside = self.scope.asides.get(flow.id)
+        if aside is not None and aside.because == "infrastructure":
+            return 0.0
+        return direct_hours(flow, self.costs, self._changes(flow)) + self._joins(i)
+
+    def _joins(self, i: int) -> float:
+        """What the consumer spends to join this call with others itself, if a composed API could do that."""
+        return self.costs["horizon"] * self.costs["compose_self"] if i in self.joined else 0.0
+
+    def _topic(self, provider: str, obj: str, held: Sequence[Numbered]) -> None:
+        costs = self.costs
+        box = self._box("topic", f"{_slug(provider)}.{_slug(obj)}", [f for _, f in held])
+        upkeep = costs["topic_upkeep"] + breaking_hours(costs)
+        spared = self._owners_share(provider, held, "topic")
+        via = self._part(Part(box, "box", costs["topic_build"]), upkeep, more=spared)
+        for i, f in held:
+            self.ways[i].append(Option(via, self._over(i, f, "topic", 0)))
+
+    def _composed(self, layer: Layer, name: str, held: Sequence[Numbered], system: dict[str, int]) -> None:
+        """A Process or Experience API: it pays for one connection to each system that it composes."""
+        costs = self.costs
+        box = self._box(layer, name, [f for _, f in held])
+        front = self._part(
+            Part(box, "box", costs[f"{layer}_build"]),
+            costs[f"{layer}_upkeep"],
+            capacity=costs["api_capacity"],
+        )
+        for provider, calls in _by_provider(held).items():
+            needs: list[tuple[int, int]] = []
+            direct = max(
+                costs[f"direct_{f.mode}"] + self._changes(f) * breaking_hours(costs) for _, f in calls
+            )
+            needs.append(
+                (self._part(Part(box, "connection", costs["wire_system"]), direct, needs=(front,)), 1)
+            )
+            if provider in system and costs["max_hops"] >= 2:
+                both = (front, system[provider])
+                over = self._part(
+                    Part(box, "connection", costs["wire_system"]), costs["kept_system"], needs=both
+                )
+                needs.append((over, 2))
+            for i, f in calls:
+                self.ways[i] += [Option(via, self._over(i, f, "composed", hops)) for via, hops in needs]
+
+    def _over(self, i: int, flow: Flow, kind: str, hops: int) -> float:
+        """One flow over a box, in hours over the horizon: to move it, to keep it, and what extra hops cost."""
+        costs = self.costs
+        waiting = (flow.volume_day or 0.0) / 1e6 * hops * costs["hop_ms"] * costs["ms_hours"]
+        monthly = costs[f"kept_{kind}"] + trouble_hours(flow, costs) * costs["error_share"] + waiting
+        joins = 0.0 if kind == "composed" else self._joins(i)
+        return costs[f"wire_{kind}"] + costs["horizon"] * monthly + joins
+
+    def _part(
+        self,
+        part: Part,
+        upkeep: float,
+        *,
+        capacity: float = float("inf"),
+        needs: tuple[int, ...] = (),
+        more: float = 0.0,
+    ) -> int:
+        self.parts.append(part)
+        cost = part.build + self.costs["horizon"] * upkeep + more
+        self.candidates.append(Candidate(cost, capacity, needs))
+        return len(self.parts) - 1
+
+    def _box(
+        self,
+        layer: Layer,
+        name: str,
+        held: Sequence[Flow],
+        contract: str | None = None,
+        foreign: bool = False,
+    ) -> int:
+        number, unique = 2, f"{layer}:{name}"
+        while unique in self.names:
+            unique, number = f"{layer}:{name}-{number}", number + 1
+        self.names.add(unique)
+        self.boxes.append(
+            Box(
+                id=unique,
+                layer=layer,
+                providers=tuple(sorted({f.provider for f in held})),
+                objects=tuple(sorted({f.object for f in held if f.object})),
+                consumers=tuple(sorted({f.consumer for f in held})),
+                contract=contract,
+                foreign=foreign,
+            )
+        )
+        return len(self.boxes) - 1
 
 
-Numbered: TypeAlias = tuple[int, Flow]
-
-
-def _excluded(network: Network, flow: Flow) -> str | None:
-    if is_plumbing(flow):
-        return f"{flow.object} is monitoring: it carries no business"
-    if network.nodes[flow.provider].kind == "broker":
-        return f"{flow.provider} is a broker: its events are counted as flows of their own"
-    if network.nodes[flow.provider].kind == "api" and network.nodes[flow.provider].layer:
-        return f"{flow.provider} is an API of the {network.nodes[flow.provider].layer} layer already"
-    return None
-
-
-def _by_provider(flows: Sequence[Numbered]) -> dict[str, list[Numbered]]:
+def _by_provider(flows: Iterable[Numbered]) -> dict[str, list[Numbered]]:
     out: dict[str, list[Numbered]] = defaultdict(list)
     for i, f in flows:
         out[f.provider].append((i, f))
     return out
 
 
-def _by_topic(flows: Sequence[Numbered], costs: Costs) -> dict[tuple[str, str], list[Numbered]]:
-    out: dict[tuple[str, str], list[Numbered]] = defaultdict(list)
-    for i, f in flows:
-        notifies = f.object and f.mode in ("async", "file", "batch", "db")
-        late = f.freshness_s is not None and f.freshness_s < costs["topic_lag"]
-        if notifies and not late and (f.classification or "").lower() not in NEVER_TOPIC:
-            out[f.provider, f.object or ""].append((i, f))
-    return {key: held for key, held in out.items() if len({f.consumer for _, f in held}) > 1}
-
-
-def _channels(network: Network, flows: Sequence[Numbered]) -> list[tuple[str, Layer, list[Numbered]]]:
-    out: dict[str, list[Numbered]] = defaultdict(list)
-    for i, f in flows:
-        if network.nodes[f.consumer].kind in ("channel", "partner") and f.mode in ("sync", "unknown"):
-            out[f.consumer].append((i, f))
-    return [(_slug(c), "experience", held) for c, held in sorted(out.items()) if len(held) > 1]
-
-
-def _processes(network: Network, flows: Sequence[Numbered]) -> list[tuple[str, Layer, list[Numbered]]]:
-    """Closed sets of (provider, object) that at least two consumers share, from at least two providers."""
-    rows: dict[str, set[tuple[str, str]]] = defaultdict(set)
-    at: dict[tuple[str, tuple[str, str]], list[Numbered]] = defaultdict(list)
-    for i, f in flows:
-        if f.mode in ("sync", "unknown") and network.nodes[f.consumer].kind not in ("channel", "partner"):
-            key = (f.provider, f.object or "")
-            rows[f.consumer].add(key)
-            at[f.consumer, key].append((i, f))
-    intents = _intents({c: frozenset(r) for c, r in rows.items() if len({p for p, _ in r}) > 1})
-    out: list[tuple[str, Layer, list[Numbered]]] = []
-    for intent in intents:
-        extent = sorted(c for c, row in rows.items() if intent <= row)
-        held = [x for c in extent for key in sorted(intent) for x in at[c, key]]
-        name = "-".join(dict.fromkeys(_slug(o or p) for p, o in sorted(intent)))
-        out.append((name[:60], "process", held))
-    return out
-
-
-def _intents(rows: dict[str, frozenset[tuple[str, str]]]) -> list[frozenset[tuple[str, str]]]:
-    """Intersections of two rows that span two providers; those that save most first."""
-    users: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for consumer in sorted(rows):
-        for key in rows[consumer]:
-            users[key].append(consumer)
-    support: dict[frozenset[tuple[str, str]], set[str]] = defaultdict(set)
-    seen: set[tuple[str, str]] = set()
-    for sharing in users.values():
-        for n, a in enumerate(sharing[:200]):
-            for b in sharing[n + 1 : 200]:
-                if (a, b) not in seen:
-                    seen.add((a, b))
-                    both = rows[a] & rows[b]
-                    if len({p for p, _ in both}) > 1:
-                        support[both] |= {a, b}
-    ranked = sorted(support, key=lambda s: (-len(support[s]) * len(s), sorted(s)))
-    return ranked[:MOST_PROCESS]
-
-
-def _add(made: dict[str, Box], layer: Layer, held: Sequence[Flow], name: str) -> int:
-    number, unique = 2, f"{layer}:{name}"
-    while unique in made:
-        unique, number = f"{layer}:{name}-{number}", number + 1
-    made[unique] = Box(
-        id=unique,
-        layer=layer,
-        providers=tuple(sorted({f.provider for f in held})),
-        objects=tuple(sorted({f.object for f in held if f.object})),
-        consumers=tuple(sorted({f.consumer for f in held})),
-    )
-    return len(made) - 1
-
-
 def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x"
-
-
-def _direct(flow: Flow, costs: Costs) -> float:
-    upkeep, trouble, _ = flow_hours(flow, costs)
-    changes = costs["provider_changes"] / 12 * costs["change_hours"]
-    return costs["horizon"] * (upkeep + trouble + changes)
-
-
-def _over(flow: Flow, layer: Layer, costs: Costs) -> float:
-    """One flow over a box, in hours over the horizon: to move it, to keep it, and what extra hops cost."""
-    kind = layer if layer in ("system", "topic") else "composed"
-    _, trouble, _ = flow_hours(flow, costs)
-    hops = {"system": 1, "topic": 0}.get(layer, 2)
-    waiting = (flow.volume_day or 0.0) / 1e6 * hops * costs["hop_ms"] * costs["ms_hours"]
-    monthly = costs[f"kept_{kind}"] + trouble * costs["error_share"] + waiting
-    return costs[f"wire_{kind}"] + costs["horizon"] * monthly
-
-
-def _build(box: Box, costs: Costs) -> float:
-    adapters = (
-        costs["provider_changes"] / 12 * costs["change_hours"] if box.layer in ("system", "topic") else 0.0
-    )
-    return costs[f"{box.layer}_build"] + costs["horizon"] * (costs[f"{box.layer}_upkeep"] + adapters)

@@ -12,7 +12,9 @@ from msgspec import Struct
 from levada._errors import LevadaError
 from levada.network.graph import Flow
 
-__all__ = ["Costs", "CostsError", "Parameter", "flow_hours", "load_costs"]
+__all__ = [
+    "Costs", "CostsError", "Parameter", "breaking_hours", "direct_hours", "flow_hours", "load_costs", "trouble_hours",
+]  # fmt: skip
 
 
 class CostsError(LevadaError, code="LV1911"):
@@ -37,8 +39,12 @@ class Costs(Struct, frozen=True):
 
     def scaled(self, name: str, factor: float) -> Costs:
         """These with one value multiplied."""
+        return self.with_value(name, self.parameters[name].value * factor)
+
+    def with_value(self, name: str, value: float) -> Costs:
+        """These with another value of one."""
         p = self.parameters[name]
-        return Costs({**self.parameters, name: Parameter(p.value * factor, p.unit, p.source)})
+        return Costs({**self.parameters, name: Parameter(value, p.unit, p.source)})
 
 
 def load_costs(path: Path | None = None) -> Costs:
@@ -70,15 +76,28 @@ def _own(path: Path, name: str, row: Any, held: dict[str, Parameter]) -> Paramet
 
 
 def flow_hours(flow: Flow, costs: Costs) -> tuple[float, float, bool]:
-    """What a direct flow costs now: hours a month of upkeep, of errors and incidents, and whether upkeep is imputed.
-
-    Errors and incidents that are unknown add nothing: they are not made up.
-    """
+    """What a direct flow costs now: hours a month of upkeep, of errors and incidents, and whether upkeep is imputed."""
     imputed = flow.hours_month is None
     upkeep = costs[f"direct_{flow.mode}"] if flow.hours_month is None else flow.hours_month
+    return upkeep, trouble_hours(flow, costs), imputed
+
+
+def trouble_hours(flow: Flow, costs: Costs) -> float:
+    """Hours a month of errors and incidents; those that are unknown add nothing: they are not made up."""
     trouble = 0.0
     if flow.errors_day is not None:
         trouble += flow.errors_day * 30 * costs["error_minutes"] / 60
     if flow.incidents_90d is not None:
         trouble += flow.incidents_90d / 3 * costs["incident_hours"]
-    return upkeep, trouble, imputed
+    return trouble
+
+
+def breaking_hours(costs: Costs) -> float:
+    """Hours a month that one consumer spends on a provider's breaking changes."""
+    return costs["provider_changes"] / 12 * costs["change_hours"]
+
+
+def direct_hours(flow: Flow, costs: Costs, changes: float = 1.0) -> float:
+    """Hours over the horizon that a flow costs if it stays; ``changes`` is the share of changes that reaches it."""
+    upkeep, trouble, _ = flow_hours(flow, costs)
+    return costs["horizon"] * (upkeep + trouble + changes * breaking_hours(costs))

@@ -50,7 +50,8 @@ def as_json(made: Blueprint, flips: list[Flip] | None = None) -> dict[str, Any]:
         "apis": [_box(b) for b in made.apis],
         "topics": [_box(b) for b in made.topics],
         "ledger": [
-            {"flow": e.flow, "decision": e.decision, "via": e.via, "reason": e.reason} for e in made.ledger
+            {"flow": e.flow, "decision": e.decision, "via": e.via, "because": e.because, "reason": e.reason}
+            for e in made.ledger
         ],
     }
     if flips is not None:
@@ -72,5 +73,7 @@ def _box(box: Built) -> dict[str, Any]:
         "needs": list(box.needs),
         "flows": list(box.flows),
         "saves": box.saves,
+        "effort": box.effort,
+        "contract": box.contract,
         "reason": box.reason,
     }

@@ -10,7 +10,7 @@ from levada.landscape.blueprint import Blueprint, Built
 from levada.landscape.blueprint_costs import Costs, flow_hours
 from levada.network.graph import Network
 
-__all__ = ["Ranked", "efforts", "pilots"]
+__all__ = ["Ranked", "pilots"]
 
 DRAWS = 200
 SPREAD = 0.5
@@ -34,19 +34,9 @@ class Ranked(Struct, frozen=True, kw_only=True):
     """Share of draws, each figure 50 % up or down, in which it stays in the first three."""
 
 
-def efforts(made: Blueprint, costs: Costs) -> dict[str, float]:
-    """Hours to build each API or topic and to move its flows, without what it needs."""
-
-    def of(box: Built) -> float:
-        kind = box.layer if box.layer in ("system", "topic") else "composed"
-        return costs[f"{box.layer}_build"] + costs[f"wire_{kind}"] * len(box.flows)
-
-    return {b.id: of(b) for b in made.built}
-
-
 def pilots(network: Network, made: Blueprint, costs: Costs) -> list[Ranked]:
     """All of the blueprint as first steps, by pain per effort; the same input gives the same order."""
-    own = efforts(made, costs)
+    own = {b.id: b.effort for b in made.built}
     rows: list[tuple[Built, float, float, float | None, float]] = []
     for box in made.built:
         pain = imputed = 0.0

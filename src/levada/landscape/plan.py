@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from levada.landscape.blueprint import Blueprint, Built
 from levada.landscape.blueprint_costs import Costs, load_costs
-from levada.landscape.pilot import Ranked, efforts, pilots
+from levada.landscape.pilot import Ranked, pilots
 from levada.network.graph import Flow, Network
 
 __all__ = ["Item", "Plan", "Team", "make_plan", "next_monday", "watch_days"]
@@ -89,7 +89,6 @@ def make_plan(
     costs, team = costs or load_costs(), team or Team()
     ranking = pilots(network, made, costs)
     boxes = {b.id: b for b in made.built}
-    effort = efforts(made, costs)
     last = start + timedelta(days=days - 1)
     lanes = [start] * team.teams
     items: list[Item] = _retired(network, made, start)
@@ -100,7 +99,7 @@ def make_plan(
         if any(n in later for n in box.needs):
             later.append(box.id)
             continue
-        chain = _chain(network, box, effort[box.id], lanes[lane], team, [placed[n] for n in box.needs])
+        chain = _chain(network, box, box.effort, lanes[lane], team, [placed[n] for n in box.needs])
         if max(i.end for i in chain) > last:
             later.append(box.id)
             continue
