@@ -20,6 +20,8 @@ import uvloop
 
 HERE = Path(__file__).parent
 CORES = sorted(os.sched_getaffinity(0))
+OURS = "levada.app.uvicorn:HttpProtocol"
+"""uvicorn's option --http for an app of Levada's, as `levada run` has it."""
 SERVER_CORE, CLIENT_CORE = CORES[0], CORES[-1]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks._load import (
     CLIENT_CORE,
+    OURS,
     SERVER_CORE,
     Sample,
     Server,
@@ -76,7 +77,15 @@ def _rounds(server: PostgresServer, dsn: str, sides: dict[str, Server]) -> dict[
 
 def _start(side: str, dsn: str) -> Server:
     port = free_port()
-    options = ["--no-access-log", "--log-level", "error", "--loop", "uvloop", "--http", "httptools"]
+    options = [
+        "--no-access-log",
+        "--log-level",
+        "error",
+        "--loop",
+        "uvloop",
+        "--http",
+        OURS if side == "levada" else "httptools",
+    ]
     process = serve(
         ["uvicorn", f"benchmarks.servers.rows_{side}:app", "--port", str(port), *options], {"BENCH_DSN": dsn}
     )

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 
-from benchmarks._load import Sample, Server, free_port, measure, request, serve, wait_for
+from benchmarks._load import OURS, Sample, Server, free_port, measure, request, serve, wait_for
 from benchmarks._ratio import Ratio, ratio_of
 
 NOTES = """
@@ -59,14 +59,28 @@ def run() -> Sequence[Ratio]:
     ]
 
 
-UVICORN = ["--no-access-log", "--log-level", "error", "--loop", "uvloop", "--http", "httptools"]
+UVICORN = ["--no-access-log", "--log-level", "error", "--loop", "uvloop"]
 
 
 def _levada(layers: str, bind: dict[str, str] | None = None) -> Server:
     port = free_port()
     env = {"LAYERS": layers, "BIND": json.dumps(bind or {})}
     server = Server(
-        port, [serve(["uvicorn", "benchmarks.servers.layers_levada:app", "--port", str(port), *UVICORN], env)]
+        port,
+        [
+            serve(
+                [
+                    "uvicorn",
+                    "benchmarks.servers.layers_levada:app",
+                    "--port",
+                    str(port),
+                    *UVICORN,
+                    "--http",
+                    OURS,
+                ],
+                env,
+            )
+        ],
     )
     wait_for(port)
     return server
@@ -94,7 +108,15 @@ def _fastapi() -> Server:
         port = free_port()
         processes.append(
             serve(
-                ["uvicorn", "benchmarks.servers.layers_fastapi:app", "--port", str(port), *UVICORN],
+                [
+                    "uvicorn",
+                    "benchmarks.servers.layers_fastapi:app",
+                    "--port",
+                    str(port),
+                    *UVICORN,
+                    "--http",
+                    "httptools",
+                ],
                 {"BIND": json.dumps(urls)},
             )
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from benchmarks._load import Sample, Server, free_port, measure, request, serve, wait_for
+from benchmarks._load import OURS, Sample, Server, free_port, measure, request, serve, wait_for
 from benchmarks._ratio import Ratio, ratio_of
 
 NOTES = """
@@ -53,7 +53,7 @@ def _start(kind: str, side: str) -> Server:
             "--loop",
             "uvloop",
             "--http",
-            "httptools",
+            OURS if side == "levada" else "httptools",
         ]
     else:
         command = [

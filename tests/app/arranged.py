@@ -1,7 +1,7 @@
 """Three layers that the arrangements serve: all in one process, each in its own, mixed.
 
-Run as a program it serves some of them: ``python arranged.py PARTS BIND``; it prints
-its port.
+Run as a program it serves some of them: ``python arranged.py PARTS BIND HTTP``, where HTTP is
+uvicorn's option; it prints its port.
 """
 
 import asyncio
@@ -320,10 +320,10 @@ def build(parts: list[str], bind: dict[str, str]) -> App:
     return App(*(PARTS[p] for p in parts), bind=bind, settings=Settings(environment="test", identity=SECRET))
 
 
-async def serve(app: App) -> None:
+async def serve(app: App, http: str) -> None:
     import uvicorn
 
-    config = uvicorn.Config(app, port=0, log_level="error", lifespan="on")
+    config = uvicorn.Config(app, port=0, log_level="error", lifespan="on", access_log=False, http=http)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
     while not server.started:
@@ -334,4 +334,4 @@ async def serve(app: App) -> None:
 
 if __name__ == "__main__":
     sys.modules["arranged"] = sys.modules["__main__"]
-    asyncio.run(serve(build(json.loads(sys.argv[1]), json.loads(sys.argv[2]))))
+    asyncio.run(serve(build(json.loads(sys.argv[1]), json.loads(sys.argv[2])), sys.argv[3]))

@@ -39,28 +39,34 @@ WHO = Caller(
 )
 
 
-def process(parts, bind):
+ASGI, SHORT = "httptools", "levada.app.uvicorn:HttpProtocol"
+
+
+def process(parts, bind, http=SHORT):
     running = subprocess.Popen(
-        [sys.executable, str(FILE), json.dumps(parts), json.dumps(bind)], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(FILE), json.dumps(parts), json.dumps(bind), http],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     port = running.stdout.readline().strip()
     return running, f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture(scope="module", params=["one process", "each its own", "mixed"])
+@pytest.fixture(scope="module", params=["one process", "each its own", "each its own by ASGI", "mixed"])
 def arrangement(request):
     """(parts in this process, bindings of it)."""
     running = []
+    http = ASGI if request.param.endswith("ASGI") else SHORT
 
     def away(parts, bind):
-        started, url = process(parts, bind)
+        started, url = process(parts, bind, http)
         running.append(started)
         return url
 
     try:
         if request.param == "one process":
             yield ["customers", "orders", "shop"], {}
-        elif request.param == "each its own":
+        elif request.param.startswith("each its own"):
             customers = away(["customers"], {})
             orders = away(["orders"], {CUSTOMERS: customers})
             yield [], {"shop": away(["shop"], {CUSTOMERS: customers, ORDERS: orders})}
@@ -176,8 +182,9 @@ async def test_a_deadline_ends_a_call(shop):
         pytest.fail("it went on past the deadline")
 
 
-async def test_a_forged_consumer_header_on_a_direct_call_is_refused():
-    running, url = process(["customers"], {})
+@pytest.mark.parametrize("http", [SHORT, ASGI])
+async def test_a_forged_consumer_header_on_a_direct_call_is_refused(http):
+    running, url = process(["customers"], {}, http)
     try:
         import aiohttp
 

@@ -103,14 +103,26 @@ def _scalar(base: type, value: str, names: _Names) -> str | None:
     if base is float:
         # JSON has no infinities and no NaN.
         return f"({names.constant(type)}({value}) is {names.constant(float)} and {value} - {value} == 0.0)"
-    if base in _SCALARS or issubclass(base, Enum):
+    if _plain(base) is not None:
         return f"{names.constant(type)}({value}) is {names.constant(base)}"
+    return None
+
+
+def _plain(hint: Any) -> type | None:
+    """The type, if every value of exactly this type may pass as it is."""
+    if isinstance(hint, type) and (hint in _SCALARS or issubclass(hint, Enum)):
+        return hint
     return None
 
 
 def _tuple(items: tuple[Any, ...], value: str, names: _Names, depth: int) -> str | None:
     if len(items) != 2 or items[1] is not Ellipsis:
         return None
+    plain = _plain(items[0])
+    if plain is not None:
+        # Told without a frame: by the types alone.
+        every = names.constant(frozenset({plain}))
+        return f"({names.constant(type)}({value}) is {names.constant(tuple)} and {every}.issuperset({names.constant(map)}({names.constant(type)}, {value})))"
     item = names.variable()
     inner = _expression(items[0], item, names, depth + 1)
     if inner is None:

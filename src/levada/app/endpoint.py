@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from levada.app.border import Border
+from levada.app.border import Border, check_expression
 from levada.app.context import Context
 from levada.app.outcome import settle
 from levada.app.proxy import Target, bounded, deny
@@ -25,8 +25,32 @@ if TYPE_CHECKING:
 
 __all__ = ["Endpoint"]
 
-Headers = Mapping[bytes, bytes]
+Headers: TypeAlias = Mapping[bytes, bytes]
 _JSON_TYPE = re.compile(rb"\s*application/(?:[\w.!#$&^-]+\+)?json\s*(?:;|$)", re.IGNORECASE)
+Serve: TypeAlias = Callable[
+    [Context, tuple[str, ...], bytes, Headers, "bytes | None", Any, Any], Coroutine[Any, Any, "bytes | None"]
+]
+"""Takes context, values in the path, query string, headers, the body if it has come (else None), ASGI's receive and
+send; answers with the body of the answer, or None where a stream has been sent; raises the problem to answer with."""
+
+_ANSWERED = """
+async def serve(context, path, query, headers, body, receive, send):
+{before}
+    try:
+        result = await _call({arguments})
+        if context.held is not None:
+            await _finish(context)
+        {result}
+    except BaseException as error:
+        told = _settle(error, _operation, _name)
+        if told is error:
+            raise
+        raise told from error
+"""
+_STREAMED = """
+async def serve(context, path, query, headers, body, receive, send):
+{before}
+"""
 _KEY = re.compile(r'"?([\x21\x23-\x5b\x5d-\x7e]{1,255})"?')
 
 
@@ -40,24 +64,18 @@ class Endpoint:
         self.app = app
         self._finish = app.finish
         self._limit = app.settings.body_limit
-        self._arguments = _argument_maker(operation)
         self._body = None if operation.body is None else msgspec.json.Decoder(operation.body)
         self._content = bool(operation.at("content"))
-        self._query = _Strings(operation.query) if operation.query is not None else None
-        self._path = _path_values(operation)
         self._result = None if operation.shape in ("none", "bytes") else Border(operation.result)
         self._encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
         kind = b"application/octet-stream" if operation.shape == "bytes" else b"application/json"
         self.safe = operation.safe
-        self.cells: dict[tuple[str, str | None], Cell] = {}
-        self._status = operation.status
-        self._scopes = operation.scopes
-        self._has_body = self._body is not None or self._content
-        self._is_bytes = operation.shape == "bytes"
-        self._streams = operation.shape == "stream"
-        self._call = target if operation.timeout is None else bounded(target, operation.timeout)
+        self.status = operation.status
+        self.streams = operation.shape == "stream"
         # Nothing has no type.
-        self._header = [] if operation.shape == "none" else [(b"content-type", kind)]
+        self.kind = None if operation.shape == "none" else kind
+        self.cells: dict[tuple[str, str | None], Cell] = {}
+        self.serve = self._made()
 
     def key(self, context: Context, headers: Headers, internal: bool) -> None:
         """Take the idempotency key of an unsafe request (draft-ietf-httpapi-idempotency-key-header)."""
@@ -80,63 +98,67 @@ class Endpoint:
             # Two callers may choose the same key.
             context.key = f"{context.caller.client or context.caller.subject}:{found[1]}"
 
-    async def serve(
-        self, context: Context, values: tuple[str, ...], scope: Any, headers: Headers, receive: Any, send: Any
-    ) -> None:
-        """Answer a request; raises the problem to answer with."""
-        if self._scopes and not context.caller.has(self._scopes):
-            raise deny(self._scopes, context.caller).problem
-        body = self._decode_body(await self._read(headers, receive), headers) if self._has_body else None
-        query = None if self._query is None else self._query.decode(scope["query_string"])
-        arguments = self._arguments(values if self._path is None else self._path(values), query, body)
-        if self._streams:
-            await self._stream(arguments, send)
-            return
-        try:
-            result = await self._call(*arguments)
-            if context.held is not None:
-                await self._finish(context)
-            border = self._result
-            if border is None:
-                payload = _content(result) if self._is_bytes else b""
-            else:
-                if border.check is None or not border.check(result):
-                    result = border.carry(result)
-                payload = self._encode(result)
-        except BaseException as error:
-            told = settle(error, self.operation, self.name)
-            if told is error:
-                raise
-            raise told from error
-        status = self._status
-        length = [] if status == 204 else [*self._header, (b"content-length", str(len(payload)).encode())]
-        await send({"type": "http.response.start", "status": status, "headers": length})
-        await send({"type": "http.response.body", "body": payload})
+    def _made(self) -> Serve:
+        """The way of one request through this endpoint, as source: what an operation does not have costs nothing."""
+        operation = self.operation
+        query = operation.query
+        namespace: dict[str, Any] = {
+            "_call": self.target if operation.timeout is None else bounded(self.target, operation.timeout),
+            "_content": _content,
+            "_decode": self._decode_body,
+            "_deny": deny,
+            "_encode": self._encode,
+            "_finish": self._finish,
+            "_name": self.name,
+            "_operation": operation,
+            "_path": _path_values(operation),
+            "_query": None if query is None else _Strings(query).decode,
+            "_read": self._read,
+            "_scopes": operation.scopes,
+            "_settle": settle,
+            "_stream": self._stream,
+        }
+        lines: list[str] = []
+        if operation.scopes:
+            lines.append("if not context.caller.has(_scopes): raise _deny(_scopes, context.caller).problem")
+        if self._body is not None or self._content:
+            lines.append("body = _decode(await _read(headers, body, receive), headers)")
+        if namespace["_query"] is not None:
+            lines.append("query = _query(query)")
+        if namespace["_path"] is not None:
+            lines.append("path = _path(path)")
+        arguments = ", ".join(_argument_sources(operation))
+        if self.streams:
+            lines.append(f"await _stream(({arguments}{',' * bool(arguments)}), send)")
+            source = _STREAMED.format(before=_indented(lines, 4))
+        else:
+            result = _result_source(operation, namespace, self._result)
+            source = _ANSWERED.format(before=_indented(lines, 4), arguments=arguments, result=result)
+        exec(compile(source, f"<levada endpoint {self.name}>", "exec"), namespace)  # noqa: S102 - made from the contract alone
+        return namespace["serve"]
 
-    async def _read(self, headers: Headers, receive: Any) -> bytes:
-        length = headers.get(b"content-length")
-        if length is not None and length.isdigit() and int(length) > self._limit:
-            raise PayloadTooLarge(limit=self._limit)
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise DeadlineExceeded(reason="The caller went away before the body had come.")
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body", False):
+    async def _read(self, headers: Headers, body: bytes | None, receive: Any) -> bytes:
+        if body is not None:
             if len(body) > self._limit:
                 raise PayloadTooLarge(limit=self._limit)
             return body
-        parts = [body]
-        size = len(body)
-        while message.get("more_body", False):
+        length = headers.get(b"content-length")
+        if length is not None and length.isdigit() and int(length) > self._limit:
+            raise PayloadTooLarge(limit=self._limit)
+        parts: list[bytes] = []
+        size = 0
+        more = True
+        while more:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise DeadlineExceeded(reason="The caller went away before the body had come.")
             part: bytes = message.get("body", b"")
+            more = message.get("more_body", False)
             size += len(part)
             if size > self._limit:
                 raise PayloadTooLarge(limit=self._limit)
             parts.append(part)
-        return b"".join(parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _decode_body(self, body: bytes, headers: Headers) -> Any:
         if self._content:
@@ -272,8 +294,8 @@ def _is_many(hint: Any) -> bool:
     )
 
 
-def _argument_maker(operation: Operation) -> Callable[[tuple[Any, ...], Any, Any], tuple[Any, ...]]:
-    """A function (path values, query, body) -> arguments in the contract's order, made as source."""
+def _argument_sources(operation: Operation) -> list[str]:
+    """Where each argument of the contract comes from, as source over ``path``, ``query`` and ``body``."""
     order = re.findall(r"\{(\w+)\}", operation.path)
     parts: list[str] = []
     for p in operation.parameters:
@@ -286,4 +308,17 @@ def _argument_maker(operation: Operation) -> Callable[[tuple[Any, ...], Any, Any
                 parts.append(f"body.{p.name}")
             case _:
                 parts.append("body")
-    return eval(f"lambda path, query, body: ({''.join(f'{p}, ' for p in parts)})")  # noqa: S307 - made from the contract alone
+    return parts
+
+
+def _result_source(operation: Operation, namespace: dict[str, Any], border: Border | None) -> str:
+    if border is None:
+        return "return _content(result)" if operation.shape == "bytes" else 'return b""'
+    namespace["_carry"] = border.carry
+    check = check_expression(operation.result, "result", namespace)
+    carried = "result = _carry(result)" if check is None else f"if not {check}: result = _carry(result)"
+    return f"{carried}\n        return _encode(result)"
+
+
+def _indented(lines: list[str], by: int) -> str:
+    return "\n".join(" " * by + line for line in lines) or " " * by + "pass"

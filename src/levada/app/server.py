@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from levada.app.context import Context, _current
+from levada.app.context import Caller, Context, _current
 from levada.app.document import Document
 from levada.app.endpoint import Endpoint
 from levada.app.identity import Gatekeeper
@@ -37,6 +37,7 @@ _SWEEP = 0.05
 """Seconds between looks for requests whose deadline has passed."""
 
 _PROBLEM = (b"content-type", b"application/problem+json")
+Headers = Mapping[bytes, bytes]
 Plain = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -52,7 +53,6 @@ class Server:
         self._deadlines: dict[asyncio.Task[Any], float] = {}
         self._overdue: set[asyncio.Task[Any]] = set()
         self._sweeper: asyncio.Task[None] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._seconds = app.settings.deadline
         self._recorder = app.recorder
         self._timeouts: dict[bytes, float] = {}
@@ -92,30 +92,97 @@ class Server:
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
-    async def request(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: C901 - each coroutine in between costs every request
-        """Serve one HTTP request."""
+    async def request(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one HTTP request that came by ASGI."""
         start = monotonic()
-        headers: dict[bytes, bytes] = dict(scope["headers"])
-        path: str = scope["path"]
-        raw: bytes | None = scope.get("raw_path")
-        endpoint: Endpoint | None = None
-        client: str | None = None
-        consumer = ""
-        task: asyncio.Task[Any] | None = None
-        token: Any = None
         try:
-            found = None if raw is not None and b"%" in raw else self.routes.find_quick(scope["method"], path)
+            found = self.find(scope["method"], scope["path"], scope.get("raw_path"))
             if found is None:
-                found = self.routes.find(scope["method"], path, raw)
-                if found is None:
-                    await self._elsewhere(scope, receive, send)
-                    return
+                await self._elsewhere(scope, receive, send)
+                return
             endpoint, values = found
-            known = self.gatekeeper.quick(headers)
-            if known is None:
-                known = await self.gatekeeper.caller(headers, unix=is_unix(scope))
-            caller, consumer, internal = known
-            client = caller.client
+            headers: dict[bytes, bytes] = dict(scope["headers"])
+            context = self.quick_context(endpoint, headers, start)
+            if context is None:
+                context = await self.context(endpoint, headers, start, unix=is_unix(scope))
+            task = asyncio.current_task()
+            assert task is not None
+            self.watch(task, context.deadline)
+            token = _current.set(context)
+            try:
+                query: bytes = scope["query_string"]
+                payload = await self.answer(
+                    endpoint, context, values, query, headers, None, start, receive, send
+                )
+            finally:
+                _current.reset(token)
+                self.unwatch(task)
+            if payload is not None:
+                start_message = {
+                    "type": "http.response.start",
+                    "status": endpoint.status,
+                    "headers": result_headers(endpoint, payload),
+                }
+                await send(start_message)
+                await send({"type": "http.response.body", "body": payload})
+        except Problem as problem:
+            await send_problem(send, problem)
+
+    def find(self, method: str, path: str, raw: bytes | None) -> tuple[Endpoint, tuple[str, ...]] | None:
+        """The endpoint of a request and the values in its path; None: there is none.
+
+        Raises:
+            BadRequest: The path is not valid UTF-8.
+        """
+        if raw is None or b"%" not in raw:
+            found = self.routes.find_quick(method, path)
+            if found is not None:
+                return found
+        try:
+            return self.routes.find(method, path, raw)
+        except UnicodeDecodeError:
+            raise BadRequest(reason="The path is not valid UTF-8.", place="path") from None
+
+    # -- one request, whatever way it came: context, answer, and meanwhile its deadline ------
+
+    def quick_context(self, endpoint: Endpoint, headers: Headers, start: float) -> Context | None:
+        """The context of a request whose caller is known without waiting; None: ask :meth:`context`.
+
+        Raises:
+            Problem: What to answer with.
+        """
+        known = self.gatekeeper.quick(headers)
+        return None if known is None else self._context(endpoint, headers, start, *known)
+
+    async def context(self, endpoint: Endpoint, headers: Headers, start: float, *, unix: bool) -> Context:
+        """The context of a request: caller, deadline, trace, key.
+
+        Args:
+            endpoint: What the request goes to.
+            headers: By their names in small letters; of headers of one name the last.
+            start: When the request began, on the event loop's clock.
+            unix: Whether it came over a Unix socket.
+
+        Raises:
+            Problem: What to answer with.
+        """
+        try:
+            known = await self.gatekeeper.caller(headers, unix=unix)
+        except Problem as problem:
+            self._failed(problem, endpoint, "", None, start)
+            raise
+        return self._context(endpoint, headers, start, *known)
+
+    def _context(
+        self,
+        endpoint: Endpoint,
+        headers: Headers,
+        start: float,
+        caller: Caller,
+        consumer: str,
+        internal: bool,
+    ) -> Context:
+        try:
             stated = headers.get(b"levada-timeout-ms")
             deadline = start + (self._seconds if stated is None else self._stated(stated))
             context = Context(deadline, caller, consumer, endpoint.name)
@@ -126,50 +193,78 @@ class Server:
                     context.tracestate = headers[b"tracestate"].decode("latin-1")
             if not endpoint.safe:
                 endpoint.key(context, headers, internal)
-            if self._sweeper is None:
-                self._loop = asyncio.get_running_loop()
-                self._sweeper = self._loop.create_task(self._sweep())
-            task = asyncio.current_task(self._loop)
-            assert task is not None
-            self._deadlines[task] = deadline
-            token = _current.set(context)
-            await endpoint.serve(context, values, scope, headers, receive, send)
-            cell = endpoint.cells.get((consumer, client))
-            if cell is None:
-                cell = endpoint.cells[consumer, client] = self._recorder.cell(consumer, client, endpoint.name)
-            us = int((monotonic() - start) * 1e6)
-            cell.latency[us.bit_length()] += 1
-            cell.microseconds += us
+            return context
         except Problem as problem:
-            await self._tell(problem, endpoint, consumer, client, start, send)
-        except UnicodeDecodeError:
-            await send_problem(send, BadRequest(reason="The path is not valid UTF-8.", place="path"))
+            self._failed(problem, endpoint, consumer, caller.client, start)
+            raise
+
+    async def answer(
+        self,
+        endpoint: Endpoint,
+        context: Context,
+        values: tuple[str, ...],
+        query: bytes,
+        headers: Headers,
+        body: bytes | None,
+        start: float,
+        receive: Any = None,
+        send: Any = None,
+    ) -> bytes | None:
+        """The body of the answer to a request, or None where a stream has been sent; counts the call.
+
+        Args:
+            endpoint: What the request goes to.
+            context: The request's, which is the current one.
+            values: Those in its path.
+            query: The query string.
+            headers: As for :meth:`context`.
+            body: The whole body, or None: it is to be received.
+            start: As for :meth:`context`.
+            receive: ASGI's, where ``body`` is None.
+            send: ASGI's, where the endpoint streams.
+
+        Raises:
+            Problem: What to answer with.
+        """
+        try:
+            payload = await endpoint.serve(context, values, query, headers, body, receive, send)
+        except Problem as problem:
+            self._failed(problem, endpoint, context.consumer, context.caller.client, start)
+            raise
         except asyncio.CancelledError:
+            task = asyncio.current_task()
             if task is None or task not in self._overdue:
                 raise
             task.uncancel()
-            await self._tell(DeadlineExceeded(), endpoint, consumer, client, start, send)
-        finally:
-            if token is not None:
-                _current.reset(token)
-            if task is not None:
-                del self._deadlines[task]
-                self._overdue.discard(task)
+            late = DeadlineExceeded()
+            self._failed(late, endpoint, context.consumer, context.caller.client, start)
+            raise late from None
+        key = context.consumer, context.caller.client
+        cell = endpoint.cells.get(key)
+        if cell is None:
+            cell = endpoint.cells[key] = self._recorder.cell(*key, endpoint.name)
+        us = int((monotonic() - start) * 1e6)
+        cell.latency[us.bit_length()] += 1
+        cell.microseconds += us
+        return payload
 
-    async def _tell(
-        self,
-        problem: Problem,
-        endpoint: Endpoint | None,
-        consumer: str,
-        client: str | None,
-        start: float,
-        send: Any,
+    def _failed(
+        self, problem: Problem, endpoint: Endpoint, consumer: str, client: str | None, start: float
     ) -> None:
-        if endpoint is not None:
-            self._recorder.fail(
-                consumer, client, endpoint.name, outcome_of(problem), monotonic() - start, problem.code
-            )
-        await send_problem(send, problem)
+        self._recorder.fail(
+            consumer, client, endpoint.name, outcome_of(problem), monotonic() - start, problem.code
+        )
+
+    def watch(self, task: asyncio.Task[Any], deadline: float) -> None:
+        """Cancel the task of a request when its deadline passes, until :meth:`unwatch`."""
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+        self._deadlines[task] = deadline
+
+    def unwatch(self, task: asyncio.Task[Any]) -> None:
+        """The request has been answered. Calling it twice is fine."""
+        self._deadlines.pop(task, None)
+        self._overdue.discard(task)
 
     async def _sweep(self) -> None:
         """One timer for all requests: a timer for each costs more than the request's own work."""
@@ -238,8 +333,16 @@ def is_unix(scope: Any) -> bool:
     return bool(server) and server[1] is None
 
 
-async def send_problem(send: Any, problem: Problem) -> None:
-    """Answer with a problem document, its code and whose fault it is."""
+def result_headers(endpoint: Endpoint, payload: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers of a declared result."""
+    if endpoint.status == 204:
+        return []
+    length = (b"content-length", str(len(payload)).encode())
+    return [length] if endpoint.kind is None else [(b"content-type", endpoint.kind), length]
+
+
+def problem_answer(problem: Problem) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers and body of a problem: its document, its code and whose fault it is."""
     body = msgspec.json.encode(problem.document())
     headers = [
         _PROBLEM,
@@ -253,5 +356,11 @@ async def send_problem(send: Any, problem: Problem) -> None:
         headers.append((b"retry-after", str(max(1, round(after))).encode()))
     if problem.status == 401:
         headers.append((b"www-authenticate", b'ApiKey realm="levada"'))
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    return problem.status, headers, body
+
+
+async def send_problem(send: Any, problem: Problem) -> None:
+    """Answer with a problem by ASGI."""
+    status, headers, body = problem_answer(problem)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from levada._errors import LevadaError
+from levada.app.uvicorn import HttpProtocol
 
 __all__ = ["AddressTaken", "listen_tcp", "listen_unix", "serve_http"]
 
@@ -35,7 +36,7 @@ async def serve_http(
     config = uvicorn.Config(
         asgi,
         loop="none",
-        http="httptools",
+        http=HttpProtocol,
         ws="none",
         lifespan="off",
         interface="asgi3",
