@@ -11,7 +11,11 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from levada._errors import LevadaError
+from levada.landscape._clients import resolve_clients
 from levada.landscape._hosts import resolve_hosts
+from levada.landscape._kinds import infer_kinds
+from levada.landscape._names import resolve_names
+from levada.landscape._settle import settle
 from levada.landscape._sink import Sink
 from levada.landscape.importers.protocol import Context, Finishes, Importer, Malformed, SourceFile
 from levada.landscape.reconcile import REVIEW_NAME, Suggestion, closed, load_review, suggest
@@ -115,7 +119,7 @@ def map_folders(
     sink.take(context.topic_flows())
     if progress:
         progress(len(files), len(files), "")
-    network = resolve_hosts(sink.network)
+    network = infer_kinds(settle(resolve_names(resolve_clients(resolve_hosts(sink.network)))))
     return reconcile(Mapped(network=network, files=reports), _review_of(paths, review))
 
 

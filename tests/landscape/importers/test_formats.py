@@ -202,6 +202,15 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
             "script/export > db1.acme.org [invoices] (db/postgres)",
         },
     ),
+    "systemd": (
+        {
+            "shop.service": "[Unit]\nAfter=network.target\n[Service]\nEnvironment=A=b \"CRM=https://crm.acme.org/x\"\n"
+            "EnvironmentFile=-/etc/shop/shop.env\nExecStart=/usr/bin/shop --listen http://0.0.0.0:80\n",
+            "shop.env": "# ERP_URL=http://no.acme.org\nERP_URL=postgresql://shop@erp.acme.org/erp\n",
+            "unit.service": "[Mount]\nWhat=http://not.acme.org\n",
+        },
+        {"shop > crm.acme.org (sync/http)", "shop > erp.acme.org [erp] (db/postgres)"},
+    ),
     "sql": (
         {
             "warehouse.sql": "CREATE SERVER erp FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'db1.acme.org');\n"

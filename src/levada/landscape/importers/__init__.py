@@ -32,6 +32,7 @@ _BUILT_IN = (
     "traces:Traces",
     "access_logs:AccessLogs",
     "scripts:Scripts",
+    "systemd:Systemd",
     "sql:Sql",
     "descriptions:OpenApi",
     "descriptions:AsyncApi",

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from levada.network.graph import Evidence, Flow, Mode
 
-__all__ = ["Counter", "normal_path"]
+__all__ = ["MAX_KEYS", "Counter", "normal_path"]
 
 MAX_KEYS = 20_000
 """Flows counted apart; calls of further ones are counted together, under no object."""

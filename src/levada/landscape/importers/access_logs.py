@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from levada.landscape.importers._observed import Counter, normal_path
+from levada.landscape._clients import client_alias
+from levada.landscape.importers._observed import MAX_KEYS, Counter, normal_path
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
 from levada.network.graph import Flow, Node
 from levada.network.names import slug
@@ -42,6 +43,7 @@ class AccessLogs:
 
     def __init__(self) -> None:
         self._calls = Counter(self.name)
+        self._names: dict[str, str] = {}
 
     def recognise(self, file: SourceFile) -> float:
         """The first lines have a log's form."""
@@ -85,7 +87,10 @@ class AccessLogs:
             f"host:{host.lower()}" if host and not host.replace(".", "").isdigit() else name
         )
         status = int(fields["status"]) if str(fields.get("status") or "").isdigit() else 0
-        key = (_caller(fields), provider, normal_path(str(fields.get("path") or "/")), "sync", "http")
+        caller, known_as = _caller(fields)
+        if known_as and len(self._names) < MAX_KEYS:
+            self._names[caller] = known_as
+        key = (caller, provider, normal_path(str(fields.get("path") or "/")), "sync", "http")
         self._calls.add(
             (key[0], key[1], key[2], "sync", "http"), source=file.source, line=number,
             at=_when(fields.get("time")), errors=1 if status >= 500 or status == 0 else 0,
@@ -94,13 +99,13 @@ class AccessLogs:
     def finish(self, _context: Context) -> Iterable[Item]:
         """What was counted."""
         for flow in self._calls.flows():
-            yield from _ends(flow)
+            yield from self._ends(flow)
             yield flow
 
-
-def _ends(flow: Flow) -> Iterable[Item]:
-    for end in (flow.consumer, flow.provider):
-        yield Node(id=end, name=end.removeprefix("host:"), evidence=flow.evidence)
+    def _ends(self, flow: Flow) -> Iterable[Item]:
+        for end in (flow.consumer, flow.provider):
+            known_as = (client_alias(self._names[end]),) if end in self._names else ()
+            yield Node(id=end, name=end.removeprefix("host:"), aliases=known_as, evidence=flow.evidence)
 
 
 def _name_of(file: SourceFile) -> str:
@@ -112,16 +117,17 @@ def _name_of(file: SourceFile) -> str:
     return slug(stem or parent or file.root.name)
 
 
-def _caller(fields: dict[str, Any]) -> str:
+def _caller(fields: dict[str, Any]) -> tuple[str, str | None]:
+    """The caller's id, and the name that it gave (a user, an agent of its own), None where only its address is known."""
     user = str(fields.get("user") or "-")
     if user != "-":
-        return slug(user)
+        return slug(user), user
     agent = str(fields.get("agent") or "")
     if not _LIBRARY.match(agent):
         name = re.split(r"[/\s(]", agent, maxsplit=1)[0]
         if re.fullmatch(r"[A-Za-z][\w.-]{1,60}", name):
-            return slug(name)
-    return f"host:{str(fields.get('ip') or 'unknown').partition(',')[0].strip() or 'unknown'}"
+            return slug(name), name
+    return f"host:{str(fields.get('ip') or 'unknown').partition(',')[0].strip() or 'unknown'}", None
 
 
 def _json(line: str) -> dict[str, Any] | None:

@@ -34,6 +34,24 @@ _OBJECT = (
     "interface",
 )
 _PROTOCOL = ("protocol", "technology", "interface type", "transport", "connection type", "method", "type")
+_FIGURES: dict[str, tuple[str, ...]] = {
+    "hours_month": ("hours/month", "hours per month", "hours a month", "hours month", "h/month"),
+    "incidents_90d": ("incidents 90 d", "incidents 90d", "incidents in 90 days", "incidents (90 d)"),
+    "volume_day": (
+        "volume/day",
+        "calls/day",
+        "messages/day",
+        "volume per day",
+        "calls per day",
+        "volume day",
+    ),
+    "errors_day": ("errors/day", "errors per day", "errors day"),
+}
+"""Columns whose unit their name tells; others are not guessed at."""
+_REMARKS: dict[str, tuple[str, ...]] = {
+    "owner": ("owner", "responsible", "contact"),
+    "remark": ("remark", "remarks", "comment", "comments", "notes"),
+}
 _MODES: tuple[tuple[str, Mode], ...] = (
     (r"batch|nightly|scheduled|cron|etl", "batch"), (r"file|ftp|sftp|csv|share", "file"),
     (r"kafka|queue|mq|event|async|message|topic|jms|amqp", "async"), (r"jdbc|odbc|sql|database|\bdb\b|link", "db"),
@@ -211,6 +229,7 @@ def _table(
         severity="info",
     )
     what, how = _pick(header, _OBJECT), _pick(header, _PROTOCOL)
+    columns = {name: _pick(header, words) for name, words in (_FIGURES | _REMARKS).items()}
     for line, row in rows:
         consumer, provider = (str(row.get(e) or "").strip() for e in ends)
         seen = context.at(file, line, status="declared")
@@ -222,11 +241,29 @@ def _table(
             yield Node(id=slug(name), name=name, evidence=seen)
         protocol = str(row.get(how) or "").strip().lower() or None if how else None
         mode = _mode(protocol)
+        cells = {name: str(row.get(c) or "").strip() for name, c in columns.items() if c}
+        figures: dict[str, Any] = {}
+        for name in _FIGURES.keys() & cells.keys():
+            figures[name] = _figure(cells[name])
+            if cells[name] and figures[name] is None:
+                text = f"{columns[name]} {cells[name]!r} is no number of 0 or more; taken as unknown"
+                yield context.finding("unknown-value", text, file, line)
         if slug(consumer) != slug(provider):
             yield Flow(
                 consumer=slug(consumer), provider=slug(provider), object=str(row.get(what) or "").strip() or None if what else None,
-                mode=mode, protocol=protocol, evidence=seen,
+                mode=mode, protocol=protocol, evidence=seen, attributes={n: cells[n] for n in _REMARKS if cells.get(n)}, **figures,
             )  # fmt: skip
+
+
+def _figure(text: str) -> float | None:
+    """A number as spreadsheets of several countries write it."""
+    plain = text.replace(" ", "").replace("\u00a0", "")
+    plain = plain.replace(",", ".") if plain.count(",") == 1 and "." not in plain else plain
+    try:
+        value = float(plain)
+    except ValueError:
+        return None
+    return value if 0 <= value < float("inf") else None
 
 
 def _mode(protocol: str | None) -> Mode:

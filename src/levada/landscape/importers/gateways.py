@@ -82,7 +82,7 @@ class Nginx:
         yield Node(
             id=me,
             name=me,
-            kind="channel",
+            kind="channel" if _leads_elsewhere(text, upstreams) else None,
             aliases=tuple(dict.fromkeys(f"host:{n.lower()}" for n in names)),
             evidence=context.at(file, 1),
         )
@@ -101,6 +101,13 @@ class Nginx:
                 elif not server.startswith("unix"):
                     address = Address(host.lower(), int(port) if port.isdigit() else None, scheme)
                     yield from _routed(me, address, seen, location[-1] if location else None)
+
+
+def _leads_elsewhere(text: str, upstreams: dict[str, list[str]]) -> bool:
+    """Whether anything is passed on to another machine; else it is the web server of a system, not a gateway."""
+    targets = re.findall(r"_pass\s+(?:\w+://)?([^\s;/]+)", text)
+    servers = [s for t in targets for s in upstreams.get(t, [t])]
+    return any(not is_local(s.partition(":")[0]) and not s.startswith("unix") for s in servers) or not servers
 
 
 class Envoy:

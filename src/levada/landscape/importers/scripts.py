@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+from msgspec import structs
+
+from levada.landscape._clients import client_alias
 from levada.landscape.importers._address import Address, addresses, is_local, node_of_host
+from levada.landscape.importers._cron import longest_pause
 from levada.landscape.importers._settings import expand
+from levada.landscape.importers._shell import Line, commands, logical_lines
 from levada.landscape.importers._sql import tables_in
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
 from levada.network.graph import Evidence, Flow, Kind, Mode, Node
@@ -18,6 +23,7 @@ _CRON = re.compile(
     r"^\s*(@(?:hourly|daily|weekly|monthly|yearly|annually|midnight|reboot)|(?:[\d*/,A-Za-z#L?-]+\s+){4}[\d*/,A-Za-z#L?-]+)\s+(\S.*)$"
 )
 _ASSIGN = re.compile(r"^\s*(?:export\s+|local\s+|readonly\s+)?([A-Za-z_]\w*)=(.*)$")
+_SOURCED = re.compile(r"^\s*(?:\.|source)\s+((?:\"[^;|&]*\"|[^\s;|&])+)\s*(?:[#;|&].*)?$")
 _TOOL = re.compile(r"(?<![\w./-])(?:[\w./-]*/)?(curl|wget|http|https|sftp|scp|rsync|lftp|ftp|ssh|psql|pg_dump|mysql|mysqldump|"
                    r"sqlplus|sqlcmd|bcp|mongosh?|mongodump|redis-cli|kafka-console-producer|kafka-console-consumer|kcat|kafkacat|"
                    r"smbclient|aws|gsutil|az|mailx?|sendmail|nc|ldapsearch)(?:\.sh)?(?=\s|$)")  # fmt: skip
@@ -52,23 +58,28 @@ class Scripts:
         return 0.0
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
-        """Commands that reach out, variables of the script filled in; heredocs belong to their command."""
+        """Commands that reach out, variables of the script and of files it sources filled in."""
         cron = "cron" in file.name.lower() or "/cron" in f"/{file.source}"
         stem = slug(re.sub(r"\.(sh|bash|ksh|cron|tab)$", "", file.name)).replace("/", "-")
         me = f"{'cron' if cron else 'script'}/{stem}"
         values: dict[str, str] = {}
         used = False
-        for number, line in _logical(file):
-            assigned = _ASSIGN.match(line)
-            if assigned and not _TOOL.search(line.partition("$(")[2] or ""):
-                values[assigned[1]] = expand(assigned[2].strip().strip("\"'"), values)
+        for line in logical_lines(file):
+            if _sets(line.text, values):
                 continue
-            found = _CRON.match(line) if cron else None
-            command = expand(found[2] if found else line, values)
-            items = list(_command(me, command, context.at(file, number)))
+            sourced = _SOURCED.match(line.text)
+            if sourced:
+                values.update(_settings_of(_beside(file, expand(sourced[1], values), context)))
+                continue
+            found = _CRON.match(line.text) if cron else None
+            seen = context.at(file, line.number)
+            text = Line(
+                line.number, expand(found[2] if found else line.text, values), expand(line.body, values)
+            )
+            items = [i for part in commands(text) for i in _command(me, part, values, seen)]
             if found:
                 items = [self._scheduled(i, found[1]) for i in items]
-                self._script(found[2], found[1], context.at(file, number)[0])
+                self._script(found[2], found[1], seen[0])
             if items and not used:
                 used = True
                 yield Node(
@@ -86,11 +97,13 @@ class Scripts:
 
     @staticmethod
     def _scheduled(item: Item, schedule: str) -> Item:
-        from msgspec import structs
-
         if isinstance(item, Flow):
             mode: Mode = "batch" if item.mode == "sync" else item.mode
-            return structs.replace(item, mode=mode, attributes={**item.attributes, "schedule": schedule})
+            pause = longest_pause(schedule)
+            period = {} if pause is None else {"period_s": pause}
+            return structs.replace(
+                item, mode=mode, attributes={**item.attributes, "schedule": schedule, **period}
+            )
         return item
 
     def _script(self, command: str, schedule: str, evidence: Evidence) -> None:
@@ -99,9 +112,7 @@ class Scripts:
 
     def finish(self, _context: Context) -> Iterable[Item]:
         """Flows; those of a script that a crontab runs are batches, with the crontab as evidence too."""
-        from msgspec import structs
-
-        for flow in self._flows:
+        for flow in _tables_first(self._flows):
             schedule = self._schedules.get(flow.consumer)
             if schedule:
                 scheduled = self._scheduled(flow, schedule[0])
@@ -111,45 +122,70 @@ class Scripts:
                 yield flow
 
 
-def _logical(file: SourceFile) -> Iterator[tuple[int, str]]:
-    """Lines joined over backslashes and heredocs, without comments, under the number of their first."""
-    held, start, until = "", 0, None
-    for number, line in file.lines():
-        if until is not None:
-            if line.strip() == until:
-                yield start, held
-                held, until = "", None
-            elif len(held) < 20_000:
-                held += "\n" + line
-            continue
-        if not held and (not line.strip() or line.lstrip().startswith("#")):
-            continue
-        start = start if held else number
-        held = f"{held} {line.strip()}" if held else line
-        heredoc = re.search(r"<<-?\s*[\"']?([A-Za-z_]\w*)[\"']?", line)
-        if heredoc:
-            until = heredoc[1]
-        elif held.endswith("\\"):
-            held = held[:-1]
-        else:
-            yield start, held
-            held = ""
-    if held:
-        yield start, held
+def _tables_first(flows: list[Flow]) -> Iterator[Flow]:
+    """A command whose tables are not known adds its place to the flows of those that are, and no flow of its own."""
+    known: dict[tuple[str, str], list[str]] = {}
+    for flow in flows:
+        if flow.mode == "db" and "database" not in flow.attributes:
+            known.setdefault((flow.consumer, flow.provider), []).append(flow.id)
+    more: dict[str, tuple[Evidence, ...]] = {}
+    for flow in flows:
+        if "database" in flow.attributes:
+            for other in known.get((flow.consumer, flow.provider), ()):
+                more[other] = (*more.get(other, ()), *flow.evidence)
+    for flow in flows:
+        if "database" not in flow.attributes:
+            yield structs.replace(
+                flow, evidence=tuple(dict.fromkeys((*flow.evidence, *more.get(flow.id, ()))))
+            )
+        elif (flow.consumer, flow.provider) not in known:
+            yield structs.replace(flow, attributes={})
 
 
-def _command(me: str, command: str, evidence: tuple[Evidence, ...]) -> Iterator[Item]:
-    for part in re.split(r"(?<!\\)(?:\|\||&&|;(?!;)|\|(?!\|)|`|\$\()", command):
-        tool = _TOOL.search(part)
-        before = part[: tool.start()] if tool else ""
-        if tool and not re.search(
-            r"\b(echo|which|command -v|install|apt|yum|brew|type|printf|man)\b", before
-        ):
-            yield from _use(me, tool[1], part[tool.end() :], before, evidence)
+def _sets(text: str, values: dict[str, str]) -> bool:
+    """Whether the line only sets a variable; it is set then."""
+    assigned = _ASSIGN.match(text)
+    if not assigned or _TOOL.search(assigned[2].partition("$(")[2]):
+        return False
+    value = assigned[2].strip()
+    whole = re.fullmatch(r"\"([^\"]*)\"|'([^']*)'|([^\s;|&]*)(?:\s+#.*)?", value, re.DOTALL)
+    if whole is None and not value.startswith(("$(", "`", '"', "'")):
+        return False  # NAME=value command …
+    values[assigned[1]] = expand(
+        next((g for g in whole.groups() if g), "") if whole else value.strip("\"'"), values
+    )
+    return True
 
 
-def _use(me: str, tool: str, rest: str, before: str, evidence: tuple[Evidence, ...]) -> Iterator[Item]:
+def _beside(file: SourceFile, path: str, context: Context) -> SourceFile | None:
+    """The file that a script names, seen from the script's folder."""
+    name = re.sub(r"^(?:\$\([^)]*\)|`[^`]*`|\$\{?\w+\}?)/", "", path.strip("\"'"))
+    parts = file.source.split("/")[:-1]
+    for part in name.split("/"):
+        parts = parts[:-1] if part == ".." else parts if part in (".", "") else [*parts, part]
+    return context.files.get("/".join(parts))
+
+
+def _settings_of(file: SourceFile | None) -> dict[str, str]:
+    values: dict[str, str] = {}
+    if file is not None and file.size < 1_000_000:
+        for line in logical_lines(file):
+            _sets(line.text, values)
+    return values
+
+
+def _command(me: str, part: str, values: Mapping[str, str], evidence: tuple[Evidence, ...]) -> Iterator[Item]:
+    tool = _TOOL.search(part)
+    before = part[: tool.start()] if tool else ""
+    if tool and not re.search(r"\b(echo|which|command -v|install|apt|yum|brew|type|printf|man)\b", before):
+        yield from _use(me, tool[1], part[tool.end() :], before, values, evidence)
+
+
+def _use(
+    me: str, tool: str, rest: str, before: str, values: Mapping[str, str], evidence: tuple[Evidence, ...]
+) -> Iterator[Item]:
     if tool in ("curl", "wget", "http", "https"):
+        yield from _known_as(me, rest, evidence)
         for address in addresses(rest, "URL"):
             file = address.scheme in ("ftp", "sftp", "ftps")
             yield from _to(
@@ -165,7 +201,7 @@ def _use(me: str, tool: str, rest: str, before: str, evidence: tuple[Evidence, .
         if bare and not re.search(r"\.(json|xml|csv|txt|sh|gz|zip|html|pem|crt|log)$", bare[1]):
             yield from _to(me, Address(bare[1].partition(":")[0]), "sync", "http", bare[2], evidence)
     elif tool in _SQL_TOOLS:
-        yield from _sql(me, tool, rest, before, evidence)
+        yield from _sql(me, tool, rest, before, values, evidence)
     elif tool in ("sftp", "scp", "rsync", "lftp", "ftp", "ssh", "smbclient"):
         yield from _files(me, tool, rest, evidence)
     elif tool.startswith(("kafka", "kcat")):
@@ -196,25 +232,42 @@ def _use(me: str, tool: str, rest: str, before: str, evidence: tuple[Evidence, .
             yield from _to(me, address, "sync", "ldap", None, evidence)
 
 
-def _sql(me: str, tool: str, rest: str, before: str, evidence: tuple[Evidence, ...]) -> Iterator[Item]:
+def _known_as(me: str, rest: str, evidence: tuple[Evidence, ...]) -> Iterator[Item]:
+    """The names under which the other side knows the caller: the user it signs in as, the agent it says it is."""
+    user = re.search(r"(?<!\S)(?:-u|--user)[ =]?[\"']?([\w.-]+):", rest)
+    agent = re.search(r"(?<!\S)(?:-A|--user-agent)[ =]?[\"']?([A-Za-z][\w.-]*)", rest)
+    names = tuple(client_alias(found[1]) for found in (user, agent) if found)
+    if names:
+        yield Node(id=me, aliases=names, evidence=evidence)
+
+
+def _sql(
+    me: str, tool: str, rest: str, before: str, values: Mapping[str, str], evidence: tuple[Evidence, ...]
+) -> Iterator[Item]:
     protocol = _SQL_TOOLS[tool]
+    around = values if protocol == "postgres" else {}
     host = re.search(
         r"(?:(?<!\S)-h[ =]?|--host[ =]|(?<!\S)-S[ =]?|\bhost=)[\"']?([A-Za-z0-9][\w.-]*)", rest
-    ) or re.search(r"\bPGHOST=(\S+)", before)
+    ) or re.search(r"\bPGHOST=(\S+)", f"{before} PGHOST={around['PGHOST']}" if "PGHOST" in around else before)
     database = re.search(
         r"(?:(?<!\S)-d[ =]?|--dbname[ =]|--database[ =]|\bdbname=)[\"']?([A-Za-z_][\w-]*)", rest
     )
+    name = database[1] if database else around.get("PGDATABASE")
     address = next((a for a in addresses(rest, "URL") if a.how[0] == "db"), None)
     if address is None and host:
-        address = Address(host[1].lower(), None, protocol, None, database[1] if database else None)
+        address = Address(host[1].lower(), None, protocol, None, name)
     if address is None and protocol == "oracle":
         found = re.search(r"@/{0,2}([A-Za-z0-9][\w.-]*)(?::\d+)?(?:/(\w+))?", rest)
         address = Address(found[1].lower(), None, "oracle", None, found[2]) if found else None
     if address is None or is_local(address.host) or "$" in address.host:
         return
-    tables = tables_in(re.sub(r"\\copy\b", "copy", rest))[:20]
+    # The shell's quotes around a statement are not the statement's own.
+    statement = re.sub(r"(?<!\S)(-[ceQ]|--command|--execute)[ =]?'([^']*)'", r"\1 \2", rest)
+    tables = tables_in(re.sub(r"\\copy\b", "copy", statement))[:20]
     for what in tables or [address.database]:
-        yield from _to(me, address, "db", protocol, what, evidence, kind="db")
+        for item in _to(me, address, "db", protocol, what, evidence):
+            unknown = isinstance(item, Flow) and not tables
+            yield structs.replace(item, attributes={"database": what}) if unknown else item
 
 
 def _files(me: str, tool: str, rest: str, evidence: tuple[Evidence, ...]) -> Iterator[Item]:

@@ -1,0 +1,75 @@
+"""Shell text and schedules as they stand in real scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from levada.landscape.importers._cron import longest_pause
+from levada.landscape.importers._shell import Line, commands
+from levada.landscape.mapping import map_folders
+
+DAY = 86400.0
+
+
+def flows(root: Path) -> set[str]:
+    return set(map_folders([root]).network.flows)
+
+
+def test_sql_with_bars_and_semicolons_belongs_to_its_command(
+    folder: Callable[[dict[str, str]], Path],
+) -> None:
+    script = (
+        "#!/bin/bash\nexport PGHOST=db.acme.org  # don't ask\nexport PGDATABASE=erp\n"
+        "psql -c \"\n  SELECT a || '|' || b; -- it's\n  FROM orders\n\" | tee x\n"
+        "psql -At <<EOF || exit 1\nSELECT * FROM lines JOIN items USING (n);\nEOF\n"
+        "x=$(psql -At -c 'SELECT 1 FROM stock')\npsql -q -f done.sql\n"
+    )
+    found = flows(folder({"jobs/x.sh": script}))
+    assert found == {
+        f"script/x > db.acme.org [{t}] (db/postgres)" for t in ("orders", "lines", "items", "stock")
+    }
+
+
+def test_only_files_of_statements_are_one_flow_of_the_database(
+    folder: Callable[[dict[str, str]], Path],
+) -> None:
+    script = "#!/bin/bash\nPGHOST=db.acme.org\npsql -d erp -f a.sql\npsql -d erp -f b.sql\n"
+    assert flows(folder({"x.sh": script})) == {"script/x > db.acme.org [erp] (db/postgres)"}
+
+
+def test_settings_come_from_sourced_files(folder: Callable[[dict[str, str]], Path]) -> None:
+    files = {
+        "etc/acme.env": "export URL='https://crm.acme.org/api'\n",
+        "jobs/x.sh": '#!/bin/bash\nHERE=$(dirname "$0")\nsource "$HERE/../etc/acme.env"\ncurl -s "$URL"\n',
+    }
+    assert flows(folder(files)) == {"script/x > crm.acme.org [/api] (sync/http)"}
+
+
+def test_a_quote_that_never_ends_costs_one_line(folder: Callable[[dict[str, str]], Path]) -> None:
+    script = "#!/bin/bash\necho it's so\ncurl https://crm.acme.org/a\n"
+    assert flows(folder({"x.sh": script})) == {"script/x > crm.acme.org [/a] (sync/http)"}
+
+
+@given(st.text(alphabet="ab|;&$()`'\"\\# \n", max_size=40))
+def test_splitting_loses_no_word(text: str) -> None:
+    words = "".join(commands(Line(1, text)))
+    assert len(words) <= len(text)
+    if not set(text) & set("#'\""):
+        assert sorted(c for c in words if c in "ab") == sorted(c for c in text if c in "ab")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "pause"),
+    [
+        ("0 12,17 * * *", 19 * 3600), ("*/5 * * * *", 300), ("45 8-20/2 * * *", 12 * 3600), ("30 23 * * *", DAY),
+        ("0 6 1 * *", 31 * DAY), ("0 6 * * mon-fri", 3 * DAY), ("0 0 1 1 *", 366 * DAY), ("@weekly", 7 * DAY),
+        ("0 0 29 2 *", None), ("0 0 1,15 * sun", 7 * DAY), ("@reboot", None), ("61 * * * *", None), ("nonsense", None),
+    ],
+)  # fmt: skip
+def test_longest_pause(schedule: str, pause: float | None) -> None:
+    assert longest_pause(schedule) == pause
