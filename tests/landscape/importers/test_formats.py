@@ -281,7 +281,7 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
             "t.yaml": "AWSTemplateFormatVersion: '2010-09-09'\nResources:\n  Table: {Type: 'AWS::DynamoDB::Table'}\n  Fn:\n    Type: AWS::Lambda::Function\n"
             "    Properties: {Environment: {Variables: {T: !Ref Table}}}\n"
         },
-        {"fn > table (db)"},
+        {"fn > table (db/dynamodb)"},
     ),
 }  # fmt: skip
 

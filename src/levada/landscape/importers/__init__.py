@@ -45,8 +45,8 @@ _BUILT_IN = (
     "gateways:Kong",
     "architecture:ArchiMate",
     "architecture:NamedColumns",
-    "cloud:Terraform",
-    "cloud:CloudFormation",
+    "terraform:Terraform",
+    "cloudformation:CloudFormation",
 )
 
 

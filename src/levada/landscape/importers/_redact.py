@@ -14,7 +14,7 @@ FORMATS: tuple[tuple[str, str], ...] = (
     ("AWS secret key", r"(?i:aws.{0,20}secret.{0,20}?[\"'=:\s]{1,5})[A-Za-z0-9/+]{40}\b"),
     ("GitHub token", r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b"),
     ("GitHub fine-grained token", r"\bgithub_pat_[A-Za-z0-9_]{22,255}\b"),
-    ("GitLab token", r"\bgl(?:pat|dt|rt|cbt|ptt|ft|soat)-[A-Za-z0-9_-]{20,}"),
+    ("GitLab token", r"gl(?<!\wgl)(?:pat|dt|rt|cbt|ptt|ft|soat)-[A-Za-z0-9_-]{20,}"),
     ("Slack token", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
     ("Slack app token", r"\bxapp-\d-[A-Za-z0-9-]{10,}"),
     ("Slack webhook", r"https://hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9/_-]{20,}"),
@@ -34,7 +34,7 @@ FORMATS: tuple[tuple[str, str], ...] = (
     ("Mailchimp key", r"\b[0-9a-f]{32}-us\d{1,2}\b"),
     ("Telegram bot token", r"\b\d{8,10}:AA[A-Za-z0-9_-]{32,34}\b"),
     ("Discord webhook", r"https://(?:ptb\.|canary\.)?discord(?:app)?\.com/api/webhooks/\d+/[A-Za-z0-9_-]{20,}"),
-    ("Discord bot token", r"\b[MNO][A-Za-z0-9_-]{23,25}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38}\b"),
+    ("Discord bot token", r"[MNO](?<!\w[MNO])[A-Za-z0-9_-]{23,25}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38}\b"),
     ("Teams webhook", r"https://[a-z0-9.-]+\.webhook\.office\.com/webhookb2/[A-Za-z0-9@/-]{30,}"),
     ("npm token", r"\bnpm_[A-Za-z0-9]{36}\b"),
     ("PyPI token", r"\bpypi-[A-Za-z0-9_-]{40,}"),
@@ -42,11 +42,11 @@ FORMATS: tuple[tuple[str, str], ...] = (
     ("DigitalOcean token", r"\bdo[oprt]_v1_[a-f0-9]{64}\b"),
     ("Shopify token", r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}\b"),
     ("Notion token", r"\b(?:secret_[A-Za-z0-9]{43}|ntn_[A-Za-z0-9]{40,})\b"),
-    ("Airtable token", r"\bpat[A-Za-z0-9]{14}\.[a-f0-9]{64}\b"),
+    ("Airtable token", r"pat(?<!\wpat)[A-Za-z0-9]{14}\.[a-f0-9]{64}\b"),
     ("Linear key", r"\blin_(?:api|oauth)_[A-Za-z0-9]{32,}\b"),
     ("HubSpot token", r"\bpat-(?:na|eu)\d-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"),
     ("Atlassian token", r"\bATATT3[A-Za-z0-9_=-]{50,}"),
-    ("Okta token", r"\b00(?![A-Za-z0-9]*[_-][A-Za-z][a-z]+[_-])[A-Za-z0-9_-]{40}(?![A-Za-z0-9_-])"),
+    ("Okta token", r"00(?<!\w00)(?![A-Za-z0-9]*[_-][A-Za-z][a-z]+[_-])[A-Za-z0-9_-]{40}(?![A-Za-z0-9_-])"),
     ("Databricks token", r"\bdapi[a-f0-9]{32}(?:-\d)?\b"),
     ("HashiCorp Vault token", r"\bhv[sbr]\.[A-Za-z0-9_-]{24,}"),
     ("Terraform Cloud token", r"\b[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{60,}"),
@@ -60,7 +60,7 @@ FORMATS: tuple[tuple[str, str], ...] = (
     ("age secret key", r"\bAGE-SECRET-KEY-1[A-Z0-9]{58}\b"),
     ("Square token", r"\b(?:EAAA|sq0[a-z]{3}-)[A-Za-z0-9_-]{22,}"),
     ("authorization header", r"(?i:\b(?:authorization|proxy-authorization)[\"']?\s*[:=]\s*[\"']?(?:basic|bearer|token)\s+)[A-Za-z0-9._~+/=-]{8,}"),
-    ("curl password", r"(?<=\s)(?:-u|--user)[ =]?[\"']?[^\s:\"'$]+:(?!\$)[^\s\"'$]{2,}"),
+    ("curl password", r"-(?<=\s-)(?:u|-user)[ =]?[\"']?[^\s:\"'$]+:(?!\$)[^\s\"'$]{2,}"),
     ("password in a URL", r"(?<=://)[^\s/@:\"'<>]{0,100}:(?![${%<*{\[])[^\s/@\"'<>]{1,200}(?=@[A-Za-z0-9_\[])"),
     ("password in a connection string", r"(?i:\b(?:password|pwd)\s*=\s*)(?![${%<*{\[])[^;\s\"'&]{2,200}(?=\s*(?:;|$|[\"'&]))"),
     ("command-line password", r"(?<=\s)(?:PGPASSWORD|MYSQL_PWD|SSHPASS|LFTP_PASSWORD)=[\"']?(?!\$)[^\s\"'$]{2,}|\bsshpass\s+-p\s*[\"']?(?!\$)[^\s\"']{2,}"),
@@ -72,7 +72,7 @@ MARK = "[redacted]"
 _HINTS: dict[str, tuple[str, ...]] = {
     "private key": ("PRIVATE KEY",), "AWS access key id": ("AKIA", "ASIA", "AGPA", "AIDA", "AROA"),
     "GitHub token": ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), "GitHub fine-grained token": ("github_pat_",),
-    "GitLab token": ("gl",), "Slack token": ("xox",), "Slack app token": ("xapp-",), "Slack webhook": ("hooks.slack",),
+    "GitLab token": ("glpat-", "gldt-", "glrt-", "glcbt-", "glptt-", "glft-", "glsoat-"), "Slack token": ("xox",), "Slack app token": ("xapp-",), "Slack webhook": ("hooks.slack",),
     "Stripe key": ("k_live_", "k_test_"), "Stripe webhook secret": ("whsec_",), "Google API key": ("AIza",),
     "Google OAuth secret": ("GOCSPX-",), "Google OAuth access token": ("ya29.",), "Google refresh token": ("1//0",),
     "OpenAI key": ("sk-",), "Anthropic key": ("sk-ant-",), "Hugging Face token": ("hf_",), "Groq key": ("gsk_",),
@@ -121,9 +121,38 @@ def _spans(text: str) -> Iterator[tuple[int, int, str]]:
             hints, where = _LOWER_HINTS.get(name), lower
         if hints is not None and not any(h in where for h in hints):
             continue
-        for found in pattern.finditer(text):
+        for found in _near(pattern, name, text, lower):
             if not (name in _GENERIC and _EXAMPLE.search(found[0])) and not _FILLER.search(found[0]):
                 yield found.start(), found.end(), name
+
+
+_WORDS: dict[str, dict[str, tuple[int, ...]]] = {
+    "secret in a setting": {
+        "password": (0,), "passwd": (0,), "passphrase": (0,), "apikey": (0,), "api_key": (0,), "api-key": (0,), "api.key": (0,),
+        "private": (0,), "secret": (0, 6, 7), "token": (4, 5, 6, 7),
+    },
+    "Mailchimp key": {"-us": (32,)},
+}  # fmt: skip
+"""Words that a format cannot be without, and how far before one it may begin: only there is it tried."""
+
+
+def _near(pattern: re.Pattern[str], name: str, text: str, lower: str) -> Iterator[re.Match[str]]:
+    """The matches of a format; where it has words, those that begin at one of them."""
+    words = _WORDS.get(name)
+    if not words or len(lower) != len(text):
+        yield from pattern.finditer(text)
+        return
+    places: set[int] = set()
+    for word, offsets in words.items():
+        at = lower.find(word)
+        while at >= 0:
+            places.update(at - offset for offset in offsets if at >= offset)
+            at = lower.find(word, at + 1)
+    end = 0
+    for at in sorted(places):
+        if at >= end and (found := pattern.match(text, at)):
+            end = found.end()
+            yield found
 
 
 _FILLER = re.compile(r"[xX*]{8,}|(?:\.{3,}|…)\Z")
