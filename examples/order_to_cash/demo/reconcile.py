@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from examples.order_to_cash.orders import Expected, Invoice, State
+from examples.order_to_cash.orders import Expected, Invoice, State, is_charge
 from msgspec import Struct
 
 __all__ = ["Reconciliation", "Row", "reconcile"]
@@ -67,10 +67,14 @@ def reconcile(
     documents = _by_reference(holdings["billing"]["invoices"])
     payments = {r["reference"]: r for r in holdings["payments"]["requests"]}
     dispatches = Counter((d["number"], d["part"]) for d in holdings["warehouse"]["dispatches"])
+    goods: dict[str, Counter[tuple[int, str]]] = {}
+    for d in holdings["warehouse"]["dispatches"]:
+        sent = goods.setdefault(d["number"], Counter())
+        sent.update({(line, product): quantity for line, product, quantity in d["lines"]})
     rows = [
-        _row(i, expected[i.number], states.get(i.number), stuck.get(i.number), documents, payments)
+        _row(i, expected[i.number], states.get(i.number), stuck.get(i.number), documents, payments, goods.get(i.number, Counter()))
         for i in invoices
-    ]
+    ]  # fmt: skip
     faults = [f"{row.number}: {fault}" for row in rows for fault in row.faults]
     faults += [
         f"{number}: {count} dispatches of part {part}"
@@ -119,6 +123,7 @@ def _row(
     stuck: str | None,
     documents: Mapping[str, list[dict[str, Any]]],
     payments: Mapping[str, Mapping[str, Any]],
+    sent: Counter[tuple[int, str]],
 ) -> Row:
     allowed = tuple(sorted(str(state) for state in right.right))
     if said is None:
@@ -134,7 +139,7 @@ def _row(
         faults.append(f"amounts to {amount}, in the file to {right.amount}")
     if state != PARKED:
         faults += (
-            _sale(invoice.number, state, right, documents, payments)
+            _sale(invoice.number, state, right, documents, payments) + _goods(invoice, state, sent)
             if not invoice.cancels
             else _credit(invoice.number, right, documents)
         )
@@ -173,6 +178,25 @@ def _sale(
     elif state == str(State.CASH_RECEIVED) and request["status"] != "paid":
         faults.append("is called paid and was not")
     return faults
+
+
+def _goods(invoice: Invoice, state: str, sent: Counter[tuple[int, str]]) -> list[str]:
+    """What the warehouse sent is what was sold, line by line, and nothing where nothing was sold."""
+    sold = Counter(
+        {
+            (line.number, line.product): line.quantity
+            for line in invoice.lines
+            if line.quantity > 0 and not is_charge(line.product)
+        }
+    )
+    if state not in (str(State.CASH_RECEIVED), str(State.AWAITING_PAYMENT)):
+        return [f"is {state!r} and goods were dispatched"] if sent else []
+    differing = sorted(line for line, _ in (sold - sent) | (sent - sold))
+    return (
+        [f"what was dispatched of line {', '.join(map(str, differing))} is not what was sold"]
+        if differing
+        else []
+    )
 
 
 def _credit(number: str, right: Expected, documents: Mapping[str, list[dict[str, Any]]]) -> list[str]:
