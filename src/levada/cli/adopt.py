@@ -35,6 +35,8 @@ def adopt(
     package: str | None = None,
     resource: str | None = None,
     service: str | None = None,
+    tables: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    schema: str | None = None,
     also: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     strict: Annotated[bool, Parameter(negative="")] = False,
     force: Annotated[bool, Parameter(negative="")] = False,
@@ -46,23 +48,30 @@ def adopt(
     What no machine can decide is marked `TO DECIDE` in what is written, and listed.
 
     Args:
-        source: A WSDL: its address or file, or env:NAME for an address with a password in it.
+        source: A WSDL: its address or file. Or a database: its URL. env:NAME names a variable that has the
+            address or URL, and has to where there is a password in it.
         out: The folder of the project. Default: here.
         domain: Who owns the API; without it that is left to decide.
         name: The contract's class; default: as the system calls itself.
         package: The Python package to write, such as shop.billing; default: the contract's name.
         resource: The resource in levada.toml that the adapter uses; default: the contract's name.
         service: Which service of a WSDL that has several.
+        tables: Which tables of a database, with commas between them or said again; default: all.
+        schema: Where a database's tables are; default: where they are found without saying.
         also: A host or folder that the source may refer to, besides its own.
         strict: End with exit code 3 while anything is left to decide.
         force: Overwrite files that are there.
         dry_run: Show what would be written, and write nothing.
         json: Print the report as JSON.
     """
-    from levada.connect.adopt import Place, adopt_wsdl
+    from levada.connect.adopt import Place, Wishes
+    from levada.connect.adopt import adopt as made_of
 
-    place = Place(source, also)
-    made = adopt_wsdl(place, name=name, domain=domain, package=package, resource=resource, service=service)
+    wishes = Wishes(
+        name=name, domain=domain, package=package, resource=resource, service=service,
+        tables=_listed(tables), schema=schema,
+    )  # fmt: skip
+    made = made_of(Place(source, also), wishes)
     new = _new(out, made.files, force=force or dry_run)
     if not dry_run:
         _write(out, new)
@@ -71,6 +80,10 @@ def adopt(
     else:
         _tell(out, made, new, dry_run=dry_run)
     return 3 if strict and made.decide else 0
+
+
+def _listed(given: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.strip() for each in given for name in each.split(",") if name.strip())
 
 
 def _new(out: Path, files: dict[str, str], *, force: bool) -> dict[str, str]:

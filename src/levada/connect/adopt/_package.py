@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 
 from levada.connect.adopt.errors import NotAdopted
-from levada.contract._generate.fake import TESTED, FakeClass, fake_of
+from levada.contract._generate.fake import TESTED, FakeClass
 from levada.contract._generate.model import Module, snake_name
 from levada.contract._generate.text import docstring
-from levada.contract._generate.write import imports, write
+from levada.contract._generate.write import imports, whole, write
 
 __all__ = ["Adopted", "Decision", "Package", "package_name"]
 
@@ -49,12 +49,12 @@ class Adopted:
 class Package:
     """Collects the modules of one package: contract, adapter, fake, test."""
 
-    def __init__(self, module: Module, package: str, source: str, *, full: bool = False) -> None:
+    def __init__(self, module: Module, package: str, source: str, *, fake: FakeClass) -> None:
         self.module = module
         self.package = package
         self.source = source
         self.folder = package.replace(".", "/")
-        self.fake: FakeClass = fake_of(module, full=full)
+        self.fake: FakeClass = fake
         self.files: dict[str, str] = {}
         parts = package.split(".")
         for depth in range(1, len(parts) + 1):
@@ -76,17 +76,17 @@ class Package:
         """A module of the package."""
         head = docstring(doc, "")
         used = imports(body, {**self.exported, **(extra or {})})
-        self.files[f"{self.folder}/{name}.py"] = f"{head}\n\n{used}\n\n\n{body}\n"
+        self.files[f"{self.folder}/{name}.py"] = whole(head, used, body)
 
     def test(self, doc: str, parts: list[str], extra: dict[str, str]) -> None:
         """The test module: that the fake keeps the contract, and what is given besides."""
         body = "\n\n\n".join([*self.fake.tests(self.module.name), *parts])
-        more = len(self.module.methods) - TESTED
+        more = len(self.fake.calls) - TESTED
         if more > 0:
             doc += f"\n\nThe first {TESTED} operations stand for the other {more}."
         extra = {**self.exported, f"Fake{self.module.name}": f"{self.package}.fake", **extra}
         name = snake_name(self.module.name)
-        self.files[f"tests/test_{name}.py"] = f"{docstring(doc, '')}\n\n{imports(body, extra)}\n\n\n{body}\n"
+        self.files[f"tests/test_{name}.py"] = whole(docstring(doc, ""), imports(body, extra), body)
 
     def adopted(self, settings: str, environment: dict[str, str] | None = None) -> Adopted:
         """All of it."""
@@ -142,6 +142,8 @@ def _decisions(path: str, text: str) -> list[Decision]:
 def _below(lines: list[str], text: str) -> str:
     """The operation that a mark stands above, or else the class that it is in."""
     for line in lines:
+        if not line.strip():
+            break  # a mark of the class: a blank line parts it from the operations
         if named := re.match(r"\s+(?:async )?def (\w+)", line):
             return named[1]
         if not re.match(r"\s*(#|@|\)|\w+[=(]|\"|$)", line) and not line.startswith("     "):

@@ -6,10 +6,11 @@ import keyword
 import re
 
 from levada.connect.adopt._fetch import Place
+from levada.connect.adopt._kinds import Wishes
 from levada.connect.adopt._package import Adopted, Package, package_name
 from levada.connect.adopt._shapes import Listed, Member, Plain, Record, Shape, read, write
 from levada.connect.adopt._wsdl import SoapCall, SoapService, read_wsdl
-from levada.contract._generate.fake import TESTED, scenario
+from levada.contract._generate.fake import TESTED, fake_of, scenario
 from levada.contract._generate.layout import laid_out
 from levada.contract._generate.model import snake_name
 from levada.contract._generate.samples import NoSample, Samples, plain
@@ -41,28 +42,23 @@ _SERVICE = '''class Service:
         return self.answer'''
 
 
-def adopt_wsdl(
-    place: Place,
-    *,
-    name: str | None = None,
-    domain: str | None = None,
-    package: str | None = None,
-    resource: str | None = None,
-    service: str | None = None,
-) -> Adopted:
+def adopt_wsdl(place: Place, wishes: Wishes) -> Adopted:
     """Contract, adapter, fake and test of the service that a WSDL describes."""
-    found = read_wsdl(place, name=name, domain=domain, service=service)
-    return _Writer(found, place, package, resource).adopted()
+    found = read_wsdl(place, name=wishes.name, domain=wishes.domain, service=wishes.service)
+    return _Writer(found, place, wishes).adopted()
 
 
 class _Writer:
-    def __init__(self, found: SoapService, place: Place, package: str | None, resource: str | None) -> None:
+    def __init__(self, found: SoapService, place: Place, wishes: Wishes) -> None:
         self.found = found
         self.place = place
         self.module = found.module
-        self.resource = resource or snake_name(found.module.name)
+        self.resource = wishes.resource or snake_name(found.module.name)
         self.variable = f"{self.resource.upper()}_WSDL"
-        self.package = Package(found.module, package_name(package, found.module), place.shown, full=True)
+        fake = fake_of(found.module, full=True)
+        self.package = Package(
+            found.module, package_name(wishes.package, found.module), place.shown, fake=fake
+        )
         self.refused = found.module.problems[0].name
 
     def adopted(self) -> Adopted:

@@ -14,6 +14,7 @@ from levada.connect.adopt._xsd import XsdTypes
 from levada.connect.adopt.errors import NotAdopted, NotFetched
 from levada.connect.errors import ExtraMissing
 from levada.contract._generate.model import Field, Method, Module, ProblemClass, class_name, snake_name
+from levada.contract._generate.names import method_name
 
 __all__ = ["SoapCall", "SoapService", "read_wsdl"]
 
@@ -90,7 +91,7 @@ def read_wsdl(
     )
     made.port = None if port is next(iter(chosen.ports.values())) else port.name
     refused = ProblemClass(
-        types.take(f"{module.name}Refused"),
+        types.taken.take(f"{module.name}Refused"),
         422,
         [Field("fault", "str"), Field("reason", "str")],
         "The service answered with a SOAP fault: its code, and what it said.",
@@ -168,9 +169,10 @@ def _port(place: Place, found: Any, wanted: str | None) -> tuple[Any, Any]:
 def _call(operation: Any, types: XsdTypes, refused: str) -> SoapCall:
     if _has_headers(operation.input) or _has_headers(operation.output):
         raise LeftOut("it has SOAP headers, which the connector does not send or read")
-    snake = snake_name(operation.name)
     arguments = _arguments(operation, types)
-    method = Method(_free(snake, types.module), "post", "", [], "None", _doc(operation.abstract))
+    method = Method(
+        method_name(operation.name, types.module), "post", "", [], "None", _doc(operation.abstract)
+    )
     method.options["raises"] = f"[{refused}]"
     call = SoapCall(method, operation.name, arguments)
     _answer(call, operation, types)
@@ -245,12 +247,6 @@ def _place(call: SoapCall, module: Module) -> None:
 
 def _shape(path: str) -> str:
     return re.sub(r"\{[^}]*\}", "{}", path)
-
-
-def _free(name: str, module: Module) -> str:
-    while name in ("start", "stop") or any(m.name == name for m in module.methods):
-        name += "_"
-    return name
 
 
 def _has_headers(message: Any) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import builtins
 from typing import Any
 
 # zeep comes without usable types: what it gives is Any here.
 # pyright: reportAttributeAccessIssue=false, reportUnknownVariableType=false
 from levada.connect.adopt._shapes import Listed, Member, Plain, Record, Shape
-from levada.contract._generate.model import Field, Module, StructClass, class_name, field_name, snake_name
-from levada.contract._generate.write import IMPORTED
+from levada.contract._generate.model import Field, Module, StructClass, field_name, snake_name
+from levada.contract._generate.names import Taken
 
 __all__ = ["XsdTypes"]
 
@@ -41,16 +40,7 @@ class XsdTypes:
         self._known: dict[int, Shape] = {}
         self._kept: list[Any] = []
         self._attributed: set[str] = set()
-        self._taken = {module.name, *IMPORTED, *dir(builtins)}
-
-    def take(self, wanted: str) -> str:
-        """A class name that no other class has."""
-        base = class_name(wanted)
-        name, count = base, 2
-        while name in self._taken:
-            name, count = f"{base}{count}", count + 1
-        self._taken.add(name)
-        return name
+        self.taken = Taken(module)
 
     def members(self, kind: Any, hint: str) -> list[Member]:
         """The elements and attributes of a complex type."""
@@ -130,7 +120,7 @@ class XsdTypes:
         return made
 
     def _record(self, wanted: str) -> Record:
-        name = self.take(wanted)
+        name = self.taken.take(wanted)
         snake = snake_name(name).rstrip("_")
         record = Record(name, f"_{snake}", f"_to_{snake}")
         self.records.append(record)

@@ -50,7 +50,7 @@ def scenario(name: str, part: str, lines: list[str], *, before: str = "", resour
         made.append(f"        fake = {part}")
         part = "fake"
     made.append(f"        async with testing.network({part}{given}) as net:")
-    made += [laid_out(line, " " * 12) for line in lines]
+    made += [laid_out(part, " " * 12) for line in lines for part in line.split("\n")]
     return "\n".join([*made, "", "    asyncio.run(scenario())"])
 
 

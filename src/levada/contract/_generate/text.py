@@ -21,9 +21,12 @@ def clean(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A string literal in double quotes, whatever the text holds."""
-    inner = repr("'" + text)[2:-1]
-    return '"' + inner.replace("\\'", "'").replace('"', '\\"') + '"' if '\\"' not in inner else repr(text)
+    """A string literal, in double quotes unless single ones need fewer escapes, whatever the text holds."""
+    # With both quotes in it, repr takes single ones, and escapes only those.
+    inner = repr("'\"" + text)[4:-1]
+    if text.count('"') > text.count("'"):
+        return f"'{inner}'"
+    return '"' + inner.replace("\\'", "'").replace('"', '\\"') + '"'
 
 
 def comment(text: str, indent: str) -> str:

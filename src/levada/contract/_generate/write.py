@@ -12,7 +12,7 @@ from levada.contract._generate.model import EnumClass, Field, Method, Module, Pr
 from levada.contract._generate.text import comment, docstring, quoted
 from levada.contract.problem import problem_code
 
-__all__ = ["IMPORTED", "heading", "imports", "marker", "members", "write"]
+__all__ = ["IMPORTED", "heading", "imports", "marker", "members", "whole", "write"]
 
 _LAYERS = {"system": "SystemAPI", "process": "ProcessAPI", "experience": "ExperienceAPI"}
 IMPORTED: dict[str, str] = {
@@ -62,7 +62,13 @@ def write(module: Module, *, title: str | None = None) -> str:
     ]
     body = "\n\n\n".join(parts)
     head = docstring(title or f"The contract {module.domain}/{module.name}, version {module.version}.", "")
-    return f"{head}\n\nfrom __future__ import annotations\n\n{imports(body)}\n\n\n{body}\n"
+    return whole(head + "\n\nfrom __future__ import annotations", imports(body), body)
+
+
+def whole(head: str, imported: str, body: str) -> str:
+    """A module of its docstring, its imports and its code."""
+    gap = "\n\n\n" if body.startswith(("class ", "def ", "@")) else "\n\n"
+    return f"{head}\n\n{imported}{gap}{body}\n"
 
 
 def imports(body: str, extra: Mapping[str, str] | None = None) -> str:

@@ -1,0 +1,62 @@
+"""Which kind of description a source is, and what is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from levada.connect.adopt._fetch import Place
+from levada.connect.adopt._package import Adopted
+from levada.connect.adopt.errors import NotAdopted
+
+__all__ = ["Wishes", "adopt"]
+
+_DATABASES = frozenset(
+    {"postgresql", "postgres", "sqlite", "mysql", "mariadb", "oracle", "mssql", "db2", "hana"}
+)
+
+
+class Wishes(Struct, frozen=True, kw_only=True):
+    """What whoever adopts says about it; None: as the description says, or by default.
+
+    Attributes:
+        name: The contract's class.
+        domain: Who owns it.
+        package: The Python package that is written.
+        resource: The resource that the adapter uses.
+        service: Of a WSDL with several: which.
+        tables: Of a database: which; none: all.
+        schema: Of a database: where the tables are, if not where they are found without saying.
+    """
+
+    name: str | None = None
+    domain: str | None = None
+    package: str | None = None
+    resource: str | None = None
+    service: str | None = None
+    tables: Sequence[str] = ()
+    schema: str | None = None
+
+
+def adopt(place: Place, wishes: Wishes) -> Adopted:
+    """Contract, adapter, fake and test of what a source describes.
+
+    Raises:
+        NotFetched: The source cannot be read.
+        NotAdopted: Nothing can be made of it.
+    """
+    if place.root.partition(":")[0].partition("+")[0].lower() in _DATABASES:
+        from levada.connect.adopt._sql_code import adopt_database
+
+        return adopt_database(place, wishes)
+    text = place.first().lstrip(b"\xef\xbb\xbf \t\r\n")
+    if text.startswith(b"<"):
+        from levada.connect.adopt._soap_code import adopt_wsdl
+
+        return adopt_wsdl(place, wishes)
+    raise NotAdopted(
+        place=place.shown,
+        reason="it is no WSDL and no database",
+        mend="Give the address or file of a WSDL, or a database as env:NAME",
+    )
