@@ -111,6 +111,8 @@ def _expression(text: str, at: int) -> int:
             at = _string(text, at)
         elif char == "#" or text[at : at + 2] == "//":
             return at
+        elif text[at : at + 2] == "/*":
+            at = _comment(text, at)
         elif char == "<" and (heredoc := _HEREDOC.match(text, at)):
             close = re.compile(rf"^[ \t]*{heredoc[1]}[ \t]*\r?$", re.MULTILINE).search(text, heredoc.end())
             at = close.end() if close else len(text)
@@ -137,6 +139,9 @@ def _end(text: str, at: int) -> int:
             if at < 0:
                 return len(text)
             continue
+        if text[at : at + 2] == "/*":
+            at = _comment(text, at)
+            continue
         if char == "<" and (heredoc := _HEREDOC.match(text, at)):
             close = re.compile(rf"^[ \t]*{heredoc[1]}[ \t]*\r?$", re.MULTILINE).search(text, heredoc.end())
             at = close.end() if close else len(text)
@@ -149,7 +154,12 @@ def _end(text: str, at: int) -> int:
     return at
 
 
-def _string(text: str, at: int) -> int:
+def _comment(text: str, at: int) -> int:
+    end = text.find("*/", at + 2)
+    return len(text) if end < 0 else end + 2
+
+
+def _string(text: str, at: int, level: int = 0) -> int:
     """Behind the closing quote of the string that begins at ``at``, over ``${ … "…" … }``."""
     at += 1
     depth = 0
@@ -162,8 +172,8 @@ def _string(text: str, at: int) -> int:
             depth += 1
             at += 2
             continue
-        if depth and char == '"':
-            at = _string(text, at)
+        if depth and char == '"' and level < MAX_DEPTH:
+            at = _string(text, at, level + 1)
             continue
         if depth and char == "}":
             depth -= 1
