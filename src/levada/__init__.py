@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from levada.app import App, Caller, Protect, Remote, Settings, current
     from levada.channel import Agent, Mobile, Partner
     from levada.contract import (
+        FORGOTTEN,
         Awaits,
         Event,
         ExperienceAPI,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from levada.process import run
 
 _WHERE = {
+    "FORGOTTEN": "levada.contract",
     "Agent": "levada.channel",
     "App": "levada.app",
     "Awaits": "levada.contract",
@@ -67,6 +69,7 @@ _WHERE = {
 }
 
 __all__ = [
+    "FORGOTTEN",
     "Agent",
     "App",
     "Awaits",

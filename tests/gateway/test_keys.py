@@ -5,8 +5,9 @@ import stat
 
 import pytest
 
+from levada.app.secrets import made_secret
 from levada.gateway.errors import KeyUnknown, MasterShort, PlanUnknown
-from levada.gateway.keys import ApiKeys, master_secret, shown
+from levada.gateway.keys import ApiKeys, shown
 from levada.store.clock import VirtualClock
 from levada.store.sqlite import SqliteStore
 
@@ -98,8 +99,8 @@ async def test_names_and_plans_that_are_none_are_refused(keys, store):
 
 def test_the_master_secret_is_made_once_and_for_its_owner_alone(tmp_path):
     path = tmp_path / "gw" / "master.key"
-    assert master_secret(path) == master_secret(path)
-    assert len(master_secret(path)) == 32
+    assert made_secret(path) == made_secret(path)
+    assert len(made_secret(path)) == 32
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 

@@ -12,13 +12,13 @@ import msgspec
 
 from levada._errors import LevadaError
 from levada.app import App
-from levada.app.secrets import resolve
+from levada.app.secrets import made_secret, resolve
 from levada.deployment.admin import Admin
 from levada.deployment.configuration import Configuration
 from levada.deployment.serve_owner import Owner, background
 from levada.gateway import GatewayConfiguration, Listener, Upstream
 from levada.gateway.assembly import plans_of, routes_of
-from levada.gateway.keys import ApiKeys, master_secret, shown
+from levada.gateway.keys import ApiKeys, shown
 from levada.gateway.supervise import EnvoySupervisor
 from levada.store import Store
 
@@ -36,7 +36,7 @@ def keys_of(configuration: Configuration, store: Store) -> ApiKeys:
     if section.master is not None:
         master = resolve(section.master, "[gateway] master").encode()
     else:
-        master = master_secret(configuration.path(section.dir) / "master.key")
+        master = made_secret(configuration.path(section.dir) / "master.key")
     return ApiKeys(store, master, configuration.app.environment, list(configuration.plans))
 
 

@@ -55,14 +55,15 @@ async def _admin(common: Common) -> AsyncGenerator[Does]:
         return
     from levada.cli._gateway import Door
     from levada.deployment.admin import Admin
-    from levada.deployment.build import build_app, store_url
+    from levada.deployment.build import build_app, personal_of, store_url
     from levada.store import open_store
 
     store = await open_store(store_url(configuration))
     try:
         admin = Admin(store)
         if configuration.app.modules:
-            admin.know(build_app(configuration))
+            app = build_app(configuration)
+            admin.know(app, personal_of(configuration, app, store))
         Door(configuration).extend(admin, store)
         yield admin
     finally:

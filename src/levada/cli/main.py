@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "events": ("levada.cli.events:app", "The log, subscriptions, parked events, replay."),
     "runs": ("levada.cli.runs:app", "Durable runs: list, show, resume, compensate."),
     "keys": ("levada.cli.keys:app", "API keys of consumers: create, list, rotate, revoke."),
+    "subjects": ("levada.cli.subjects:app", "Persons whose data is kept: export, forget."),
     "gateway": ("levada.cli.gateway:app", "The gateway's configuration: render, status."),
     "audit": ("levada.cli.audit:app", "Who did what, and whether the chain is whole."),
     "doctor": ("levada.cli.doctor:doctor", "Check this machine and this deployment."),
@@ -41,7 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Build", ("new", "run", "up", "describe", "client", "adopt")),
-    ("Operate", ("db", "events", "runs", "keys", "gateway", "audit", "doctor")),
+    ("Operate", ("db", "events", "runs", "keys", "subjects", "gateway", "audit", "doctor")),
     ("Map and plan", ("map", "review", "blueprint", "plan", "report")),
 )
 

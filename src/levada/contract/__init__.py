@@ -12,11 +12,12 @@ from levada.contract.marks import blocking, coalesced
 from levada.contract.operation import Operation, Parameter, Undo
 from levada.contract.ports import Awaits, Publishes, ResourceRef, Transaction, named, resource
 from levada.contract.problem import Problem
-from levada.contract.types import OrderKey, Page, Personal
+from levada.contract.types import FORGOTTEN, OrderKey, Page, Personal
 from levada.contract.undo import undoes
 
 __all__ = [
     "API",
+    "FORGOTTEN",
     "Awaits",
     "Contract",
     "ContractError",

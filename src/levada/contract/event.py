@@ -8,7 +8,7 @@ from msgspec import Struct, StructMeta
 
 from levada.contract._version import Version
 from levada.contract.errors import ContractError, TypeNotFound, here
-from levada.contract.types import OrderKeyMark, PersonalMark
+from levada.contract.types import FORGOTTEN, OrderKeyMark, PersonalMark
 
 __all__ = ["Event", "EventType", "event_type"]
 
@@ -100,6 +100,8 @@ class EventType(Struct, frozen=True):
     """The field that events are ordered by, or None: unordered."""
     personal: dict[str, str]
     """Fields with personal data, and the field that names the subject of each."""
+    forgotten: dict[str, bytes | None] = {}
+    """What such a field reads as once its subject was forgotten, as JSON; None: it is left out, its default stands."""
 
     @property
     def type(self) -> str:
@@ -170,10 +172,45 @@ def event_type(cls: type[Event]) -> EventType:
             reason=f"personal data names the subject {', '.join(missing)}, which is no field",
             mend="Name the field that tells whose data it is",
         )
+    _check_personal(place, keys, personal)
+    forgotten = {f.name: _forgotten(place, f) for f in fields if f.name in personal}
     domain = stated.domain or _domain_of_module(cls, place)
-    made = EventType(cls, domain, stated.name, stated.version, keys[0] if keys else None, personal)
+    made = EventType(cls, domain, stated.name, stated.version, keys[0] if keys else None, personal, forgotten)
     _types[cls] = made
     return made
+
+
+def _check_personal(place: str, keys: list[str], personal: dict[str, str]) -> None:
+    """What orders events, and what tells whose they are, stands in clear beside them."""
+    if keys and keys[0] in personal:
+        raise ContractError(
+            place=place,
+            reason=f"{keys[0]} is personal data and the order key, which is kept in clear",
+            mend="Order by something that names nobody: an id",
+        )
+    if both := sorted(subject for subject in personal.values() if subject in personal):
+        raise ContractError(
+            place=place,
+            reason=f"{', '.join(both)} names the subject and is personal data itself",
+            mend="Name the subject by an id; it is kept in clear",
+        )
+
+
+def _forgotten(place: str, field: msgspec.structs.FieldInfo) -> bytes | None:
+    """What a personal field reads as without its key: its default, None, or a word that says so."""
+    if not field.required:
+        return None
+    for value in (None, FORGOTTEN):
+        try:
+            msgspec.convert(value, field.type)
+        except msgspec.ValidationError:
+            continue
+        return msgspec.json.encode(value)
+    raise ContractError(
+        place=place,
+        reason=f"{field.name} is personal data that may be forgotten, and could then be nothing",
+        mend="Give it a default, or let it be None",
+    )
 
 
 def _marks(annotation: Any) -> list[Any]:

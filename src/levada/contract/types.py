@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 from msgspec import Struct
 
-__all__ = ["OrderKey", "OrderKeyMark", "Page", "Personal", "PersonalMark"]
+__all__ = ["FORGOTTEN", "OrderKey", "OrderKeyMark", "Page", "Personal", "PersonalMark"]
 
 T = TypeVar("T")
 
@@ -22,6 +22,10 @@ OrderKey = Annotated[T, OrderKeyMark()]
 """The field that events are ordered by: those with one value are handled in the order published."""
 
 
+FORGOTTEN = "[forgotten]"
+"""What a required personal field of type ``str`` reads as once its subject was forgotten."""
+
+
 class PersonalMark(Struct, frozen=True):
     """Marks personal data; ``subject`` names the field that tells whose it is."""
 
@@ -36,7 +40,8 @@ else:
         """``Personal[str, "customer_id"]``: personal data of the subject in that field.
 
         It is masked wherever people look, and stored encrypted with a key of the
-        subject, who can so be exported or forgotten.
+        subject, who can so be exported or forgotten. Once forgotten, the field reads as
+        its default; without one as None where its type has it, else as :data:`FORGOTTEN`.
         """
 
         def __class_getitem__(cls, item: Any) -> Any:

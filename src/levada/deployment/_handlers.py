@@ -137,6 +137,15 @@ class Code:
         )
         return self._within(method(owner, value, *arguments))
 
+    def kind(self, type_: str) -> EventType | None:
+        """What is known of an event type that the code waits for."""
+        return self._events.get(type_)
+
+    def called(self, operation: str) -> Operation | None:
+        """The operation that a step calls; None for a step that calls none."""
+        found = self._called.get(operation)
+        return None if found is None else found.operation
+
     def operation(self, operation: str) -> StepOperation:
         """What is to be known of an operation that a run calls."""
         called = self._called[operation]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from levada.contract.event import Event, EventType
+from levada.deployment.personal import Personal
 from levada.events.envelope import Envelope
 from levada.events.log import CHANNEL, Log
 from levada.process._protocol import RunInput
@@ -26,15 +27,21 @@ def envelope_of(
     now: int,
     traceparent: str | None,
     initiator: str | None,
+    data: bytes,
+    key_id: str | None,
 ) -> Envelope:
-    """The envelope of an event; ``now`` in microseconds since 1970-01-01 UTC."""
+    """The envelope of an event; ``now`` in microseconds since 1970-01-01 UTC.
+
+    ``data`` is the event as it is to be stored, ``key_id`` tells what its personal fields are sealed under.
+    """
     return Envelope(
         id=event_id,
         source=source,
         type=kind.type,
         version=str(kind.version),
         time=_EPOCH + timedelta(microseconds=now),
-        data=kind.encode(event),
+        data=data,
+        key_id=key_id,
         key=kind.key_of(event),
         traceparent=traceparent or None,
         initiator=initiator or None,
@@ -46,12 +53,14 @@ class StepPublisher:
 
     notify: Sequence[str] = (CHANNEL,)
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, personal: Personal) -> None:
         self._log = log
+        self._personal = personal
 
     def statements(self, step: Step, event_id: str, given: RunInput, now: int) -> Sequence[Statement]:
         """What commits together with the step's entry."""
         _, _, _, (kind, event) = step.payload
+        data, key_id = self._personal.prepared(kind, event)
         envelope = envelope_of(
             kind,
             event,
@@ -60,5 +69,7 @@ class StepPublisher:
             now=now,
             traceparent=given.traceparent,
             initiator=given.initiator,
+            data=data,
+            key_id=key_id,
         )
         return self._log.append_statements([envelope])

@@ -7,6 +7,8 @@ from typing import Protocol
 
 import msgspec
 
+from levada.contract.event import EventType
+from levada.deployment.personal import Personal
 from levada.events.delivery import Delivery, Park
 from levada.process._protocol import Delivery as RunDelivery
 from levada.store.protocol import Statement
@@ -21,20 +23,21 @@ class _Takes(Protocol):
 class ToRuns:
     """A subscription's sink that hands its events to the process package.
 
-    ``check`` decodes an event and raises where it does not fit its class: such an event
-    is parked, since no run could be made of it.
+    ``kind``: what its events have to be. One that does not fit its class is parked, since
+    no run could be made of it.
     """
 
-    def __init__(self, sink: _Takes, check: msgspec.json.Decoder[object] | None = None) -> None:
-        self._sink = sink
-        self._check = check
+    def __init__(self, sink: _Takes, kind: EventType | None, personal: Personal) -> None:
+        self._sink, self._kind, self._personal = sink, kind, personal
 
     async def take(self, delivery: Delivery) -> Sequence[Statement]:
         """The statements that make the run, or that wake those that wait."""
         event = delivery.event
-        if self._check is not None:
+        if self._kind is not None:
+            # What reaches the run stays sealed; it is opened for the look alone.
+            clear = await self._personal.opened(self._kind, event.data)
             try:
-                self._check.decode(event.data)
+                self._kind.decode(clear)
             except msgspec.DecodeError as error:
                 raise Park("schema", f"{event.type} {event.id} does not fit its contract: {error}") from None
         return await self._sink.take(delivery)

@@ -14,7 +14,10 @@ import msgspec
 
 from levada._errors import LevadaError
 from levada.app import App
-from levada.deployment.admin_masks import Masks, readable
+from levada.deployment._handlers import codes_of
+from levada.deployment.admin_masks import Masks, published, readable
+from levada.deployment.personal import Personal
+from levada.deployment.personal.subjects import Subjects, hidden
 from levada.events.admin import Admin as EventsAdmin
 from levada.events.log import Log
 from levada.process.admin import Admin as RunsAdmin
@@ -58,6 +61,7 @@ class Admin:
         }
         self._others: dict[str, Action] = {}
         self._masks = Masks({})
+        self._subjects: Subjects | None = None
         self._changes: dict[str, Action] = {
             "runs.resume": self.runs.resume,
             "runs.skip": self.runs.skip,
@@ -67,15 +71,22 @@ class Admin:
             "events.pause": self._events_pause,
             "events.continue": self._events_continue,
             "events.replay": self._events_replay,
+            "subjects.forget": self._subjects_forget,
         }
+        self._others |= {"subjects.export": self._subjects_export, "subjects.rewrap": self._subjects_rewrap}
 
     def register(self, action: str, function: Action, *, change: bool) -> None:
         """Add an action of a part above: keys, the gateway. A change leaves its row before it is made."""
         (self._others if change else self._reads)[action] = function
 
-    def know(self, app: App) -> None:
-        """Learn from an app which fields of its events are personal: these alone are masked from then on."""
+    def know(self, app: App, personal: Personal | None = None) -> None:
+        """Learn from an app which fields of its events are personal: these alone are masked from then on.
+
+        With ``personal`` they can be opened, and subjects exported and forgotten.
+        """
         self._masks = Masks.of(app)
+        if personal is not None and personal.vault is not None:
+            self._subjects = Subjects(personal.vault, personal.kinds, codes_of(app))
 
     @property
     def actions(self) -> Sequence[str]:
@@ -181,17 +192,33 @@ class Admin:
     async def _tail(self, topic: str, n: int = 20, *, reveal: bool = False, why: str = "") -> Any:  # noqa: ARG002 - the audit has why
         await self.log.topics()
         seen: list[dict[str, Any]] = [msgspec.to_builtins(e) for e in await self.events.tail(topic, n)]
-        return seen if reveal else [self._masks.event(e) for e in seen]
+        return [await self._clear(e) for e in seen] if reveal else [self._masks.event(e) for e in seen]
+
+    async def _clear(self, seen: dict[str, Any]) -> dict[str, Any]:
+        """An event of the log with its personal fields in clear."""
+        attributes, data = seen["attributes"], seen["data"]
+        if self._subjects is None or attributes is None or data is None:
+            return seen
+        opened = await self._subjects.clear_event(str(attributes["type"]), msgspec.json.encode(data))
+        return {**seen, "data": opened}
 
     async def _runs_show(self, run: str, *, reveal: bool = False, why: str = "") -> Any:  # noqa: ARG002 - the audit has why
-        shown = readable(await self.runs.show(run))
-        return shown if reveal else self._masks.run(shown)
+        rows = await self.store.read("runs.one", {"run": run})
+        seal = None
+        if self._subjects is not None and rows:
+            journal, seal = await self._subjects.clear_journal(rows[0])
+        else:
+            journal = hidden(await self.store.read("runs.journal", {"run": run}))
+        shown = published(readable(await self.runs.show(run, journal)))
+        return shown if reveal else self._masks.run(shown, None if seal is None else seal.said)
 
     async def _before(self, action: str, arguments: dict[str, Any]) -> Any:
         """What is there before a change of events."""
         if action in ("events.resume", "events.skip"):
             rows = await self.store.read("parked.get", {"id": arguments.get("id")})
             return {k: rows[0].get(k) for k in ("event_id", "state", "reason", "attempts")} if rows else None
+        if action == "subjects.forget":
+            return await self._known_subjects.before(str(arguments.get("subject")))
         for status in await self.events.status():
             if status.subscription.name == arguments.get("name"):
                 sub = status.subscription
@@ -223,8 +250,37 @@ class Admin:
         await self.log.topics()
         return await self.events.replay(name, why, also=also, **window)
 
+    # -- subjects of personal data ----------------------------------------------------
+
+    @property
+    def _known_subjects(self) -> Subjects:
+        if self._subjects is None:
+            raise AdminError(
+                reason="No personal data can be opened here.",
+                mend="The app has none, or [personal] master cannot be read by this command.",
+            )
+        return self._subjects
+
+    async def _subjects_export(self, subject: str, why: str) -> Any:
+        del why  # the audit has it
+        return await self._known_subjects.export(subject)
+
+    async def _subjects_forget(
+        self, subject: str, why: str, *, despite_runs: bool = False, also: Sequence[Statement]
+    ) -> Any:
+        return await self._known_subjects.forget(subject, why, despite_runs=despite_runs, also=also)
+
+    async def _subjects_rewrap(self, why: str = "") -> Any:
+        del why
+        return await self._known_subjects.rewrap()
+
 
 def _target(arguments: dict[str, Any]) -> str:
     return next(
-        (str(arguments[n]) for n in ("run", "id", "name", "topic", "consumer") if arguments.get(n)), ""
+        (
+            str(arguments[n])
+            for n in ("run", "id", "name", "topic", "subject", "consumer")
+            if arguments.get(n)
+        ),
+        "",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from levada.app import App
 from levada.contract.event import event_type
 
-__all__ = ["MASK", "Masks", "readable"]
+__all__ = ["MASK", "Masks", "published", "readable"]
 
 MASK = "•••"
 
@@ -48,15 +48,31 @@ class Masks:
         fields = cast("dict[str, Any]", data)
         return {**seen, "data": {k: MASK if k in personal else v for k, v in fields.items()}}
 
-    def run(self, shown: dict[str, Any]) -> dict[str, Any]:
-        """A run with its steps, masked."""
-        return self._masked(shown)
+    def run(self, shown: dict[str, Any], said: Callable[[str], str] | None = None) -> dict[str, Any]:
+        """A run with its steps, masked; ``said`` takes what is personal out of texts."""
+        return self._masked(shown, said or str)
 
-    def _masked(self, value: Any) -> Any:
+    def _masked(self, value: Any, said: Callable[[str], str]) -> Any:
         if isinstance(value, dict):
             fields = cast("dict[str, Any]", value)
-            return {k: MASK if k in self._names else self._masked(v) for k, v in fields.items()}
-        return [self._masked(v) for v in cast("list[Any]", value)] if isinstance(value, list) else value
+            return {k: MASK if k in self._names else self._masked(v, said) for k, v in fields.items()}
+        if isinstance(value, str):
+            return said(value)
+        return [self._masked(v, said) for v in cast("list[Any]", value)] if isinstance(value, list) else value
+
+
+def published(shown: Any) -> Any:
+    """A run in which the events that it published stand as the JSON that they are."""
+    if isinstance(shown, list):
+        return [published(item) for item in cast("list[Any]", shown)]
+    if not isinstance(shown, dict):
+        return shown
+    fields = cast("dict[str, Any]", shown)
+    if str(fields.get("operation", "")).startswith("publish ") and isinstance(fields["arguments"], dict):
+        arguments = cast("dict[str, Any]", fields["arguments"])
+        fields = {**fields, "arguments": {**arguments, "data": readable(base64.b64decode(arguments["data"]))}}
+        return fields
+    return {k: published(v) for k, v in fields.items()}
 
 
 def readable(value: Any) -> Any:

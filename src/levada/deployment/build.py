@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ from levada.app import App, Caller, ConfigurationError, Settings
 from levada.app.secrets import resolve
 from levada.connect import open_resource
 from levada.deployment.configuration import Configuration, identity_secret, implementations_in
+from levada.deployment.personal import Personal, masters_of, personal_parts
 from levada.deployment.runtime import RuntimeSettings, StoreRuntime
 from levada.store import Store, open_store
 
-__all__ = ["build_app", "open_deployment", "place_of", "settings_of", "store_url"]
+log = logging.getLogger("levada.deployment")
+
+__all__ = ["build_app", "open_deployment", "personal_of", "place_of", "settings_of", "store_url"]
 
 
 def build_app(configuration: Configuration, *, secret: str | None = None) -> App:
@@ -128,6 +132,15 @@ def place_of(configuration: Configuration) -> str:
     return f"{scheme}://{rest.rpartition('@')[2]}" if found else url
 
 
+def personal_of(configuration: Configuration, app: App, store: Store) -> Personal | None:
+    """What opens the personal data of a deployment; None: its secret is not at hand, and all stays closed."""
+    try:
+        return Personal(app, store, masters_of(configuration, store_url(configuration)))
+    except LevadaError as error:
+        log.warning("personal.closed", extra={"code": error.code, "reason": error.message})
+        return None
+
+
 async def open_deployment(
     configuration: Configuration,
     *,
@@ -138,5 +151,7 @@ async def open_deployment(
     """The app with its store open, ready to be started. The runtime closes a store that was opened here."""
     app = build_app(configuration, secret=secret)
     owns = store is None
-    opened = store or await open_store(store_url(configuration))
-    return app, StoreRuntime(app, opened, settings, owns=owns)
+    url = store_url(configuration)
+    masters = masters_of(configuration, url) if personal_parts(app) else None
+    opened = store or await open_store(url)
+    return app, StoreRuntime(app, opened, settings, owns=owns, masters=masters)

@@ -24,6 +24,7 @@ __all__ = [
     "EventLogSection",
     "GatewaySection",
     "IdentitySection",
+    "PersonalSection",
     "PlanSection",
     "ServerSection",
     "StoreSection",
@@ -103,6 +104,21 @@ class IdentitySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     secret: str | None = None
 
 
+class PersonalSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[personal]``: how personal data is encrypted where it is stored.
+
+    Attributes:
+        master: A reference to the master secret, at least 32 characters; it is read anew when keys are made, so
+            a changed file is taken up. Default: for a SQLite store in the environment ``development`` one made
+            beside the store, in ``STORE.master`` of mode 0600; everywhere else none, and an app with personal
+            data is refused.
+        former: References to former master secrets, until ``levada subjects rewrap`` has run. Default none.
+    """
+
+    master: str | None = None
+    former: list[str] = field(default_factory=list)
+
+
 class PlanSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[plans.NAME]``: limits and terms.
 
@@ -145,6 +161,7 @@ class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     eventlog: EventLogSection = EventLogSection()
     identity: IdentitySection = IdentitySection()
     gateway: GatewaySection = GatewaySection()
+    personal: PersonalSection = PersonalSection()
     plans: dict[str, PlanSection] = field(default_factory=dict)
     folder: str = "."
     """Where the file lies; relative paths in it begin there. Not to be stated."""
@@ -223,6 +240,7 @@ def _explained(text: str, data: Mapping[str, Any]) -> str:
         EventLogSection,
         IdentitySection,
         GatewaySection,
+        PersonalSection,
         PlanSection,
     ):
         known.extend(cls.__struct_fields__)

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from levada.app import App, Context
@@ -24,6 +23,7 @@ from levada.deployment._handlers import Code, Declined, codes_of
 from levada.deployment._performer import ProxyPerformer
 from levada.deployment._publisher import StepPublisher, envelope_of
 from levada.deployment._sinks import ToRuns
+from levada.deployment.personal import Masters, Personal
 from levada.events import outbox
 from levada.events.dispatcher import Dispatcher
 from levada.events.log import Log
@@ -70,13 +70,20 @@ class StoreRuntime:
     """Keeps :class:`levada.app.Runtime` on a store. One for an app; it closes the store only if it ``owns`` it."""
 
     def __init__(
-        self, app: App, store: Store, settings: RuntimeSettings | None = None, *, owns: bool = False
+        self,
+        app: App,
+        store: Store,
+        settings: RuntimeSettings | None = None,
+        *,
+        owns: bool = False,
+        masters: Masters | None = None,
     ) -> None:
         self.app = app
         self.store = store
         self.settings = settings or RuntimeSettings()
         self.codes: list[Code] = codes_of(app)
         self._owns = owns
+        self.personal = Personal(app, store, masters)
         self._group: asyncio.TaskGroup | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.log = Log(store)
@@ -93,6 +100,7 @@ class StoreRuntime:
 
     async def start(self) -> None:
         """Make what is missing in the stores, then begin to relay, dispatch and work."""
+        await self.personal.check()
         await self.log.topics()
         await self._topics()
         await self._outboxes()
@@ -100,7 +108,12 @@ class StoreRuntime:
         await missing_handlers(self.store, self.codes)
         self.dispatcher = Dispatcher(self.log, sinks, poll=self.settings.poll, wakes=WAKES)
         self.worker = Worker(
-            self.store, self.codes, ProxyPerformer(), StepPublisher(self.log), self.settings.worker
+            self.store,
+            self.codes,
+            ProxyPerformer(),
+            StepPublisher(self.log, self.personal),
+            self.settings.worker,
+            self.personal.seals,
         )
         if self.settings.virtual:
             return
@@ -158,18 +171,18 @@ class StoreRuntime:
         sinks: dict[str, ToRuns] = {}
         for local in self.app.plan.locals:
             implementation = local.implementation
-            for name, handler in implementation.handlers.items():
+            for name in implementation.handlers:
                 kind = next(c.event for c in self._versions(local, name))
                 assert kind is not None
                 present = next(iter(self._versions(local, name)))
                 subscription = f"{local.contract.id}/{name}"
                 await self.subscriptions.declare(subscription, [kind.topic])
-                sinks[subscription] = ToRuns(RunSink(present), msgspec.json.Decoder(handler.spec.event))
+                sinks[subscription] = ToRuns(RunSink(present), kind, self.personal)
             if implementation.awaits:
                 kinds = list(implementation.awaits.values())
                 subscription = f"{local.contract.id}/arrivals"
                 await self.subscriptions.declare(subscription, sorted({k.topic for k in kinds}))
-                sinks[subscription] = ToRuns(ArrivalSink({k.type for k in kinds}))
+                sinks[subscription] = ToRuns(ArrivalSink({k.type for k in kinds}), None, self.personal)
         return sinks
 
     def _versions(self, local: Any, name: str) -> Sequence[Code]:
@@ -181,6 +194,7 @@ class StoreRuntime:
         """Write an event to the outbox of a system's database, in the transaction of its change."""
         key = None if context.key is None else f"{context.operation}\n{context.key}"
         context.published += 1
+        data, key_id = await self.personal.sealed(kind, event)
         envelope = envelope_of(
             kind,
             event,
@@ -189,6 +203,8 @@ class StoreRuntime:
             now=await self.store.now(),
             traceparent=context.traceparent,
             initiator=context.caller.subject,
+            data=data,
+            key_id=key_id,
         )
         await outbox.append(tx, [envelope])
 
@@ -202,6 +218,7 @@ class StoreRuntime:
         now = await self.store.now()
         events, context.held = context.held or [], None
         for kind, event in events:
+            data, key_id = await self.personal.sealed(kind, event)
             held.publish(
                 envelope_of(
                     kind,
@@ -211,6 +228,8 @@ class StoreRuntime:
                     now=now,
                     traceparent=context.traceparent,
                     initiator=context.caller.subject,
+                    data=data,
+                    key_id=key_id,
                 )
             )
         return held
@@ -233,16 +252,20 @@ class StoreRuntime:
         if taken.state == "in_flight":
             raise Refusal(Conflict())
         if taken.state == "done":
-            return _codec.decode_result(operation, taken.response or b"null")
+            kept = await self.personal.answered(taken.response or b"null", name, context.key)
+            return _codec.decode_result(operation, kept)
         try:
             result = await call()
+            response = await self.personal.answer(
+                operation, arguments, result, context.held or (), name, context.key
+            )
             held = await self._hold(context, f"{caller}\n{name}\n{context.key}")
             done = self.records.done(
                 caller=caller,
                 operation=name,
                 key=context.key,
                 token=taken.token,
-                response=_codec.encode_result(result),
+                response=response,
             )
             outcome = await self.store.commit(Unit([*done, *held.statements()], held.notify))
             if not outcome.committed:
@@ -271,6 +294,7 @@ class StoreRuntime:
             data=code.arguments(arguments),
             initiator=context.caller.subject,
             traceparent=context.traceparent,
+            seals=self.personal.seals,
         )
         if operation.status == 202 and operation.shape == "none":
             return None
@@ -279,6 +303,8 @@ class StoreRuntime:
             raise DeadlineExceeded(
                 reason=f"The run {started.run} goes on; ask again with the same idempotency key for its result."
             )
+        if row["result"] is not None and self.personal.seals is not None:
+            row = {**row, "result": await self.personal.seals(code, row["id"]).open(bytes(row["result"]))}
         return _answer(operation, row)
 
     async def _ended(self, run: str, deadline: float) -> Row | None:

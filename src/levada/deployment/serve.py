@@ -104,13 +104,13 @@ async def serve(
         bound = listen_tcp(server.host, server.port if options.port is None else options.port)
         stack.callback(bound.close)
         owner = await stack.enter_async_context(owning(configuration))
-        app, _ = await open_deployment(
+        app, runtime = await open_deployment(
             configuration,
             store=owner.store,
             settings=RuntimeSettings(worker=WorkerSettings(lease=server.lease)),
             secret=secrets.token_urlsafe(32),
         )
-        owner.admin.know(app)
+        owner.admin.know(app, runtime.personal)
         if extend is not None:
             extend(owner.admin, owner.store)
         await stack.enter_async_context(started(app))

@@ -192,10 +192,10 @@ async def supervise(
         for path in paths:
             stack.callback(path.unlink, missing_ok=True)
         owner = await stack.enter_async_context(owning(configuration))
-        app, _ = await open_deployment(
+        app, runtime = await open_deployment(
             configuration, store=owner.store, settings=RuntimeSettings(work=False), secret=secret
         )
-        owner.admin.know(app)
+        owner.admin.know(app, runtime.personal)
         if extend is not None:
             extend(owner.admin, owner.store)
         await stack.enter_async_context(started(app))

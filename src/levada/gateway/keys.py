@@ -7,13 +7,11 @@ stands in Envoy's file of mode 0600. Why so: docs/explanation/gateway-keys.md.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import logging
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from msgspec import Struct
 
@@ -22,7 +20,7 @@ from levada.gateway.model import Credential
 from levada.store.control import Key, Keys
 from levada.store.protocol import Store
 
-__all__ = ["ApiKeys", "NewKey", "master_secret"]
+__all__ = ["ApiKeys", "NewKey"]
 
 log = logging.getLogger("levada.gateway")
 
@@ -39,22 +37,6 @@ class NewKey(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"NewKey(id={self.id!r}, consumer={self.consumer!r})"
-
-
-def master_secret(path: Path) -> bytes:
-    """The secret in a file, made at the first use with mode 0600; 32 bytes."""
-    try:
-        return base64.urlsafe_b64decode(path.read_text().strip())
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = base64.urlsafe_b64encode(secrets.token_bytes(32))
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return master_secret(path)
-    with os.fdopen(handle, "wb") as out:
-        out.write(made + b"\n")
-    return base64.urlsafe_b64decode(made)
 
 
 class ApiKeys:

@@ -17,10 +17,18 @@ from msgspec.structs import replace
 from levada._errors import LevadaError
 from levada.process._calls import AGAIN, UNKNOWN, Call, Calls
 from levada.process._core import Broken, Core, Ended, Raised, Returned
-from levada.process._errors import HandlerFailed, NotAwaited, RetriesExhausted, UndoFailed, UnknownOutcome
+from levada.process._errors import (
+    HandlerFailed,
+    NotAwaited,
+    RetriesExhausted,
+    RunChanged,
+    UndoFailed,
+    UnknownOutcome,
+)
 from levada.process._ids import event_id, new_uuid
 from levada.process._journal import Entry, EntryKind, replay, standing
 from levada.process._performing import perform
+from levada.process._plain import Plain
 from levada.process._protocol import (
     Handler,
     Known,
@@ -28,6 +36,7 @@ from levada.process._protocol import (
     Performer,
     Publisher,
     Refused,
+    Seal,
     Unknown,
 )
 from levada.process._rows import CHANNEL, RunRow, add_entry, entries, guard, leave_lane, register
@@ -35,7 +44,7 @@ from levada.process._states import State
 from levada.process._steps import Kind, Step
 from levada.process._undos import Undos
 from levada.process.run import Compensate
-from levada.store.protocol import Statement, Store, Unit
+from levada.store.protocol import Row, Statement, Store, Unit
 
 __all__ = ["Actor", "Host", "Lost"]
 
@@ -67,9 +76,12 @@ class Actor:
         row: The run, claimed by this worker.
         handler: Its code.
         fresh: It was never claimed before, so that it has no journal yet.
+        seal: Keeps what it knows of persons closed; None: it knows of nobody.
     """
 
-    def __init__(self, host: Host, row: RunRow, handler: Handler, *, fresh: bool) -> None:
+    def __init__(
+        self, host: Host, row: RunRow, handler: Handler, *, fresh: bool, seal: Seal | None = None
+    ) -> None:
         self._host = host
         self._fresh = fresh
         self._row = row
@@ -80,6 +92,10 @@ class Actor:
         self._flying: dict[str, asyncio.Task[None]] = {}
         self._core: Core | None = None
         self._undos = Undos(handler)
+        self._seal = seal or Plain()
+        self._sealing = seal is not None
+        self._prepared: set[str] = set()
+        self._given = row.given
         self._problem: LevadaError | None = None
         self._seq = 0
         self._now = 0
@@ -96,6 +112,10 @@ class Actor:
     def closed(self, step: str, event: str | None, value: bytes | None) -> None:
         """A wait of this run was closed by its time or by an event."""
         self._inbox.put_nowait((step, Entry(0, EntryKind.KNOWN, step, "", b"", value or b"", event=event)))
+
+    def said(self, text: str) -> str:
+        """A text about this run, without what is personal in it."""
+        return self._seal.said(text)
 
     def nudge(self) -> None:
         """Look again whether to go on: the worker is stopping."""
@@ -127,7 +147,9 @@ class Actor:
 
     async def _load(self) -> None:
         row, store, fresh = self._row, self._host.store, self._fresh and self._row.state == State.RUNNING
-        journal = [] if fresh else entries(await store.read("runs.journal", {"run": row.id}))
+        if self._sealing:
+            self._given = replace(self._given, data=await self._seal.input(row.input))
+        journal = [] if fresh else await self._opened(await store.read("runs.journal", {"run": row.id}))
         self._now = await store.now()
         if journal:
             self._seq = journal[-1].seq + 1
@@ -137,11 +159,28 @@ class Actor:
         if self._undos.begun:
             self._undo_next(journal)
         else:
-            self._core = Core(self._handler.start(row.given))
+            self._core = Core(self._handler.start(self._given))
             replay(self._core, journal, self._answer)
         if not fresh:
             for wait in await store.read("runs.waits_of_run", {"run": row.id}):
                 self.closed(wait["step"], wait["event"], wait["value"])
+
+    async def _opened(self, rows: Sequence[Row]) -> list[Entry]:
+        """The journal in clear: what is compared with the code, and what the code is given."""
+        found = entries(rows)
+        if not self._sealing:
+            return found
+        opened: list[Entry] = []
+        for entry in found:
+            clear = replace(
+                entry,
+                arguments=await self._seal.open(entry.arguments),
+                value=await self._seal.open(entry.value),
+            )
+            if clear.kind is EntryKind.KNOWN and not clear.operation.startswith(("await ", "publish ")):
+                await self._seal.learn(clear.operation, clear.value)
+            opened.append(clear)
+        return opened
 
     def _answer(self, core: Core, entry: Entry, step: Step) -> list[Step]:
         """Give an entry's answer to the core, in life and in replay alike."""
@@ -175,8 +214,11 @@ class Actor:
         self._now = await self._host.store.now()
         self._unit = [guard(self._row.id, self._host.id, self._host.epoch)]
         while not self._inbox.empty():
-            self._take(*self._inbox.get_nowait())
+            step_id, what = self._inbox.get_nowait()
+            self._take(step_id, await self._clear(step_id, what) if self._sealing else what)
         self._advance()
+        while self._sealing and await self._prepare():
+            self._advance()
         launch = self._due_calls()
         self._intend(launch)
         notify = self._notify + (() if launch or self._flying else self._leave())
@@ -191,6 +233,29 @@ class Actor:
             self._flying[call.step.id] = group.create_task(self._attempt(call))
         if not self._left:
             self._take_later(await self._inbox.get())
+
+    async def _clear(self, step_id: str, what: Performed | Entry) -> Performed | Entry:
+        """What has happened, in clear; of whom it tells is known from here on."""
+        core = self._core
+        if isinstance(what, Entry):
+            step = core.outstanding.get(step_id) if core is not None else None
+            if what.event is None or step is None:
+                return what
+            return replace(
+                what, value=await self._seal.event(step.operation.removeprefix("await "), what.value)
+            )
+        call = self._calls.get(step_id)
+        if isinstance(what, Known) and call is not None:
+            await self._seal.learn(call.step.operation, what.value)
+        return what
+
+    async def _prepare(self) -> bool:
+        """Learn of whom new steps tell, before they are written down. False: there are none."""
+        core = self._core
+        new = [] if core is None else [s for i, s in core.outstanding.items() if i not in self._prepared]
+        await self._seal.prepare(new)
+        self._prepared.update(step.id for step in new)
+        return bool(new)
 
     def _take_later(self, first: tuple[str, Performed | Entry]) -> None:
         waiting = [first]
@@ -253,8 +318,12 @@ class Actor:
             self._seq, kind, step.id, step.operation, step.arguments, value, value_type, event, attempt
         )
         self._seq += 1
-        self._unit.append(add_entry(self._row.id, entry))
+        self._unit.append(add_entry(self._row.id, self._closed_entry(entry) if self._sealing else entry))
         return entry
+
+    def _closed_entry(self, entry: Entry) -> Entry:
+        close = self._seal.close
+        return replace(entry, arguments=close(entry.arguments), value=close(entry.value))
 
     # -- what follows
 
@@ -290,6 +359,7 @@ class Actor:
 
     def _begin_undo(self, reason: BaseException) -> None:
         text = str(reason) if isinstance(reason, Compensate) else f"{type(reason).__name__}: {reason}"
+        text = self._seal.said(text)
         self._open_calls()
         self._write(EntryKind.COMPENSATE, Step("", Kind.CALL, "run.compensate", b""), text.encode())
         run = self._row.id
@@ -340,13 +410,19 @@ class Actor:
         """Answer what needs nobody else: it commits with this unit."""
         core = self._core
         while core is not None and core.ended is None:
-            step = next((s for s in core.outstanding.values() if s.kind in _INLINE), None)
+            step = next((s for s in core.outstanding.values() if self._is_inline(s)), None)
             if step is None:
                 break
             self._answer(core, self._write(EntryKind.KNOWN, step, self._inline_value(step)), step)
         if core is not None and core.long and not self._warned:
             self._warned = True
             self._host.warn(self._row, "more than 1,000 steps; over 10,000 it is stuck")
+
+    def _is_inline(self, step: Step) -> bool:
+        """A publish waits until the keys of its subjects are there."""
+        if self._sealing and step.kind is Kind.PUBLISH and step.id not in self._prepared:
+            return False
+        return step.kind in _INLINE
 
     def _inline_value(self, step: Step) -> bytes:
         if step.kind is Kind.NOW:
@@ -357,7 +433,7 @@ class Actor:
             return repr(random.random()).encode()
         identity = event_id(self._row.keyed, step.id)
         self._notify = tuple(self._host.publisher.notify)
-        self._unit.extend(self._host.publisher.statements(step, identity, self._row.given, self._now))
+        self._unit.extend(self._host.publisher.statements(step, identity, self._given, self._now))
         return identity.encode()
 
     def _withdraw(self) -> None:
@@ -415,7 +491,7 @@ class Actor:
         self._left = True
         mine: dict[str, Any] = {"run": self._row.id, "worker": self._host.id}
         if self._problem is not None:
-            text = {"problem": self._problem.code, "reason": self._problem.message}
+            text = {"problem": self._problem.code, "reason": self._reason(self._problem)}
             self._out(Statement("runs.stick", mine | text, 1))
         elif self._calls:
             due = max(self._now, min(call.due for call in self._calls.values()))
@@ -424,12 +500,19 @@ class Actor:
         elif self._core is None:
             self._out(Statement("runs.finish", mine | {"state": State.COMPENSATED, "result": None}, 1))
         elif isinstance(self._core.ended, Returned):
-            result = self._handler.encode(self._core.ended.value)
+            result = self._seal.close(self._handler.encode(self._core.ended.value))
             self._out(Statement("runs.finish", mine | {"state": State.DONE, "result": result}, 1))
         else:
             self._out(Statement("runs.suspend", mine, 1))
             return (CHANNEL,)
         return () if self._row.lane is None else (CHANNEL,)
+
+    def _reason(self, problem: LevadaError) -> str:
+        """Why the run is stuck, as it is kept in clear."""
+        if self._seal.private and isinstance(problem, RunChanged):
+            both = {side: str(problem.values[side]).partition(" ")[0] for side in ("journal", "code")}
+            problem = RunChanged(step=problem.values["step"], **both)
+        return self._seal.said(problem.message)
 
     def _out(self, leave: Statement) -> None:
         self._unit.extend(leave_lane(self._row.lane, leave))

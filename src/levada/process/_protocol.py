@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
@@ -26,6 +26,7 @@ __all__ = [
     "Refused",
     "Retry",
     "RunInput",
+    "Seal",
     "Unknown",
 ]
 
@@ -218,6 +219,47 @@ class Publisher(Protocol):
 
         ``event_id`` is the same at every replay; ``now`` is the store's time, microseconds UTC.
         """
+        ...
+
+
+class Seal(Protocol):
+    """Keeps what one run knows of persons closed wherever it is stored. Implemented by the assembly.
+
+    Once the run has learned of a person, all that it journals is closed for that person too.
+    What looks something up may raise a StoreError, or another LevadaError that makes the run stuck.
+    """
+
+    @property
+    def private(self) -> bool:
+        """Whether the run knows of a person."""
+        ...
+
+    async def input(self, data: bytes) -> bytes:
+        """What the run begins with, in clear."""
+        ...
+
+    async def event(self, type_: str, data: bytes) -> bytes:
+        """An event that it waited for, in clear."""
+        ...
+
+    async def open(self, data: bytes) -> bytes:
+        """What its journal holds, in clear."""
+        ...
+
+    def close(self, data: bytes) -> bytes:
+        """What its journal is to hold."""
+        ...
+
+    async def prepare(self, steps: Iterable[Step]) -> None:
+        """Learn of whom these steps tell, before they are journaled."""
+        ...
+
+    async def learn(self, operation: str, value: bytes) -> None:
+        """Learn of whom the result of a call tells."""
+        ...
+
+    def said(self, text: str) -> str:
+        """A text that is kept in clear, without what is personal in it."""
         ...
 
 

@@ -88,10 +88,14 @@ class Admin:
             counts.setdefault(row["code"], {})[row["state"]] = row["runs"]
         return counts
 
-    async def show(self, run: str) -> RunShown:
-        """One run with all that is known: its steps as a tree, what it waits for, the commands that resolve it."""
+    async def show(self, run: str, journal: Sequence[Row] | None = None) -> RunShown:
+        """One run with all that is known: its steps as a tree, what it waits for, the commands that resolve it.
+
+        ``journal``: its rows as they may be shown; by default as they are kept.
+        """
         row = await self._row(run)
-        journal = await self._store.read("runs.journal", {"run": run})
+        if journal is None:
+            journal = await self._store.read("runs.journal", {"run": run})
         waits = await self._store.read("runs.waits_shown", {"run": run})
         return shown(row, entries(journal), waits)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
 
 from levada.process._errors import KeyReused
 from levada.process._ids import start_run
-from levada.process._protocol import Handler
+from levada.process._protocol import Handler, Seal
 from levada.process._rows import CHANNEL
 from levada.store.protocol import Statement, Store, Unit
 
@@ -33,6 +34,7 @@ async def start(
     data: bytes,
     initiator: str,
     traceparent: str = "",
+    seals: Callable[[Handler, str], Seal] | None = None,
 ) -> Started:
     """Start a run by a call; returns once it cannot be lost any more.
 
@@ -44,6 +46,7 @@ async def start(
         data: The encoded arguments.
         initiator: Who asked for it; recorded, and handed to what the run calls.
         traceparent: W3C trace context.
+        seals: As for workers: keeps what the arguments tell of persons closed.
 
     Raises:
         KeyReused: The key was used with other arguments.
@@ -53,6 +56,11 @@ async def start(
     params: dict[str, Any] = dict.fromkeys(
         ("event", "subscription", "topic", "part", "pos", "key", "lane", "since")
     )
+    seal = None if seals is None else seals(handler, run)
+    kept = data
+    if seal is not None:
+        await seal.input(data)
+        kept = seal.close(data)
     params |= {
         "run": run,
         "keyed": run,
@@ -60,12 +68,12 @@ async def start(
         "type": "",
         "generation": 0,
         "across": 0,
-        "input": data,
+        "input": kept,
         "initiator": initiator,
         "traceparent": traceparent,
     }
     added = await store.commit(Unit([Statement("runs.add", params, 1)], (CHANNEL,)))
     row = (await store.read("runs.one", {"run": run}))[0]
-    if row["input"] != data:
+    if (row["input"] if seal is None else await seal.open(row["input"])) != data:
         raise KeyReused(key=key)
     return Started(run, added.committed, row["state"], row["result"])

@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +20,7 @@ from msgspec import Struct
 from levada._errors import LevadaError
 from levada.process._actor import Actor, Lost
 from levada.process._errors import HandlerFailed, HandlerMissing
-from levada.process._protocol import Handler, Performer, Publisher
+from levada.process._protocol import Handler, Performer, Publisher, Seal
 from levada.process._rows import CHANNEL, RunRow, guard, leave_lane, touch_lane
 from levada.store.errors import StoreClosed, StoreError
 from levada.store.protocol import Row, Statement, Store, Unit
@@ -55,6 +55,7 @@ class Worker:
         handlers: All versions of all handlers that this deployment has.
         performer: Makes the calls.
         publisher: Turns publish steps into statements.
+        seals: Gives what keeps a run of a handler closed, by the run's id; None: no run knows of persons.
     """
 
     def __init__(
@@ -64,8 +65,10 @@ class Worker:
         performer: Performer,
         publisher: Publisher,
         settings: Settings | None = None,
+        seals: Callable[[Handler, str], Seal] | None = None,
     ) -> None:
         self.store = store
+        self.seals = seals
         self.performer = performer
         self.publisher = publisher
         self.settings = settings or Settings()
@@ -267,7 +270,9 @@ class Worker:
             pause = min(2 * pause, 5.0)
 
     async def _live(self, row: RunRow, *, fresh: bool) -> None:
-        self._actors[row.id] = actor = Actor(self, row, self._handlers[row.code], fresh=fresh)
+        handler = self._handlers[row.code]
+        seal = None if self.seals is None else self.seals(handler, row.id)
+        self._actors[row.id] = actor = Actor(self, row, handler, fresh=fresh, seal=seal)
         try:
             await actor.live()
         except Lost:
@@ -275,23 +280,26 @@ class Worker:
         except Exception as error:
             if isinstance(error, StoreError):
                 raise
-            await self._stick(row, error)  # nothing of it is lost: the run is stuck with the error
+            await self._stick(row, error, seal)  # nothing of it is lost: the run is stuck with the error
 
     async def _mine(self, run: str) -> RunRow | None:
         """A run as it is now, if this worker still has it."""
         rows = await self.store.read("runs.one", {"run": run})
         return RunRow.of(rows[0]) if rows and rows[0]["worker"] == self.id else None
 
-    async def _stick(self, row: RunRow, error: Exception) -> None:
+    async def _stick(self, row: RunRow, error: Exception, seal: Seal | None) -> None:
         problem = (
             error
             if isinstance(error, LevadaError)
             else HandlerFailed(error=f"{type(error).__name__}: {error}")
         )
-        log.error("run_stuck", extra={"run": row.id, "error": str(problem)}, exc_info=error)
+        reason = problem.message if seal is None else seal.said(problem.message)
+        # A traceback repeats what the exception says, which may be personal.
+        shown = None if seal is not None and seal.private else error
+        log.error("run_stuck", extra={"run": row.id, "error": f"{problem.code}: {reason}"}, exc_info=shown)
         stick = Statement(
             "runs.stick",
-            {"run": row.id, "worker": self.id, "problem": problem.code, "reason": problem.message},
+            {"run": row.id, "worker": self.id, "problem": problem.code, "reason": reason},
             1,
         )
         await self.store.commit(Unit([guard(row.id, self.id, self.epoch), *leave_lane(row.lane, stick)]))

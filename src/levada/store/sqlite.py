@@ -230,6 +230,21 @@ class SqliteStore:
         await server.start()
         self._servers.append(server)
 
+    async def wipe(self) -> None:
+        """Bring the write-ahead log into the file and empty it: what was overwritten is nowhere any more.
+
+        Readers that are in the middle of something may put it off; the next checkpoint does the same.
+        """
+        if self.path != ":memory:":
+            await asyncio.to_thread(self._wipe)
+
+    def _wipe(self) -> None:
+        db = connect(self.path, self.synchronous)
+        try:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            db.close()
+
     # -- ending -----------------------------------------------------------------------
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from levada.app.binding import Bind
 from levada.app.context import Context, _current
 from levada.contract import API, Event, event_type
 from levada.contract.api import ContractClass
+from levada.deployment.personal import Masters
 from levada.deployment.runtime import RuntimeSettings, StoreRuntime
 from levada.process.worker import Worker
 from levada.store import Outcome, Row, Statement, Store, Unit, Value, VirtualClock, open_store
@@ -49,7 +51,10 @@ class Network:
         self.calls: list[Call] = []
         self._clock = clock
         self._crash = crash
-        self._runtime = StoreRuntime(app, store, RuntimeSettings(virtual=True))
+        master = secrets.token_bytes(32)
+        self._runtime = StoreRuntime(
+            app, store, RuntimeSettings(virtual=True), masters=Masters(lambda: master)
+        )
         app.observe(
             lambda consumer, operation, arguments: self.calls.append(Call(consumer, operation, arguments))
         )
@@ -87,7 +92,9 @@ class Network:
         found: list[Any] = []
         for row in await self.store.read("log.partitions", {"topic": known.topic}):
             records = await self._runtime.log.read(known.topic, row["part"], row["first"], 100_000)
-            found.extend((r.appended, r.pos, known.decode(r.data)) for r in records)
+            for r in records:
+                clear = await self._runtime.personal.opened(known, r.data)
+                found.append((r.appended, r.pos, known.decode(clear)))
         return [event for _, _, event in sorted(found, key=lambda f: (f[0], f[1]))]
 
     async def runs(self) -> Mapping[str, int]:
@@ -107,7 +114,12 @@ class Network:
             ended = Statement("runs.worker_end", {"worker": worker.id, "epoch": worker.epoch})
             await self.store.commit(Unit([ended]))
         self._runtime.worker = Worker(
-            worker.store, self._runtime.codes, worker.performer, worker.publisher, worker.settings
+            worker.store,
+            self._runtime.codes,
+            worker.performer,
+            worker.publisher,
+            worker.settings,
+            worker.seals,
         )
 
     @property
