@@ -138,6 +138,55 @@ def test_personal_data_is_masked_in_a_running_deployment_and_revealing_is_audite
     assert (row["action"], row["why"]) == ("events.tail --reveal", "asked by m-1")
 
 
+def join(running, member, email):
+    import urllib.request
+
+    asked = urllib.request.Request(
+        f"{running['url']}/club/club/v1/members/{member}",
+        json.dumps({"email": email}).encode(),
+        {"content-type": "application/json"},
+    )
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        assert answer.status == 202
+
+
+def test_a_subject_is_exported_and_forgotten_and_its_master_secret_lies_beside_the_store(folder, running):
+    join(running, "m-1", "m@example.org")
+    master = folder / "levada.db.master"
+    assert master.stat().st_mode & 0o777 == 0o600
+    found = json.loads(levada(folder, "subjects", "export", "m-1", "--why", "asked by m-1").stdout)
+    assert [e["data"] for e in found["events"]] == [{"member": "m-1", "email": "m@example.org"}]
+    assert levada(folder, "subjects", "forget", "m-1").returncode == 2
+    told = levada(folder, "subjects", "forget", "m-2", "--why", "asked")
+    assert (told.returncode, "LV1218" in told.stderr, "Traceback" in told.stderr) == (2, True, False)
+    assert (
+        "Would forget m-1"
+        in levada(folder, "subjects", "forget", "m-1", "--why", "asked", "--dry-run").stdout
+    )
+    assert levada(folder, "subjects", "forget", "m-1", "--why", "asked").returncode == 0
+    (event,) = json.loads(
+        levada(folder, "events", "tail", "club.Joined.v1", "--reveal", "--why", "look", "--json").stdout
+    )
+    assert event["data"] == {"member": "m-1", "email": "[forgotten]"}
+    rows = json.loads(levada(folder, "audit", "list", "--json").stdout)
+    assert [(r["action"], r["why"]) for r in rows] == [
+        ("subjects.export", "asked by m-1"),
+        ("subjects.forget", "asked"),
+        ("events.tail --reveal", "look"),
+    ]
+
+
+def test_outside_development_personal_data_needs_a_stated_secret(folder):
+    with (folder / "levada.toml").open("a") as out:
+        out.write("[personal]\n")
+    (folder / "levada.production.toml").write_text("")
+    told = levada(folder, "run", "--env", "production")
+    assert told.returncode == 2
+    assert "LV1211" in told.stderr
+    assert "[personal] master" in told.stderr
+    assert not (folder / "levada.db.master").exists()
+
+
 def test_the_admin_socket_is_for_its_user_alone(folder, running):
     assert Path(running["admin"]).stat().st_mode & 0o777 == 0o600
 

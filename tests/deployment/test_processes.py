@@ -45,6 +45,13 @@ def each_once(deployment):
     assert counted == {(f"o-{i}", w): 1 for i in range(ORDERS) for w in ("hold", "reserve", "ship")}
 
 
+def nothing_personal(deployment):
+    """No address stands in clear in the store's files, whatever died while it was written."""
+    files = [path for path in deployment.folder.glob("levada.db*") if path.is_file()]
+    assert len(files) >= 2
+    assert not [path.name for path in files if b"@example.org" in path.read_bytes()]
+
+
 @pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_its_runs_end_with_each_effect_once(deployment):
     ready = deployment.start("--workers", "2")
@@ -57,6 +64,7 @@ def test_a_killed_worker_is_replaced_and_its_runs_end_with_each_effect_once(depl
         os.kill(pid, signal.SIGKILL)
     deployment.until(lambda: states(deployment) == {"done": ORDERS}, 40)
     each_once(deployment)
+    nothing_personal(deployment)
     second = deployment.children()
     assert len(second) == 2
     assert not set(first) & set(second)
@@ -70,9 +78,11 @@ def test_children_end_with_a_killed_parent_and_a_restart_recovers(deployment):
     deployment.process.kill()
     deployment.process.wait()
     deployment.until(lambda: not any(deployment.alive(pid) for pid in children), 15)
+    nothing_personal(deployment)
     deployment.start()
     deployment.until(lambda: states(deployment) == {"done": ORDERS}, 40)
     each_once(deployment)
+    nothing_personal(deployment)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
