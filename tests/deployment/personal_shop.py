@@ -29,13 +29,13 @@ SECRETS = (NAME, MAIL, PAYER, STREET)
 class NewOrder(Struct, frozen=True):
     order: str
     customer: str
-    name: Personal[str, "customer"]  # noqa: F821 - names a field
-    mail: Personal[str, "customer"]  # noqa: F821 - names a field
+    name: Personal[str, "customer"]
+    mail: Personal[str, "customer"]
 
 
 class Address(Struct, frozen=True):
     customer: str
-    street: Personal[str, "customer"]  # noqa: F821 - names a field
+    street: Personal[str, "customer"]
 
 
 class Letter(Struct, frozen=True):

@@ -70,8 +70,7 @@ def published(shown: Any) -> Any:
     fields = cast("dict[str, Any]", shown)
     if str(fields.get("operation", "")).startswith("publish ") and isinstance(fields["arguments"], dict):
         arguments = cast("dict[str, Any]", fields["arguments"])
-        fields = {**fields, "arguments": {**arguments, "data": readable(base64.b64decode(arguments["data"]))}}
-        return fields
+        return {**fields, "arguments": {**arguments, "data": readable(base64.b64decode(arguments["data"]))}}
     return {k: published(v) for k, v in fields.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from levada.contract.types import FORGOTTEN
@@ -24,10 +25,8 @@ async def read_journal(
     if code is None:
         return hidden(journal), None
     seal = RunSeal(vault, code, row["id"])
-    try:
+    with contextlib.suppress(SealedWrongly, SubjectForgotten):
         await seal.input(bytes(row["input"]))
-    except (SealedWrongly, SubjectForgotten):
-        pass
     return [await _opened(seal, entry) for entry in journal], seal
 
 

@@ -44,8 +44,8 @@ class Subjects:
         events: list[dict[str, Any]] = []
         runs: dict[str, dict[str, Any]] = {}
         for row in rows:
-            for found in await self.store.read("subject.events", {"id": row["id"]}):
-                events.append(await self._event(found))
+            stored = await self.store.read("subject.events", {"id": row["id"]})
+            events += [await self._event(found) for found in stored]
             for found in await self.store.read("subject.runs", {"id": row["id"]}):
                 if found["id"] not in runs:
                     runs[found["id"]] = await self._run(found)
