@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from collections import Counter
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +21,8 @@ from levada.landscape.blueprint import blueprint
 from levada.landscape.blueprint_costs import load_costs
 from levada.landscape.pilot import pilots
 from levada.landscape.plan import Plan, Team, make_plan, watch_days
-from levada.landscape.plan_check import Observer, PlanFileError, check
-from levada.landscape.plan_view import as_csv, as_ics, as_json
-from levada.network.graph import Evidence, Flow, Network, Node
+from levada.landscape.plan_view import as_csv, as_github, as_ics, as_json
+from levada.network.graph import Flow, Network, Node
 
 SCHEMA = Path(__file__).parents[2] / "docs/reference/schemas/plan.schema.json"
 START = date(2026, 3, 2)
@@ -41,22 +43,70 @@ def planned(net: Network, **more: Any) -> Plan:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 6), st.integers(2, 12), st.integers(1, 3), st.integers(30, 200))
-def test_precedence_days_and_one_item_a_flow(providers: int, consumers: int, teams: int, days: int) -> None:
+@given(st.integers(0, 6), st.integers(2, 12), st.integers(1, 3), st.integers(30, 200), st.integers(20, 120))
+def test_precedence_days_capacity_and_one_item_a_flow(
+    providers: int, consumers: int, teams: int, days: int, hours: int
+) -> None:
     net = network(providers, consumers)
     made = blueprint(net)
-    plan = make_plan(net, made, START, days=days, team=Team(teams))
-    at = {i.id: i for i in plan.items}
-    assert len(at) == len(plan.items)
-    for item in plan.items:
-        assert START <= item.start <= item.end <= START + timedelta(days=days - 1)
+    plan = make_plan(net, made, START, days=days, team=Team(teams, float(hours)))
+    every = (*plan.items, *plan.beyond)
+    at = {i.id: i for i in every}
+    last = START + timedelta(days=days - 1)
+    assert len(at) == len(every)
+    for item in every:
+        assert START <= item.start <= item.end
+        assert (item.end <= last) == (item in plan.items)
+        assert item in plan.items or item.kind == "retire"
         assert all(at[a].end < item.start for a in item.after)
         assert item.exit["text"]
-    retired = [f for i in plan.items if i.kind == "retire" for f in i.ledger]
+        if item.hours is not None:
+            assert item.start.weekday() < 5 > item.end.weekday()
+            assert item.hours <= len(working(item.start, item.end)) * hours / 5 + 1e-9
+    busy = Counter(d for i in every if i.hours is not None for d in working(i.start, i.end))
+    assert max(busy.values(), default=0) <= teams
+    retired = [f for i in every if i.kind == "retire" for f in i.ledger]
     assert len(retired) == len(set(retired))
     within = {b.id for b in made.built} - set(plan.later)
     assert set(retired) == {e.flow for e in made.ledger if e.via in within}
     Draft202012Validator(json.loads(SCHEMA.read_text())).validate(as_json(plan))
+
+
+def working(start: date, end: date) -> list[date]:
+    days = (start + timedelta(days=n) for n in range((end - start).days + 1))
+    return [d for d in days if d.weekday() < 5]
+
+
+def test_the_critical_path_is_a_chain_that_ends_last() -> None:
+    plan = planned(network(5, 9), team=Team(1))
+    at = {i.id: i for i in (*plan.items, *plan.beyond)}
+    path = [at[i] for i in plan.critical]
+    assert path[-1].end == max(i.end for i in at.values() if i.hours is not None)
+    assert path[0].start == plan.start
+    for before, after in pairwise(path):
+        assert before.end < after.start
+        assert before.id in after.after or (after.start - before.end).days <= 3
+
+
+def test_what_cannot_be_seen_by_the_last_day_is_not_promised() -> None:
+    plan = planned(network(1, 8), days=60)
+    assert [i.kind for i in plan.items] == ["contract", "build", "shadow", "cutover"]
+    assert [i.kind for i in plan.beyond] == ["retire"]
+    known = planned(network(1, 8, attributes={"period_s": 86400}), days=60)
+    assert (len(known.items), known.beyond) == (5, ())
+
+
+def test_before_and_after_are_measured() -> None:
+    plan = planned(network(1, 8, hours_month=5.0, errors_day=10.0))
+    item = next(i for i in plan.items if i.kind == "cutover")
+    assert (item.before["hours_month"], item.before["errors_day"], item.before["volume_day"]) == (
+        40.0,
+        80.0,
+        None,
+    )
+    assert item.target["volume_day"] is None
+    assert 0 < (item.target["hours_month"] or 0) < 40
+    assert 0 < (item.target["errors_day"] or 0) < 80
 
 
 def test_an_unknown_owner_stays_unknown_and_a_known_one_is_named() -> None:
@@ -65,19 +115,59 @@ def test_an_unknown_owner_stays_unknown_and_a_known_one_is_named() -> None:
     assert as_json(planned(network()))["items"][0]["before"]["volume_day"] is None
 
 
-def test_the_watch_is_twice_the_longest_period() -> None:
-    assert watch_days([Flow(consumer="a", provider="b")]) == 35
-    assert watch_days([Flow(consumer="a", provider="b", attributes={"period_s": 31 * 86400})]) == 62
-    assert watch_days([Flow(consumer="a", provider="b", attributes={"period_s": 60})]) == 7
+@pytest.mark.parametrize(
+    ("attributes", "days"),
+    [
+        ({}, 70),
+        ({"period_s": 31 * 86400}, 62),
+        ({"period_s": 60}, 7),
+        ({"period_s": "often"}, 70),
+        ({"schedule": "0 1 * * *"}, 7),
+        ({"schedule": "0 1 1 * *"}, 62),
+        ({"schedule": "0 1 * * 1-5"}, 7),
+        ({"schedule": "0 0 1 1,7 *"}, 368),
+        ({"schedule": "0 0 4 1 * ?"}, 62),
+        ({"schedule": "0 3 L * *"}, 70),
+    ],
+)
+def test_the_watch_is_twice_the_longest_period(attributes: dict[str, Any], days: int) -> None:
+    assert watch_days([Flow(consumer="a", provider="b", attributes=attributes)]) == days
 
 
 def test_exports_are_complete_and_safe() -> None:
     plan = planned(network())
+    every = (*plan.items, *plan.beyond)
     rows = list(csv.DictReader(io.StringIO(as_csv(plan))))
-    assert [r["Issue Id"] for r in rows] == [i.id for i in plan.items]
+    assert [r["Issue Id"] for r in rows] == [i.id for i in every]
+    issues = as_github(plan)
+    assert [i["title"] for i in issues] == [i.title for i in every]
+    assert all(i["labels"] and "Done when" in i["body"] for i in issues)
     ics = as_ics(plan)
-    assert ics.count("BEGIN:VEVENT") == len(plan.items)
     assert all(len(line.encode()) <= 75 for line in ics.split("\r\n"))
+    events = calendar(ics)
+    assert [e["SUMMARY"] for e in events] == [i.title for i in every]
+    assert [e["DTSTART;VALUE=DATE"] for e in events] == [f"{i.start:%Y%m%d}" for i in every]
+    assert [e["DTEND;VALUE=DATE"] for e in events] == [f"{i.end + timedelta(days=1):%Y%m%d}" for i in every]
+    assert len({e["UID"] for e in events}) == len(every)
+    assert all(e["DTSTAMP"] for e in events)
+
+
+def calendar(text: str) -> list[dict[str, str]]:
+    """RFC 5545: lines unfolded, one VCALENDAR of VEVENTs, values unescaped."""
+    assert "\n" not in text.replace("\r\n", "")
+    lines = text.replace("\r\n ", "").split("\r\n")
+    assert lines[0] == "BEGIN:VCALENDAR"
+    assert lines[-2:] == ["END:VCALENDAR", ""]
+    assert {"VERSION:2.0"} <= set(lines)
+    events: list[dict[str, str]] = []
+    for line in lines:
+        name, _, value = line.partition(":")
+        if line == "BEGIN:VEVENT":
+            events.append({})
+        elif events and not line.startswith("END:"):
+            events[-1][name] = re.sub(r"\\([\\;,])", r"\1", value.replace("\\n", "\n"))
+    assert lines.count("END:VEVENT") == len(events)
+    return events
 
 
 def test_the_pilot_is_the_worst_pain_for_its_effort() -> None:
@@ -91,48 +181,3 @@ def test_the_pilot_is_the_worst_pain_for_its_effort() -> None:
     assert "p9" in ranked[0].box
     assert ranked[0].pareto
     assert (ranked[0].imputed, ranked[0].volume_day) == (0.0, None)
-
-
-def verdicts(
-    plan: Plan, seen: Network, observers: list[Observer], revoked: list[str], today: date
-) -> dict[str, str]:
-    return {c.flow: c.verdict for c in check(as_json(plan), seen, observers, revoked, today)}
-
-
-def test_gone_needs_silence_an_observer_and_a_revoked_credential() -> None:
-    plan = planned(network(1, 8))
-    today = START + timedelta(days=80)
-    flow = "c0 > p0 [order] (db)"
-    good = Observer("p0", today - timedelta(days=40), today, 0.995)
-
-    def one(observer: Observer | None, revoked: list[str], when: str | None = "") -> str:
-        seen = Network()
-        if when != "":
-            proof = (Evidence("access.log", 1, seen=when, status="observed"),)
-            seen.add_flow(Flow(consumer="c0", provider="p0", mode="sync", evidence=proof))
-        return verdicts(plan, seen, [observer] if observer else [], revoked, today)[flow]
-
-    assert one(good, ["c0"]) == "gone"
-    assert one(good, [flow]) == "gone"
-    assert one(good, []) == "not proven"
-    assert one(None, ["c0"]) == "not proven"
-    assert one(Observer("p0", today - timedelta(days=20), today, 1.0), ["c0"]) == "not proven"
-    assert one(Observer("p0", good.since, today - timedelta(days=9), 1.0), ["c0"]) == "not proven"
-    assert one(Observer("p0", good.since, today, 0.98), ["c0"]) == "not proven"
-    assert one(good, ["c0"], (today - timedelta(days=3)).isoformat()) == "still used"
-    assert one(good, ["c0"], None) == "still used"
-    assert one(good, ["c0"], (today - timedelta(days=39)).isoformat()) == "gone"
-
-
-def test_ids_with_marks_of_their_own_are_checked_as_they_are() -> None:
-    flows = [Flow(consumer=f"c{i} > [x] (", provider="p [y] (z)", object="o", mode="db") for i in range(9)]
-    ends = sorted({e for f in flows for e in (f.consumer, f.provider)})
-    plan = planned(Network.of([Node(id=e) for e in ends], flows))
-    today = START + timedelta(days=80)
-    watched = Observer("p [y] (z)", today - timedelta(days=40), today, 1.0)
-    assert set(verdicts(plan, Network(), [watched], [f.consumer for f in flows], today).values()) == {"gone"}
-
-
-def test_another_form_is_told() -> None:
-    with pytest.raises(PlanFileError):
-        check({"no": "plan"}, Network(), [], [], START)

@@ -28,6 +28,7 @@ def make(
     hours_week: float = 90.0,
     costs: Path | None = None,
     csv: Path | None = None,
+    github: Path | None = None,
     ics: Path | None = None,
 ) -> int:
     """Make the 90-day plan: work packages with precedence, owner and an exit that can be observed.
@@ -40,7 +41,8 @@ def make(
         teams: Teams that work side by side.
         hours_week: Hours a week of each team.
         costs: File with your own cost parameters (TOML).
-        csv: Write the items for Jira or GitHub.
+        csv: Write the items for Jira's importer (.csv).
+        github: Write the items as bodies of GitHub issues (.json).
         ics: Write the items as a calendar.
     """
     from rich.console import Console
@@ -49,7 +51,7 @@ def make(
     from levada.landscape.blueprint_costs import load_costs
     from levada.landscape.mapping import map_folders
     from levada.landscape.plan import Team, make_plan, next_monday
-    from levada.landscape.plan_view import as_csv, as_ics, as_json
+    from levada.landscape.plan_view import as_csv, as_github, as_ics, as_json
 
     console = Console(stderr=json)
     if not folders:
@@ -70,9 +72,10 @@ def make(
             days=days,
             team=Team(teams, hours_week),
         )
-    for path, text in ((csv, as_csv), (ics, as_ics)):
+    issues = json_module.dumps(as_github(made), ensure_ascii=False, indent=2) + "\n"
+    for path, text in ((csv, as_csv(made)), (ics, as_ics(made)), (github, issues)):
         if path is not None:
-            path.write_text(text(made), encoding="utf-8", newline="")
+            path.write_text(text, encoding="utf-8", newline="")
             console.print(f"Written to [bold]{path}[/]")
     if json:
         sys.stdout.write(json_module.dumps(as_json(made), ensure_ascii=False, indent=2) + "\n")
@@ -95,8 +98,9 @@ def check(
     Args:
         file: The plan, from levada plan --json.
         folders: What is observed now: access logs, traces.
-        observers: CSV of who watched: provider, since, until, coverage (0 to 1).
-        revoked: Flows or consumers whose credentials are revoked, one a line.
+        observers: CSV of who watched: provider, since, until, coverage (0 to 1; empty: 1). Several rows are
+            taken together; an outage within one is taken to lie in the window.
+        revoked: Flows, or consumers or credentials by name, that are revoked, one a line.
         today: The day to check at (default: today).
         json: Print the verdicts as JSON.
     """
@@ -104,8 +108,8 @@ def check(
     from rich.markup import escape
 
     from levada.landscape.mapping import map_folders
-    from levada.landscape.plan_check import PlanFileError, read_observers, read_revoked
     from levada.landscape.plan_check import check as verdicts
+    from levada.landscape.plan_observers import PlanFileError, read_observers, read_revoked
 
     try:
         held = json_module.loads(file.read_text(encoding="utf-8"))
@@ -144,12 +148,28 @@ def _show(made: Plan) -> None:
 
     console = Console()
     console.print(
-        f"\n{made.days} days from [bold]{made.start}[/]; pilot: [bold]{escape(made.pilot or 'none pays')}[/]\n"
+        f"\n{made.days} days from [bold]{made.start}[/]; pilot: [bold]{escape(made.pilot or 'none')}[/]\n"
     )
-    table = Table("Start", "End", "What", "Owner", "Done when", box=None, pad_edge=False, header_style="dim")
-    for i in made.items:
-        owner = escape(i.owner) if i.owner else "[yellow]unknown[/]"
-        table.add_row(f"{i.start}", f"{i.end}", escape(i.title), owner, escape(i.exit["text"]))
-    console.print(table)
+    if not made.items and not made.beyond:
+        console.print(
+            "There is nothing to do: no API and no topic pays. The reasons: levada blueprint DIR --ledger"
+        )
+    else:
+        table = Table(
+            "Start", "End", "What", "Owner", "Done when", box=None, pad_edge=False, header_style="dim"
+        )
+        for i in (*made.items, *made.beyond):
+            owner = escape(i.owner) if i.owner else "[yellow]unknown[/]"
+            end = f"[yellow]{i.end}[/]" if i in made.beyond else f"{i.end}"
+            table.add_row(f"{i.start}", end, escape(i.title), owner, escape(i.exit["text"]))
+        console.print(table)
+    if made.critical:
+        console.print(f"\nCritical path: {escape(' -> '.join(made.critical))}")
+    if made.beyond:
+        flows = sum(len(i.ledger) for i in made.beyond)
+        console.print(
+            f"\nNot proven gone by day {made.days}: {flows:,} old connections, whose silence is watched until "
+            f"{max(i.end for i in made.beyond)}."
+        )
     if made.later:
         console.print(f"\nDoes not fit: {escape(', '.join(made.later))}")

@@ -2,13 +2,14 @@
 
 Each API or topic goes contract -> build -> shadow -> cut over -> retire. Work takes hours of
 a team; shadowing and the watch before retiring take days and no hands. What does not fit into
-the days stands under ``later``.
+the days stands under ``later``; a watch that ends after them stands under
+``beyond``, with its date: the plan promises nothing that cannot be seen by its last day.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any, Literal, TypeAlias
 
@@ -16,22 +17,19 @@ from msgspec import Struct
 
 from levada.landscape.blueprint import Blueprint, Built
 from levada.landscape.blueprint_costs import Costs, load_costs
+from levada.landscape.periods import DAY, longest_period
 from levada.landscape.pilot import Ranked, pilots
-from levada.network.graph import Flow, Network
+from levada.landscape.plan_teams import Desk, Team
+from levada.network.graph import Flow, Network, Node
 
 __all__ = ["Item", "Plan", "Team", "make_plan", "next_monday", "watch_days"]
 
 ItemKind: TypeAlias = Literal["contract", "build", "shadow", "cutover", "retire"]
 SHADOW_DAYS = 7
-UNKNOWN_WATCH_DAYS = 35
+UNKNOWN_PERIOD_DAYS = 35
+"""An edge of unknown period may be a month-end batch: five weeks lie between two of them at the most."""
+LEAST_WATCH_DAYS = 7
 COVERAGE = 0.99
-
-
-class Team(Struct, frozen=True):
-    """Who works: how many teams side by side, hours a week each."""
-
-    teams: int = 2
-    hours_week: float = 90.0
 
 
 class Item(Struct, frozen=True, kw_only=True):
@@ -51,29 +49,34 @@ class Item(Struct, frozen=True, kw_only=True):
     risk: str
     before: dict[str, float | None]
     """What is measured before and again after; None is unknown."""
+    target: dict[str, float | None]
+    """What the same measures should be after, by the cost parameters; None where before is unknown."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """The plan, its pilot, and the APIs and topics that did not fit."""
+    """The plan, its pilot, and what does not fit into its days."""
 
     start: date
     days: int
     items: tuple[Item, ...]
+    """Those that end within the days, in order of their start."""
+    beyond: tuple[Item, ...]
+    """Watches that end after the days: what they retire is not proven gone by the last of them."""
+    critical: tuple[str, ...]
+    """Ids of the items that set the end of the plan's work, first to last: each waits for the one before."""
     pilot: str | None
     ranking: tuple[Ranked, ...]
     later: tuple[str, ...]
+    """APIs and topics whose flows cannot be moved within the days."""
 
 
 def watch_days(flows: Iterable[Flow]) -> int:
-    """How long an edge has to be silent: twice its longest period, 35 days where a period is unknown."""
+    """How long an edge has to be silent: twice its longest period, taken for 35 days where it is unknown."""
     longest = 0.0
     for flow in flows:
-        period = flow.attributes.get("period_s")
-        try:
-            longest = max(longest, 2 * float(str(period)) / 86400)
-        except ValueError:
-            longest = max(longest, UNKNOWN_WATCH_DAYS)
-    return max(7, math.ceil(longest))
+        period = longest_period(flow)
+        longest = max(longest, UNKNOWN_PERIOD_DAYS if period is None else period / DAY)
+    return max(LEAST_WATCH_DAYS, math.ceil(2 * longest))
 
 
 def make_plan(
@@ -90,27 +93,58 @@ def make_plan(
     ranking = pilots(network, made, costs)
     boxes = {b.id: b for b in made.built}
     last = start + timedelta(days=days - 1)
-    lanes = [start] * team.teams
-    items: list[Item] = _retired(network, made, start)
+    desk = Desk(team, start, last)
+    planner = _Planner(network, costs, desk)
+    items: list[Item] = planner.unused(made)
     placed: dict[str, Item] = {}
     later: list[str] = []
     for box in _in_order(ranking, boxes):
-        lane = min(range(team.teams), key=lambda n: (lanes[n], n))
-        if any(n in later for n in box.needs):
-            later.append(box.id)
-            continue
-        chain = _chain(network, box, box.effort, lanes[lane], team, [placed[n] for n in box.needs])
-        if max(i.end for i in chain) > last:
+        chain = None
+        if not any(n in later for n in box.needs):
+            chain = planner.chain(box, [placed[n] for n in box.needs])
+        if chain is None:
             later.append(box.id)
             continue
         items += chain
         placed[box.id] = next(i for i in chain if i.kind == "build")
-        lanes[lane] = max(i.end for i in chain if i.hours is not None) + timedelta(days=1)
     first = next((r.box for r in ranking if r.box in placed), None)
     items.sort(key=lambda i: (i.start, i.end, i.id))
     return Plan(
-        start=start, days=days, items=tuple(items), pilot=first, ranking=tuple(ranking), later=tuple(later)
+        start=start,
+        days=days,
+        items=tuple(i for i in items if i.end <= last),
+        beyond=tuple(i for i in items if i.end > last),
+        critical=_critical(items),
+        pilot=first,
+        ranking=tuple(ranking),
+        later=tuple(later),
     )
+
+
+def _critical(items: Sequence[Item]) -> tuple[str, ...]:
+    """Back from the work that ends last: over what it waits for, or over the work that held its team."""
+    work = [i for i in items if i.hours is not None]
+    at = {i.id: i for i in items}
+    path: list[Item] = []
+    here = max(work, key=lambda i: (i.end, i.id), default=None)
+    while here is not None:
+        path.append(here)
+        waits = [at[a] for a in here.after if a in at]
+        begin = here.start
+        held = [
+            w
+            for w in work
+            if w.end < begin and _next_working(w.end) >= _next_working(begin - timedelta(days=1))
+        ]
+        here = max(waits or held, key=lambda i: (i.end, i.id), default=None)
+    return tuple(i.id for i in reversed(path))
+
+
+def _next_working(day: date) -> date:
+    day += timedelta(days=1)
+    while day.weekday() > 4:
+        day += timedelta(days=1)
+    return day
 
 
 def next_monday() -> date:
@@ -128,93 +162,171 @@ def _in_order(ranking: list[Ranked], boxes: dict[str, Built]) -> list[Built]:
     return list(out.values())
 
 
-def _chain(
-    network: Network, box: Built, hours: float, free: date, team: Team, needs: list[Item]
-) -> list[Item]:
-    flows = [network.flows[f] for f in box.flows]
-    per_day = team.hours_week / 5
-    before = {
+class _Planner:
+    """Makes the items of each API or topic."""
+
+    def __init__(self, network: Network, costs: Costs, desk: Desk) -> None:
+        self.network, self.costs, self.desk = network, costs, desk
+
+    def chain(self, box: Built, needs: Sequence[Item]) -> list[Item] | None:
+        """Contract, build, shadow, cut over, retire; None if its flows cannot be moved within the days."""
+        flows = [self.network.flows[f] for f in box.flows]
+        out: list[Item] = []
+        with self.desk.trial() as trial:
+            for kind, title, work, wait, exit_ in self._steps(box, flows):
+                after = (*(i.id for i in out[-1:]), *(n.id for n in needs if kind == "build"))
+                ends = [*(i.end for i in out[-1:]), *(n.end for n in needs if kind == "build")]
+                free = max(ends) + timedelta(days=1) if ends else self.desk.start
+                slot = (
+                    self.desk.work(free, work)
+                    if work is not None
+                    else (free, free + timedelta(days=wait - 1))
+                )
+                if slot is None or (kind != "retire" and slot[1] > self.desk.last):
+                    return None
+                out.append(self._item(box, flows, kind, title, after, slot, exit_, work))
+            trial.keep()
+        return out
+
+    def _item(
+        self,
+        box: Built,
+        flows: Sequence[Flow],
+        kind: ItemKind,
+        title: str,
+        after: tuple[str, ...],
+        slot: tuple[date, date],
+        exit_: dict[str, Any],
+        work: float | None,
+    ) -> Item:
+        before = _measures(flows)
+        return Item(
+            id=f"{kind}:{box.id}",
+            kind=kind,
+            title=title,
+            owner=box.owner,
+            after=after,
+            start=slot[0],
+            end=slot[1],
+            exit=exit_,
+            ledger=box.flows if kind in ("shadow", "cutover", "retire") else (),
+            hours=work,
+            risk=_risk(box, flows),
+            before=before,
+            target=self._target(box, flows, before),
+        )
+
+    def _target(
+        self, box: Built, flows: Sequence[Flow], before: dict[str, float | None]
+    ) -> dict[str, float | None]:
+        kept = self.costs[f"kept_{box.layer if box.layer in ('system', 'topic') else 'composed'}"]
+        errors = before["errors_day"]
+        return {
+            "volume_day": before["volume_day"],
+            "errors_day": None if errors is None else errors * self.costs["error_share"],
+            "hours_month": None if before["hours_month"] is None else kept * len(flows),
+        }
+
+    def _steps(
+        self, box: Built, flows: Sequence[Flow]
+    ) -> Iterable[tuple[ItemKind, str, float | None, int, dict[str, Any]]]:
+        hours, count = box.effort, len(flows)
+        users = "subscribers" if box.layer == "topic" else "consumers"
+        agreed = f"{box.id} is published, and {_many(len(box.consumers), users)} agreed to it"
+        passed = f"{box.id} passes its contract's tests against {', '.join(box.providers)}"
+        yield (
+            "contract",
+            f"Agree the contract of {box.id}",
+            0.2 * hours,
+            0,
+            {"kind": "published", "text": agreed},
+        )
+        yield "build", f"Build {box.id}", 0.5 * hours, 0, {"kind": "tested", "text": passed}
+        if not flows:
+            return
+        same = f"99.9 % of answers are the same for {SHADOW_DAYS} days"
+        old = _many(count, "old connections")
+        yield "shadow", f"Compare {box.id} with {old}", None, SHADOW_DAYS, {
+            "kind": "same-answers", "share": 0.999, "days": SHADOW_DAYS, "text": same,
+        }  # fmt: skip
+        moved = f"{_many(count, 'flows')} observed over {box.id}"
+        yield (
+            "cutover",
+            f"Move {_many(count, 'flows')} to {box.id}",
+            0.3 * hours,
+            0,
+            {"kind": "moved", "text": moved},
+        )
+        yield "retire", f"Remove what {box.id} replaces", None, watch_days(flows), self._silence(flows)
+
+    def unused(self, made: Blueprint) -> list[Item]:
+        """Flows that nobody saw: watched from the first day."""
+        out: list[Item] = []
+        for n, entry in enumerate((e for e in made.ledger if e.decision == "retired"), 1):
+            flow = self.network.flows[entry.flow]
+            end = self.desk.start + timedelta(days=watch_days([flow]) - 1)
+            before = _measures([flow])
+            out.append(
+                Item(
+                    id=f"retire:unused-{n}", kind="retire", title=f"Remove {entry.flow}",
+                    owner=self.network.nodes[flow.provider].owner, after=(), start=self.desk.start, end=end,
+                    exit=self._silence([flow]), ledger=(entry.flow,), hours=None,
+                    risk="a rare run that nobody has seen yet", before=before, target=dict.fromkeys(before, 0.0),
+                )
+            )  # fmt: skip
+        return out
+
+    def _silence(self, flows: Sequence[Flow]) -> dict[str, Any]:
+        first, watch = flows[0], watch_days(flows)
+        more = f" (and {len(flows) - 1} more)" if len(flows) > 1 else ""
+        return {
+            "kind": "silent",
+            "days": watch,
+            "coverage": COVERAGE,
+            "credential": "revoked",
+            "edges": [self._edge(f) for f in flows],
+            "text": f"no call from {first.consumer} to {first.provider}{more} for {watch} days, "
+            f"by an observer that covered {COVERAGE:.0%} of them, and the credential is revoked",
+        }
+
+    def _edge(self, flow: Flow) -> dict[str, Any]:
+        """The edge and every name that its ends go by: under another name it is the same caller."""
+        return {
+            "flow": flow.id,
+            "consumer": flow.consumer,
+            "provider": flow.provider,
+            "object": flow.object,
+            "days": watch_days([flow]),
+            "names": {
+                "consumer": sorted({*names_of(self.network.nodes[flow.consumer]), *credentials_of(flow)}),
+                "provider": names_of(self.network.nodes[flow.provider]),
+            },
+        }
+
+
+def names_of(node: Node) -> list[str]:
+    """All that a system goes by: id, name, former ids, hosts, client ids; not what others may share."""
+    shared = ("setting:", "package:")
+    held = {node.id, node.name, *(a for a in node.aliases if not a.startswith(shared))}
+    return sorted({h.removeprefix("id:") for h in held} - {""})
+
+
+def credentials_of(flow: Flow) -> list[str]:
+    """What the caller shows: a client id or a credential's name, as ``client:…``."""
+    held = (flow.attributes.get(k) for k in ("client", "client_id", "credential"))
+    return sorted({f"client:{v}" for v in held if v})
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what.removesuffix('s') if count == 1 else what}"
+
+
+def _measures(flows: Sequence[Flow]) -> dict[str, float | None]:
+    return {
         "volume_day": _known(f.volume_day for f in flows),
         "errors_day": _known(f.errors_day for f in flows),
         "hours_month": _known(f.hours_month for f in flows),
     }
-    risk = _risk(box, flows)
-    out: list[Item] = []
-
-    def add(
-        kind: ItemKind, title: str, work: float | None, wait: int, exit_: dict[str, Any], own: tuple[str, ...]
-    ) -> None:
-        begin = out[-1].end + timedelta(days=1) if out else free
-        after = (out[-1].id,) if out else ()
-        if kind == "build" and needs:
-            begin = max([begin, *(n.end + timedelta(days=1) for n in needs)])
-            after = (*after, *(n.id for n in needs))
-        begin, end = (
-            _work(begin, work / per_day) if work is not None else (begin, begin + timedelta(days=wait - 1))
-        )
-        out.append(
-            Item(
-                id=f"{kind}:{box.id}", kind=kind, title=title, owner=box.owner, after=after, start=begin, end=end,
-                exit=exit_, ledger=own, hours=work, risk=risk, before=before,
-            )
-        )  # fmt: skip
-
-    made = "subscribers" if box.layer == "topic" else "consumers"
-    add("contract", f"Agree the contract of {box.id}", 0.2 * hours, 0,
-        {"kind": "published", "text": f"{box.id} is published, and {len(box.consumers)} {made} have agreed to it"}, ())  # fmt: skip
-    add("build", f"Build {box.id}", 0.5 * hours, 0,
-        {"kind": "tested", "text": f"{box.id} passes its contract's tests against {', '.join(box.providers)}"}, ())  # fmt: skip
-    if not flows:
-        return out
-    add("shadow", f"Compare {box.id} with {len(flows)} old connections", None, SHADOW_DAYS,
-        {"kind": "same-answers", "share": 0.999, "days": SHADOW_DAYS,
-         "text": f"99.9 % of answers are the same for {SHADOW_DAYS} days"}, box.flows)  # fmt: skip
-    add("cutover", f"Move {len(flows)} flows to {box.id}", 0.3 * hours, 0,
-        {"kind": "moved", "text": f"{len(flows)} flows are observed over {box.id}"}, box.flows)  # fmt: skip
-    watch = watch_days(flows)
-    add("retire", f"Remove what {box.id} replaces", None, watch, _silence(flows, watch), box.flows)
-    return out
-
-
-def _silence(flows: list[Flow], watch: int) -> dict[str, Any]:
-    first = flows[0]
-    more = f" (and {len(flows) - 1} more)" if len(flows) > 1 else ""
-    return {
-        "kind": "silent",
-        "days": watch,
-        "coverage": COVERAGE,
-        "credential": "revoked",
-        "edges": [{"flow": f.id, "consumer": f.consumer, "provider": f.provider} for f in flows],
-        "text": f"no call from {first.consumer} to {first.provider}{more} for {watch} days, "
-        f"by an observer that covered {COVERAGE:.0%} of them, and the credential is revoked",
-    }
-
-
-def _retired(network: Network, made: Blueprint, start: date) -> list[Item]:
-    out: list[Item] = []
-    for n, entry in enumerate((e for e in made.ledger if e.decision == "retired"), 1):
-        flow = network.flows[entry.flow]
-        watch = watch_days([flow])
-        none: dict[str, float | None] = {"volume_day": flow.volume_day, "errors_day": flow.errors_day}
-        out.append(
-            Item(
-                id=f"retire:unused-{n}", kind="retire", title=f"Remove {entry.flow}",
-                owner=network.nodes[flow.provider].owner, after=(), start=start,
-                end=start + timedelta(days=watch - 1), exit=_silence([flow], watch), ledger=(entry.flow,),
-                hours=None, risk="a rare run that nobody has seen yet", before=none,
-            )
-        )  # fmt: skip
-    return out
-
-
-def _work(begin: date, days: float) -> tuple[date, date]:
-    """First and last day of this many working days, Monday to Friday."""
-    while begin.weekday() > 4:
-        begin += timedelta(days=1)
-    end = begin
-    for _ in range(max(0, math.ceil(days) - 1)):
-        end += timedelta(days=3 if end.weekday() == 4 else 1)
-    return begin, end
 
 
 def _known(values: Iterable[float | None]) -> float | None:
@@ -222,7 +334,7 @@ def _known(values: Iterable[float | None]) -> float | None:
     return sum(held) if held else None
 
 
-def _risk(box: Built, flows: list[Flow]) -> str:
+def _risk(box: Built, flows: Sequence[Flow]) -> str:
     if box.owner is None:
         return "nobody is known to own it: name an owner first"
     if any(f.mode == "db" for f in flows):

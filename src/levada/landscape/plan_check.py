@@ -1,38 +1,26 @@
 """What of a plan is really done: an old connection is gone only if somebody watched long enough.
 
-A silent edge counts only with an observer that covered at least 99 % of the window, and with
-its credential revoked: a dead observer or a month-end batch must not look like success.
+A silent edge counts only with observers that together covered at least 99 % of its window, and
+with its credential revoked. A dead observer, an outage hidden in a long good record, a month-end
+batch, or the old caller under another name must not look like success.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-from levada._errors import LevadaError
+from levada.landscape.plan import credentials_of, names_of
+from levada.landscape.plan_observers import Observer, PlanFileError, watched
 from levada.network.graph import Flow, Network
 
-__all__ = ["Checked", "Observer", "PlanFileError", "check", "read_observers", "read_revoked"]
+__all__ = ["Checked", "check"]
 
 Verdict: TypeAlias = Literal["gone", "still used", "not proven"]
-
-
-class PlanFileError(LevadaError, code="LV1913"):
-    """{path} cannot be used: {problem}. A plan is made with: levada plan DIR --json > plan.json"""
-
-
-class Observer(Struct, frozen=True):
-    """Who watched the calls to a provider, from when to when, and what share of the time it was alive."""
-
-    provider: str
-    since: date
-    until: date
-    coverage: float
 
 
 class Checked(Struct, frozen=True):
@@ -44,6 +32,19 @@ class Checked(Struct, frozen=True):
     reasons: tuple[str, ...]
 
 
+class Edge(Struct, frozen=True, kw_only=True):
+    """An old connection as the plan's exit names it."""
+
+    flow: str
+    consumer: str
+    provider: str
+    object: str | None
+    days: int
+    callers: frozenset[str]
+    """Every name and credential of the consumer, case folded."""
+    providers: frozenset[str]
+
+
 def check(
     plan: dict[str, Any],
     observed: Network,
@@ -53,77 +54,115 @@ def check(
 ) -> list[Checked]:
     """Every flow of the plan's retire items against what is observed now.
 
-    ``revoked`` names flows (their ids) or consumers whose credentials are revoked.
+    ``revoked`` names flows (their ids), or consumers or credentials by any of their names.
 
     Raises:
         PlanFileError: the plan is not of the form of ``levada plan --json``.
     """
-    by_provider: dict[str, list[Observer]] = {}
-    for o in observers:
-        by_provider.setdefault(o.provider, []).append(o)
-    gone = set(revoked)
-    seen: dict[tuple[str, str], list[Flow]] = {}
-    for flow in observed.flows.values():
-        if any(e.status == "observed" for e in flow.evidence):
-            seen.setdefault((flow.consumer, flow.provider), []).append(flow)
-    try:
-        items = [(i["id"], i["exit"], i["ledger"]) for i in plan["items"] if i["kind"] == "retire"]
-    except (KeyError, TypeError) as exc:
-        raise PlanFileError(path="plan", problem=f"it has no {exc}") from exc
+    gone = {r.casefold() for r in revoked}
+    seen = _Seen(observed)
+    watching = list(observers)
     out: list[Checked] = []
-    for item, exit_, flows in items:
-        days, needed = int(exit_["days"]), float(exit_["coverage"])
-        edges = {e["flow"]: (e["consumer"], e["provider"]) for e in exit_.get("edges", ())}
-        for flow_id in flows:
-            consumer, provider = edges.get(flow_id) or ends(flow_id)
-            use = _last_use(flow_id, seen.get((consumer, provider), ()), today, days)
-            why = [
-                *([use] if use else []),
-                *_unwatched(provider, by_provider.get(provider, []), days, needed, today),
-            ]
-            if flow_id not in gone and consumer not in gone:
+    for item, needed, edges in _items(plan):
+        for edge in edges:
+            use = seen.last_use(edge, today)
+            own = [o for o in watching if o.provider.casefold() in edge.providers]
+            why = [*([use] if use else []), *_unwatched(edge, own, needed, today)]
+            if edge.flow.casefold() not in gone and not edge.callers & gone:
                 why.append("its credential is not known to be revoked")
             verdict: Verdict = "still used" if use else "not proven" if why else "gone"
-            out.append(Checked(flow_id, item, verdict, tuple(why)))
+            out.append(Checked(edge.flow, item, verdict, tuple(why)))
     return out
 
 
-def ends(flow_id: str) -> tuple[str, str]:
-    """Consumer and provider of a flow's id, for a plan that does not name them."""
+def _items(plan: dict[str, Any]) -> list[tuple[str, float, list[Edge]]]:
+    try:
+        items = [i for i in (*plan["items"], *plan.get("beyond", ())) if i["kind"] == "retire"]
+        return [(i["id"], float(i["exit"]["coverage"]), _edges(i["exit"], i["ledger"])) for i in items]
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+        raise PlanFileError(path="plan", problem=f"it lacks {exc}") from exc
+
+
+def _edges(exit_: dict[str, Any], ledger: Sequence[str]) -> list[Edge]:
+    told = {e["flow"]: e for e in exit_.get("edges", ())}
+    out: list[Edge] = []
+    for flow in ledger:
+        row: dict[str, Any] = told.get(flow) or _by_id(flow)
+        names = row.get("names", {})
+        out.append(
+            Edge(
+                flow=flow,
+                consumer=row["consumer"],
+                provider=row["provider"],
+                object=row.get("object"),
+                days=int(row.get("days", exit_["days"])),
+                callers=_folded([row["consumer"], *names.get("consumer", ())]),
+                providers=_folded([row["provider"], *names.get("provider", ())]),
+            )
+        )
+    return out
+
+
+def _folded(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(n.casefold() for n in names)
+
+
+def _by_id(flow_id: str) -> dict[str, Any]:
+    """Ends and object of a flow's id, for a plan that does not name them."""
     consumer, _, rest = flow_id.partition(" > ")
-    head = rest.rpartition(" (")[0]
-    return consumer, head.partition(" [")[0]
+    provider, _, what = rest.rpartition(" (")[0].partition(" [")
+    return {"consumer": consumer, "provider": provider, "object": what.removesuffix("]") or None}
 
 
-def _last_use(flow_id: str, flows: Iterable[Flow], today: date, days: int) -> str | None:
-    """Why the edge counts as used; another object or way of the same pair counts unless both are known."""
-    for flow in flows:
-        other = flow.id != flow_id and flow.object and "[" in flow_id and f"[{flow.object}]" not in flow_id
-        if other:
+class _Seen:
+    """What is observed, by every name that its callers go by."""
+
+    def __init__(self, network: Network) -> None:
+        self._by_caller: dict[str, list[tuple[Flow, frozenset[str]]]] = defaultdict(list)
+        for flow in network.flows.values():
+            if any(e.status == "observed" for e in flow.evidence):
+                callers = _folded([*names_of(network.nodes[flow.consumer]), *credentials_of(flow)])
+                providers = _folded(names_of(network.nodes[flow.provider]))
+                for name in callers:
+                    self._by_caller[name].append((flow, providers))
+
+    def last_use(self, edge: Edge, today: date) -> str | None:
+        """Why the edge counts as used; another object of the same pair counts unless both are known."""
+        for name in sorted(edge.callers):
+            for flow, providers in self._by_caller.get(name, ()):
+                other = flow.object and edge.object and flow.object.casefold() != edge.object.casefold()
+                if other or not providers & edge.providers:
+                    continue
+                if when := _within(flow, edge.days, today):
+                    known = _folded([flow.consumer]) <= _folded([edge.consumer])
+                    return when if known else f"{when}, as {flow.consumer} (both go by {name})"
+        return None
+
+
+def _within(flow: Flow, days: int, today: date) -> str | None:
+    for evidence in flow.evidence:
+        if evidence.status != "observed":
             continue
-        for evidence in flow.evidence:
-            if evidence.status != "observed":
-                continue
-            when = _day(evidence.seen)
-            if when is None:
-                return f"it is observed in {evidence.source}, which has no time"
-            if (today - when).days < days:
-                return f"it was seen on {when.isoformat()} ({evidence.source})"
+        when = _day(evidence.seen)
+        if when is None:
+            return f"it is observed in {evidence.source}, which has no time"
+        if (today - when).days <= days:
+            return f"it was seen on {when.isoformat()} ({evidence.source})"
     return None
 
 
-def _unwatched(provider: str, held: list[Observer], days: int, needed: float, today: date) -> list[str]:
-    if not held:
-        return [f"nobody is known to observe {provider}"]
-    best = max(held, key=lambda o: (o.until, -o.since.toordinal()))
+def _unwatched(edge: Edge, own: Sequence[Observer], needed: float, today: date) -> list[str]:
+    if not own:
+        return [f"nobody is known to observe {edge.provider}"]
+    proof = watched(own, edge.days, today)
     out: list[str] = []
-    watched = min((today - best.since).days, days)
-    if watched < days:
-        out.append(f"observed for {max(0, watched)} of {days} days")
-    if (today - best.until).days > 1:
-        out.append(f"the observer of {provider} is silent since {best.until.isoformat()}")
-    if best.coverage < needed:
-        out.append(f"the observer was alive for {best.coverage:.1%}, {needed:.0%} are needed")
+    if proof.silent_since is not None:
+        out.append(f"the observer of {edge.provider} is silent since {proof.silent_since.isoformat()}")
+    if proof.share < needed:
+        out.append(
+            f"of the {edge.days} days before {today.isoformat()} only {proof.share:.1%} are certainly observed, "
+            f"{needed:.0%} are needed"
+        )
     return out
 
 
@@ -132,27 +171,3 @@ def _day(text: str | None) -> date | None:
         return datetime.fromisoformat(text).date() if text else None
     except ValueError:
         return None
-
-
-def read_observers(path: Path) -> list[Observer]:
-    """Observers from a CSV file: provider, since, until (days), coverage (0 to 1).
-
-    Raises:
-        PlanFileError: a column is missing or a value is of another form.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return [
-                Observer(r["provider"], date.fromisoformat(r["since"]), date.fromisoformat(r["until"]), float(r["coverage"]))
-                for r in csv.DictReader(file)
-            ]  # fmt: skip
-    except (OSError, KeyError, TypeError, ValueError) as exc:
-        raise PlanFileError(path=path, problem=exc) from exc
-
-
-def read_revoked(path: Path) -> list[str]:
-    """Ids of flows or consumers, one a line."""
-    try:
-        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as exc:
-        raise PlanFileError(path=path, problem=exc) from exc

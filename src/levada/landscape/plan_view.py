@@ -1,4 +1,4 @@
-"""A plan as JSON (``plan.schema.json``), CSV for Jira and GitHub, and ICS for calendars."""
+"""A plan as JSON (``plan.schema.json``), CSV for Jira, issues for GitHub, and ICS for calendars."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import io
 from datetime import timedelta
 from typing import Any
 
-from levada.landscape.plan import Plan
+from levada.landscape.plan import Item, Plan
 from levada.network.tables import guarded
 
-__all__ = ["as_csv", "as_ics", "as_json"]
+__all__ = ["as_csv", "as_github", "as_ics", "as_json"]
 
 
 def as_json(plan: Plan) -> dict[str, Any]:
@@ -19,23 +19,9 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "start": plan.start.isoformat(),
         "days": plan.days,
         "pilot": plan.pilot,
-        "items": [
-            {
-                "id": i.id,
-                "kind": i.kind,
-                "title": i.title,
-                "owner": i.owner,
-                "after": list(i.after),
-                "start": i.start.isoformat(),
-                "end": i.end.isoformat(),
-                "exit": i.exit,
-                "ledger": list(i.ledger),
-                "hours": i.hours,
-                "risk": i.risk,
-                "before": i.before,
-            }
-            for i in plan.items
-        ],
+        "items": [_item(i) for i in plan.items],
+        "beyond": [_item(i) for i in plan.beyond],
+        "critical": list(plan.critical),
         "later": list(plan.later),
         "ranking": [
             {
@@ -52,8 +38,54 @@ def as_json(plan: Plan) -> dict[str, Any]:
     }
 
 
+def _item(i: Item) -> dict[str, Any]:
+    return {
+        "id": i.id,
+        "kind": i.kind,
+        "title": i.title,
+        "owner": i.owner,
+        "after": list(i.after),
+        "start": i.start.isoformat(),
+        "end": i.end.isoformat(),
+        "exit": i.exit,
+        "ledger": list(i.ledger),
+        "hours": i.hours,
+        "risk": i.risk,
+        "before": i.before,
+        "target": i.target,
+    }
+
+
+def as_github(plan: Plan) -> list[dict[str, Any]]:
+    """Bodies for GitHub's "create an issue": title, body, labels; for ``gh api`` or a script of your own."""
+    return [
+        {
+            "title": i.title,
+            "body": "\n".join(
+                (
+                    f"**Done when** {i.exit['text']}.",
+                    "",
+                    f"- Item: `{i.id}`",
+                    f"- Owner: {i.owner or 'unknown'}",
+                    f"- Days: {i.start.isoformat()} to {i.end.isoformat()}",
+                    f"- After: {', '.join(f'`{a}`' for a in i.after) or 'nothing'}",
+                    f"- Risk: {i.risk}",
+                    f"- Before: {_told(i.before)}; after: {_told(i.target)}",
+                    *(["", "Flows:", *(f"- [ ] `{f}`" for f in i.ledger)] if i.ledger else []),
+                )
+            ),
+            "labels": ["90-day plan", i.kind],
+        }
+        for i in (*plan.items, *plan.beyond)
+    ]
+
+
+def _told(measures: dict[str, float | None]) -> str:
+    return ", ".join(f"{k} {'unknown' if v is None else f'{v:,.6g}'}" for k, v in measures.items())
+
+
 def as_csv(plan: Plan) -> str:
-    """One row an item, with the columns that Jira's and GitHub's importers know."""
+    """One row an item, with the columns that Jira's importer knows."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
@@ -69,8 +101,8 @@ def as_csv(plan: Plan) -> str:
             "Description",
         )
     )
-    for i in plan.items:
-        text = f"Done when: {i.exit['text']}. Risk: {i.risk}."
+    for i in (*plan.items, *plan.beyond):
+        text = f"Done when: {i.exit['text']}. Risk: {i.risk}. Before: {_told(i.before)}; after: {_told(i.target)}."
         row = (
             i.id,
             i.title,
@@ -89,7 +121,7 @@ def as_csv(plan: Plan) -> str:
 def as_ics(plan: Plan) -> str:
     """A calendar of whole-day events (RFC 5545): stable ids, so that a second import updates."""
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Levada//90-day plan//EN", "CALSCALE:GREGORIAN"]
-    for i in plan.items:
+    for i in (*plan.items, *plan.beyond):
         lines += [
             "BEGIN:VEVENT",
             f"UID:{_text(i.id)}@levada-plan",

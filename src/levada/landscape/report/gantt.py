@@ -18,7 +18,8 @@ LEFT, WIDTH = 230, 760
 def gantt(plan: Plan, titles: Mapping[str, str]) -> str:
     """The plan by API or topic, one row each, with its phases one after another."""
     rows: dict[str, list[int]] = defaultdict(list)
-    for n, item in enumerate(plan.items):
+    items = (*plan.items, *plan.beyond)
+    for n, item in enumerate(items):
         rows[item.id.partition(":")[2]].append(n)
     height = 44 + 26 * len(rows)
     scale = WIDTH / plan.days
@@ -35,9 +36,10 @@ def gantt(plan: Plan, titles: Mapping[str, str]) -> str:
         out.append(
             f'<text class="row{pilot}" x="222" y="{y + 13}" text-anchor="end">{escape(short(titles.get(name, name), 34))}</text>'
         )
-        for item in (plan.items[n] for n in held):
+        for item in (items[n] for n in held):
             x = LEFT + (item.start - plan.start).days * scale
-            width = max(2.0, ((item.end - item.start).days + 1) * scale - 1)
+            days = min((item.end - item.start).days + 1, plan.days - (item.start - plan.start).days)
+            width = max(2.0, days * scale - 1)
             text = f"{item.title}: {item.start} to {item.end}. Done when {item.exit['text']}"
             out.append(
                 f'<rect class="{item.kind}" x="{x:.1f}" y="{y}" width="{width:.1f}" height="18" rx="3">'

@@ -1,0 +1,122 @@
+"""Who watched the calls to a system, and what share of a window that certainly covers."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+from msgspec import Struct
+
+from levada._errors import LevadaError
+
+__all__ = ["Observer", "PlanFileError", "Proof", "read_observers", "read_revoked", "watched"]
+
+
+class PlanFileError(LevadaError, code="LV1913"):
+    """{path} cannot be used: {problem}. A plan is made with: levada plan DIR --json > plan.json"""
+
+
+class Observer(Struct, frozen=True):
+    """Who watched the calls to a provider, from when to when, and what share of that time it was alive.
+
+    A day as ``since`` begins at its start, a day as ``until`` ends at its end. Several rows of one
+    observer, one for each stretch in which it was alive (coverage 1), prove the most.
+    """
+
+    provider: str
+    since: date | datetime
+    until: date | datetime
+    coverage: float = 1.0
+
+
+class Proof(Struct, frozen=True):
+    """How much of a window was observed for certain."""
+
+    share: float
+    """0 to 1. An outage within a record of less than full coverage is taken to lie in the window."""
+    silent_since: date | None
+    """The last day with any observer, if that is not the window's last; None if it is."""
+
+
+def watched(observers: Sequence[Observer], days: int, today: date) -> Proof:
+    """What these observers prove together of the ``days`` days before ``today``."""
+    end = _instant(today)
+    begin = end - timedelta(days=days)
+    spans: list[tuple[float, datetime, datetime]] = []
+    for o in observers:
+        since, until = _instant(o.since), _ends(o.until)
+        dead = max(0.0, 1.0 - o.coverage) * max(0.0, (until - since).total_seconds())
+        if until > begin and since < end and until > since:
+            spans.append((dead, max(since, begin), min(until, end)))
+    share = _certain(spans, begin, end)
+    latest = max((_ends(o.until) for o in observers), default=begin)
+    silent = (latest - timedelta(microseconds=1)).date() if latest < end else None
+    return Proof(share, silent)
+
+
+def _certain(spans: Sequence[tuple[float, datetime, datetime]], begin: datetime, end: datetime) -> float:
+    """The share that is covered for certain: records are added as long as each proves more than its outages take."""
+    window = (end - begin).total_seconds()
+    chosen: list[tuple[datetime, datetime]] = []
+    dead = best = 0.0
+    rest = sorted(spans, key=lambda s: (s[0], s[1]))
+    for lost, since, until in rest:
+        covered = _union([*chosen, (since, until)]) - dead - lost
+        if covered > best:
+            chosen.append((since, until))
+            dead, best = dead + lost, covered
+    return max(0.0, best / window) if window else 0.0
+
+
+def _union(spans: Iterable[tuple[datetime, datetime]]) -> float:
+    total, upto = 0.0, None
+    for since, until in sorted(spans):
+        start = since if upto is None else max(since, upto)
+        if until > start:
+            total += (until - start).total_seconds()
+            upto = until
+    return total
+
+
+def _instant(when: date | datetime) -> datetime:
+    if isinstance(when, datetime):
+        return when if when.tzinfo else when.replace(tzinfo=UTC)
+    return datetime.combine(when, time(), UTC)
+
+
+def _ends(when: date | datetime) -> datetime:
+    return _instant(when) if isinstance(when, datetime) else _instant(when) + timedelta(days=1)
+
+
+def read_observers(path: Path) -> list[Observer]:
+    """Observers from a CSV file: provider, since, until (days, or instants with a time), coverage (0 to 1; empty: 1).
+
+    Raises:
+        PlanFileError: a column is missing or a value is of another form.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return [_observer(row) for row in csv.DictReader(file)]
+    except (OSError, KeyError, TypeError, ValueError) as exc:
+        raise PlanFileError(path=path, problem=exc) from exc
+
+
+def _observer(row: dict[str, str]) -> Observer:
+    coverage = float(row.get("coverage") or 1.0)
+    if not 0 <= coverage <= 1:
+        raise ValueError(f"coverage {coverage:g} is not of 0 to 1")
+    return Observer(row["provider"], _when(row["since"]), _when(row["until"]), coverage)
+
+
+def _when(text: str) -> date | datetime:
+    return date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
+
+
+def read_revoked(path: Path) -> list[str]:
+    """Ids of flows, names of consumers or of credentials, one a line."""
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as exc:
+        raise PlanFileError(path=path, problem=exc) from exc

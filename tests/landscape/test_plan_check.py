@@ -1,0 +1,181 @@
+"""What counts as gone, and what must not look like success."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from levada.landscape.blueprint import blueprint
+from levada.landscape.plan import make_plan
+from levada.landscape.plan_check import check
+from levada.landscape.plan_observers import Observer, PlanFileError, read_observers, watched
+from levada.landscape.plan_view import as_json
+from levada.network.graph import Evidence, Flow, Network, Node
+
+START = date(2026, 3, 2)
+TODAY = START + timedelta(days=120)
+FLOW = "c0 > p0 [order] (db)"
+
+
+def ago(days: int) -> date:
+    return TODAY - timedelta(days=days)
+
+
+def plan(consumer: Node | None = None, **more: Any) -> dict[str, Any]:
+    flows = [Flow(consumer=f"c{i}", provider="p0", object="order", mode="db", **more) for i in range(8)]
+    ends = sorted({e for f in flows for e in (f.consumer, f.provider)} - {"c0"})
+    net = Network.of([consumer or Node(id="c0"), *(Node(id=e) for e in ends)], flows)
+    return as_json(make_plan(net, blueprint(net), START))
+
+
+def observed(when: str | None, *, consumer: Node | None = None, **more: Any) -> Network:
+    caller = consumer or Node(id="c0")
+    proof = (Evidence("access.log", 1, seen=when, status="observed"),)
+    flow = Flow(consumer=caller.id, provider="p0", mode="sync", evidence=proof, **more)
+    return Network.of([caller, Node(id="p0")], [flow])
+
+
+def verdict(
+    made: dict[str, Any],
+    seen: Network | None = None,
+    observers: tuple[Observer, ...] = (Observer("p0", ago(70), ago(1)),),
+    revoked: tuple[str, ...] = ("c0",),
+) -> tuple[str, str]:
+    found = {c.flow: c for c in check(made, seen or Network(), observers, revoked, TODAY)}[FLOW]
+    return found.verdict, "; ".join(found.reasons)
+
+
+def test_gone_is_silence_an_observer_and_a_revoked_credential() -> None:
+    assert verdict(plan()) == ("gone", "")
+    assert verdict(plan(), revoked=(FLOW,)) == ("gone", "")
+    assert verdict(plan(), revoked=())[0] == "not proven"
+    assert verdict(plan(), observers=())[0] == "not proven"
+
+
+def test_the_window_is_twice_the_period_and_an_unknown_one_may_be_month_end() -> None:
+    for days, result in ((70, "gone"), (69, "not proven"), (35, "not proven")):
+        assert verdict(plan(), observers=(Observer("p0", ago(days), ago(1)),))[0] == result
+    daily = plan(attributes={"period_s": 86400})
+    assert verdict(daily, observers=(Observer("p0", ago(7), ago(1)),))[0] == "gone"
+    assert verdict(daily, observers=(Observer("p0", ago(6), ago(1)),))[0] == "not proven"
+
+
+def test_a_dead_observer_is_no_silence() -> None:
+    found, why = verdict(plan(), observers=(Observer("p0", ago(200), ago(9)),))
+    assert (found, "silent since" in why) == ("not proven", True)
+
+
+def test_an_outage_does_not_hide_in_a_long_good_record() -> None:
+    year = Observer("p0", ago(365), ago(1), 0.995)  # 1.8 days may have been missed, all within the 70
+    assert verdict(plan(), observers=(year,))[0] == "not proven"
+    exact = (Observer("p0", ago(365), ago(40)), Observer("p0", ago(37), ago(1)))  # two days of 70 are missing
+    assert verdict(plan(), observers=exact)[0] == "not proven"
+    second = Observer("p0", ago(41), ago(30))
+    assert verdict(plan(), observers=(*exact, second))[0] == "gone"
+
+
+@pytest.mark.parametrize(
+    ("when", "result"), [(3, "still used"), (70, "still used"), (71, "gone"), (None, "still used")]
+)
+def test_a_call_within_the_window_counts_and_one_of_unknown_time_too(when: int | None, result: str) -> None:
+    assert verdict(plan(), observed(ago(when).isoformat() if when else None))[0] == result
+
+
+def test_another_object_of_the_same_pair_is_another_flow_only_if_both_are_known() -> None:
+    assert verdict(plan(), observed(ago(1).isoformat(), object="invoice"))[0] == "gone"
+    assert verdict(plan(), observed(ago(1).isoformat()))[0] == "still used"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Node(id="c0"), Node(id="billing", aliases=("id:c0",))),
+        (Node(id="c0", name="Billing"), Node(id="billing")),
+        (Node(id="c0", aliases=("client:7f3a",)), Node(id="new-billing", aliases=("client:7F3A",))),
+        (Node(id="c0", aliases=("host:b.acme.org",)), Node(id="x", aliases=("host:b.acme.org",))),
+    ],
+)
+def test_an_old_caller_under_another_name_is_still_there(before: Node, after: Node) -> None:
+    found, why = verdict(plan(before), observed(ago(1).isoformat(), consumer=after))
+    assert (found, after.id in why) == ("still used", True)
+
+
+def test_the_same_credential_is_the_same_caller() -> None:
+    made = plan(attributes={"client_id": "k-1"})
+    seen = observed(ago(1).isoformat(), consumer=Node(id="job"), attributes={"client": "k-1"})
+    assert verdict(made, seen)[0] == "still used"
+    assert verdict(made, revoked=("client:k-1",))[0] == "gone"
+
+
+def test_an_alias_that_others_share_is_not_the_caller() -> None:
+    before, after = Node(id="c0", aliases=("package:common",)), Node(id="x", aliases=("package:common",))
+    assert verdict(plan(before), observed(ago(1).isoformat(), consumer=after))[0] == "gone"
+
+
+def test_ids_with_marks_of_their_own_are_checked_as_they_are() -> None:
+    flows = [Flow(consumer=f"c{i} > [x] (", provider="p [y] (z)", object="o", mode="db") for i in range(9)]
+    ends = sorted({e for f in flows for e in (f.consumer, f.provider)})
+    net = Network.of([Node(id=e) for e in ends], flows)
+    made = as_json(make_plan(net, blueprint(net), START))
+    who = Observer("p [y] (z)", ago(70), ago(1))
+    assert {c.verdict for c in check(made, Network(), [who], [f.consumer for f in flows], TODAY)} == {"gone"}
+
+
+def test_a_plan_without_edges_is_checked_by_the_ids_of_its_flows() -> None:
+    made = plan()
+    for item in (*made["items"], *made["beyond"]):
+        item["exit"].pop("edges", None)
+    assert verdict(made)[0] == "gone"
+    assert verdict(made, observed(ago(1).isoformat(), object="invoice"))[0] == "gone"
+
+
+def test_another_form_is_told() -> None:
+    with pytest.raises(PlanFileError):
+        check({"no": "plan"}, Network(), [], [], START)
+
+
+moments = st.integers(0, 200).map(lambda h: datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=h))
+
+
+@given(st.lists(st.tuples(moments, moments)), st.integers(1, 9))
+def test_full_records_prove_the_hours_that_they_cover(
+    spans: list[tuple[datetime, datetime]], days: int
+) -> None:
+    today = date(2026, 3, 10)
+    end = datetime(2026, 3, 10, tzinfo=UTC)
+    hours = [end - timedelta(hours=h) for h in range(1, days * 24 + 1)]
+    covered = sum(any(s <= h and h + timedelta(hours=1) <= u for s, u in spans) for h in hours)
+    found = watched([Observer("p", s, u) for s, u in spans], days, today)
+    assert found.share == pytest.approx(covered / len(hours))
+
+
+@given(st.lists(st.tuples(moments, moments, st.floats(0, 1))), st.integers(1, 9))
+def test_a_record_never_proves_more_than_its_worst_outage_leaves(
+    spans: list[tuple[datetime, datetime, float]], days: int
+) -> None:
+    today = date(2026, 3, 10)
+    found = watched([Observer("p", s, u, c) for s, u, c in spans], days, today)
+    full = watched([Observer("p", s, u) for s, u, _ in spans], days, today)
+    assert 0 <= found.share <= full.share + 1e-9 <= 1 + 2e-9
+
+
+def test_observers_are_read_with_days_and_with_times(tmp_path: Path) -> None:
+    file = tmp_path / "observers.csv"
+    file.write_text(
+        "provider,since,until,coverage\nerp,2026-03-01,2026-03-09,\nerp,2026-03-10T06:00:00Z,2026-03-11T00:00:00Z,0.5\n"
+    )
+    first, second = read_observers(file)
+    assert (first.coverage, first.since) == (1.0, date(2026, 3, 1))
+    assert second.since == datetime(2026, 3, 10, 6, tzinfo=UTC)
+    for wrong in (
+        "provider,since\nerp,2026-03-01\n",
+        "provider,since,until,coverage\nerp,2026-03-01,2026-03-02,7\n",
+    ):
+        file.write_text(wrong)
+        with pytest.raises(PlanFileError):
+            read_observers(file)
