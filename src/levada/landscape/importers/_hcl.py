@@ -109,10 +109,8 @@ def _expression(text: str, at: int) -> int:
             at = _end(text, at)
         elif char == '"':
             at = _string(text, at)
-        elif char == "#" or text[at : at + 2] == "//":
+        elif char == "#" or text[at : at + 2] in ("//", "/*"):
             return at
-        elif text[at : at + 2] == "/*":
-            at = _comment(text, at)
         elif char == "<" and (heredoc := _HEREDOC.match(text, at)):
             close = re.compile(rf"^[ \t]*{heredoc[1]}[ \t]*\r?$", re.MULTILINE).search(text, heredoc.end())
             at = close.end() if close else len(text)
