@@ -7,6 +7,7 @@ event loop's clock (seconds, monotonic) and travels as the time that is left.
 from __future__ import annotations
 
 import random
+from binascii import unhexlify
 from collections.abc import Awaitable
 from contextvars import ContextVar
 from datetime import timedelta
@@ -146,9 +147,12 @@ def parse_traceparent(text: str | bytes) -> tuple[int, int, int] | None:
     if len(text) < 55:
         return None
     try:
-        version, trace, span, flags = (int(text[a:b], 16) for a, b in ((0, 2), (3, 35), (36, 52), (53, 55)))
+        # At once, as it is done in each request that calls on.
+        read = unhexlify(text[:2] + text[3:35] + text[36:52] + text[53:55])  # type: ignore[operator]
     except ValueError:
         return None
+    version, flags = read[0], read[25]
+    trace, span = int.from_bytes(read[1:17], "big"), int.from_bytes(read[17:25], "big")
     if version == 255 or not trace or not span or (version == 0 and len(text) != 55):
         return None
     return trace, span, flags

@@ -36,8 +36,9 @@ class Eager:
             None where it has ended; else the task that goes on with it.
         """
         spare = self._spare
-        if not spare.ready:
-            if spare.used:
+        if not spare.waiting or spare.gate.done():
+            # A task that has not begun could be cancelled before it knows what it carries.
+            if spare.gate.done():
                 self._spare = _Carrier(self._loop)
             return self._loop.create_task(coroutine, context=context)
         task = spare.task
@@ -64,22 +65,12 @@ class _Carrier:
     """A task that waits until it is given a coroutine to go on with, carries it to its end, and ends with it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._gate: asyncio.Future[None] = loop.create_future()
+        self.gate: asyncio.Future[None] = loop.create_future()
         self._coroutine: Coroutine[Any, Any, None] | None = None
         self._run: Callable[..., Any] = Context().run
         self._waits_for: Any = None
-        self._waiting = False
+        self.waiting = False
         self.task: asyncio.Task[None] = loop.create_task(self._go_on(), name="levada request")  # type: ignore[arg-type]
-
-    @property
-    def ready(self) -> bool:
-        """Whether it waits; a task that has not begun could be cancelled before it knows what it carries."""
-        return self._waiting and not self._gate.done()
-
-    @property
-    def used(self) -> bool:
-        """Whether it can never be ready again."""
-        return self._gate.done()
 
     def carry(self, coroutine: Coroutine[Any, Any, None], context: Context, waits_for: Any) -> None:
         """Go on with a coroutine that has begun, in its context, and that waits for something."""
@@ -88,15 +79,15 @@ class _Carrier:
 
     def end(self) -> None:
         """Wait no longer."""
-        if not self._gate.done():
-            self._gate.set_result(None)
+        if not self.gate.done():
+            self.gate.set_result(None)
 
     @types.coroutine
     def _go_on(self) -> Generator[Any, Any, None]:
-        self._waiting = True
+        self.waiting = True
         error: asyncio.CancelledError | None = None
         try:
-            yield from self._gate
+            yield from self.gate
         except asyncio.CancelledError as cancelled:
             error = cancelled
         if self._coroutine is None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import typing
 from collections.abc import Callable, Coroutine, Mapping
 from decimal import Decimal
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -13,9 +15,8 @@ import msgspec
 
 from levada.app.border import Border, check_expression
 from levada.app.context import Context
-from levada.app.outcome import settle
+from levada.app.outcome import outcome_of, settle
 from levada.app.proxy import Target, bounded, deny
-from levada.app.records import Cell
 from levada.contract.operation import Operation
 from levada.contract.problem import Problem
 from levada.contract.standard import BadRequest, DeadlineExceeded, PayloadTooLarge, UnsupportedMediaType
@@ -28,28 +29,48 @@ __all__ = ["Endpoint"]
 Headers: TypeAlias = Mapping[bytes, bytes]
 _JSON_TYPE = re.compile(rb"\s*application/(?:[\w.!#$&^-]+\+)?json\s*(?:;|$)", re.IGNORECASE)
 Serve: TypeAlias = Callable[
-    [Context, tuple[str, ...], bytes, Headers, "bytes | None", Any, Any], Coroutine[Any, Any, "bytes | None"]
+    [Context, tuple[str, ...], bytes, Headers, "bytes | None", float, Any, Any],
+    Coroutine[Any, Any, "bytes | None"],
 ]
-"""Takes context, values in the path, query string, headers, the body if it has come (else None), ASGI's receive and
-send; answers with the body of the answer, or None where a stream has been sent; raises the problem to answer with."""
+"""Serves a request in its context and counts the call.
 
-_ANSWERED = """
-async def serve(context, path, query, headers, body, receive, send):
-{before}
+Takes context, values in the path, query string, headers, the body if it has come (else None), when the request
+began, ASGI's receive and send. Answers with the body of the answer, or None where a stream has been sent; raises
+the problem to answer with.
+"""
+
+_SERVE = """
+async def serve(context, path, query, headers, body, start, receive, send):
     try:
-        result = await _call({arguments})
-        if context.held is not None:
-            await _finish(context)
-        {result}
+{before}
+{answer}
     except BaseException as error:
-        told = _settle(error, _operation, _name)
-        if told is error:
-            raise
-        raise told from error
+        _failed(error, context, start)
+        raise
+    key = context.consumer, context.caller.client
+    cell = _cells.get(key)
+    if cell is None:
+        cell = _cells[key] = _cell(*key, _name)
+    us = int((_time() - start) * 1e6)
+    cell.latency[us.bit_length()] += 1
+    cell.microseconds += us
+    return payload
+"""
+_CALLED = """
+        try:
+            result = await _call({arguments})
+            if context.held is not None:
+                await _finish(context)
+            {result}
+        except BaseException as error:
+            told = _settle(error, _operation, _name)
+            if told is error:
+                raise
+            raise told from error
 """
 _STREAMED = """
-async def serve(context, path, query, headers, body, receive, send):
-{before}
+        await _stream(({arguments}), send)
+        payload = None
 """
 _KEY = re.compile(r'"?([\x21\x23-\x5b\x5d-\x7e]{1,255})"?')
 
@@ -57,11 +78,14 @@ _KEY = re.compile(r'"?([\x21\x23-\x5b\x5d-\x7e]{1,255})"?')
 class Endpoint:
     """Serves one operation; the same for every request, so it keeps nothing of one."""
 
-    def __init__(self, operation: Operation, name: str, target: Target, app: App) -> None:
+    def __init__(
+        self, operation: Operation, name: str, target: Target, app: App, late: Callable[[], bool]
+    ) -> None:
         self.operation = operation
         self.name = name
         self.target = target
         self.app = app
+        self._late = late
         self._finish = app.finish
         self._limit = app.settings.body_limit
         self._body = None if operation.body is None else msgspec.json.Decoder(operation.body)
@@ -74,7 +98,6 @@ class Endpoint:
         self.streams = operation.shape == "stream"
         # Nothing has no type.
         self.kind = None if operation.shape == "none" else kind
-        self.cells: dict[tuple[str, str | None], Cell] = {}
         self.serve = self._made()
 
     def key(self, context: Context, headers: Headers, internal: bool) -> None:
@@ -103,6 +126,10 @@ class Endpoint:
         operation = self.operation
         query = operation.query
         namespace: dict[str, Any] = {
+            "_cell": self.app.recorder.cell,
+            "_cells": {},
+            "_failed": self._failed,
+            "_time": monotonic,
             "_call": self.target if operation.timeout is None else bounded(self.target, operation.timeout),
             "_content": _content,
             "_decode": self._decode_body,
@@ -127,15 +154,35 @@ class Endpoint:
             lines.append("query = _query(query)")
         if namespace["_path"] is not None:
             lines.append("path = _path(path)")
-        arguments = ", ".join(_argument_sources(operation))
+        arguments = _argument_sources(operation)
         if self.streams:
-            lines.append(f"await _stream(({arguments}{',' * bool(arguments)}), send)")
-            source = _STREAMED.format(before=_indented(lines, 4))
+            answer = _STREAMED.format(arguments="".join(f"{a}, " for a in arguments))
         else:
             result = _result_source(operation, namespace, self._result)
-            source = _ANSWERED.format(before=_indented(lines, 4), arguments=arguments, result=result)
+            answer = _CALLED.format(arguments=", ".join(arguments), result=result)
+        before = "\n".join(" " * 8 + line for line in lines)
+        source = _SERVE.format(before=before, answer=answer)
         exec(compile(source, f"<levada endpoint {self.name}>", "exec"), namespace)  # noqa: S102 - made from the contract alone
         return namespace["serve"]
+
+    def _failed(self, error: BaseException, context: Context, start: float) -> None:
+        """Count a call that ended with a problem; one that its deadline ended raises that."""
+        if isinstance(error, Problem):
+            problem = error
+        elif isinstance(error, asyncio.CancelledError) and self._late():
+            problem = DeadlineExceeded()
+        else:
+            return
+        self.app.recorder.fail(
+            context.consumer,
+            context.caller.client,
+            self.name,
+            outcome_of(problem),
+            monotonic() - start,
+            problem.code,
+        )
+        if problem is not error:
+            raise problem from None
 
     async def _read(self, headers: Headers, body: bytes | None, receive: Any) -> bytes:
         if body is not None:
@@ -313,12 +360,8 @@ def _argument_sources(operation: Operation) -> list[str]:
 
 def _result_source(operation: Operation, namespace: dict[str, Any], border: Border | None) -> str:
     if border is None:
-        return "return _content(result)" if operation.shape == "bytes" else 'return b""'
+        return "payload = _content(result)" if operation.shape == "bytes" else 'payload = b""'
     namespace["_carry"] = border.carry
     check = check_expression(operation.result, "result", namespace)
     carried = "result = _carry(result)" if check is None else f"if not {check}: result = _carry(result)"
-    return f"{carried}\n        return _encode(result)"
-
-
-def _indented(lines: list[str], by: int) -> str:
-    return "\n".join(" " * by + line for line in lines) or " " * by + "pass"
+    return f"{carried}\n            payload = _encode(result)"

@@ -61,7 +61,7 @@ class Server:
             targets = app.targets_of(local)
             self.plain[f"{contract.path}/openapi.json"] = Document(contract, self.gatekeeper)
             for name, operation in contract.operations.items():
-                endpoint = Endpoint(operation, contract.operation_id(name), targets[name], app)
+                endpoint = Endpoint(operation, contract.operation_id(name), targets[name], app, self.late)
                 for base in (contract.path, *contract.paths):
                     self.routes.add(operation.method, base.rstrip("/") + operation.path, endpoint)
 
@@ -111,9 +111,7 @@ class Server:
             token = _current.set(context)
             try:
                 query: bytes = scope["query_string"]
-                payload = await self.answer(
-                    endpoint, context, values, query, headers, None, start, receive, send
-                )
+                payload = await endpoint.serve(context, values, query, headers, None, start, receive, send)
             finally:
                 _current.reset(token)
                 self.unwatch(task)
@@ -198,56 +196,6 @@ class Server:
             self._failed(problem, endpoint, consumer, caller.client, start)
             raise
 
-    async def answer(
-        self,
-        endpoint: Endpoint,
-        context: Context,
-        values: tuple[str, ...],
-        query: bytes,
-        headers: Headers,
-        body: bytes | None,
-        start: float,
-        receive: Any = None,
-        send: Any = None,
-    ) -> bytes | None:
-        """The body of the answer to a request, or None where a stream has been sent; counts the call.
-
-        Args:
-            endpoint: What the request goes to.
-            context: The request's, which is the current one.
-            values: Those in its path.
-            query: The query string.
-            headers: As for :meth:`context`.
-            body: The whole body, or None: it is to be received.
-            start: As for :meth:`context`.
-            receive: ASGI's, where ``body`` is None.
-            send: ASGI's, where the endpoint streams.
-
-        Raises:
-            Problem: What to answer with.
-        """
-        try:
-            payload = await endpoint.serve(context, values, query, headers, body, receive, send)
-        except Problem as problem:
-            self._failed(problem, endpoint, context.consumer, context.caller.client, start)
-            raise
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task not in self._overdue:
-                raise
-            task.uncancel()
-            late = DeadlineExceeded()
-            self._failed(late, endpoint, context.consumer, context.caller.client, start)
-            raise late from None
-        key = context.consumer, context.caller.client
-        cell = endpoint.cells.get(key)
-        if cell is None:
-            cell = endpoint.cells[key] = self._recorder.cell(*key, endpoint.name)
-        us = int((monotonic() - start) * 1e6)
-        cell.latency[us.bit_length()] += 1
-        cell.microseconds += us
-        return payload
-
     def _failed(
         self, problem: Problem, endpoint: Endpoint, consumer: str, client: str | None, start: float
     ) -> None:
@@ -265,6 +213,14 @@ class Server:
         """The request has been answered. Calling it twice is fine."""
         self._deadlines.pop(task, None)
         self._overdue.discard(task)
+
+    def late(self) -> bool:
+        """Whether the task that runs was cancelled by its deadline; its cancellation is taken back then."""
+        task = asyncio.current_task()
+        if task is None or task not in self._overdue:
+            return False
+        task.uncancel()
+        return True
 
     async def _sweep(self) -> None:
         """One timer for all requests: a timer for each costs more than the request's own work."""

@@ -32,6 +32,8 @@ _AT_ONCE = 16
 
 _FRAMING = frozenset({b"connection", b"content-length", b"transfer-encoding"})
 
+_UNUSUAL = frozenset({b"connection", b"expect", b"upgrade"})
+
 _JOINED = 1 << 16
 """Bytes of a body that are copied behind the head to be written at once."""
 
@@ -106,6 +108,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._variables = contextvars.copy_context()
         self._idle_since: float | None = None
         self._unix = False
+        self._isolated = self.config.reset_contextvars
         state: Any = self.server_state
         if not hasattr(state, "levada"):
             state.levada = _Shared(self.loop)
@@ -159,8 +162,9 @@ class HttpProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
-        self._idle_since = self.loop.time()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
+        self._idle_since = monotonic()
         if self.timeout_keep_alive_task is None:
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
@@ -175,7 +179,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = None
         if self._idle_since is None:
             return
-        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        left = self._idle_since + self.timeout_keep_alive - monotonic()
         if left > 0:
             self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
         else:
@@ -215,12 +219,16 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request has come as a whole."""
-        endpoint, self._endpoint = self._endpoint, None
+        endpoint = self._endpoint
         if endpoint is None:
             if not self._dropped:
                 super().on_message_complete()
             return
-        body, self._body = bytes(self._body), b""
+        self._endpoint = None
+        body: Any = self._body
+        if body:
+            self._body = b""
+            body = bytes(body)
         flight = self._flight
         flight.response_complete = False
         self.cycle = flight  # type: ignore[assignment]
@@ -230,13 +238,12 @@ class HttpProtocol(HttpToolsProtocol):
         except Problem as problem:
             self._write(flight, *self._told(*problem_answer(problem)))
             return
-        request = self._values, self._query, self._head, body, self._start
-        variables = contextvars.Context() if self.config.reset_contextvars else contextvars.copy_context()
         coroutine = (
-            self._admit(flight, endpoint, *request)
+            self._admit(endpoint, self._values, self._query, self._head, body, self._start)
             if context is None
-            else self._serve(flight, endpoint, context, *request)
+            else self._serve(endpoint, context, self._values, self._query, self._head, body, self._start)
         )
+        variables = contextvars.Context() if self._isolated else contextvars.copy_context()
         task = self._shared.eager.run(coroutine, variables)
         if task is not None:
             self.tasks.add(task)
@@ -261,14 +268,12 @@ class HttpProtocol(HttpToolsProtocol):
     def _take(self) -> bool:
         """Take the request that the parser has the head of on the short way, if it is of the ordinary kind."""
         server = self._levada
-        parser: Any = self.parser
         before: Any = self.cycle
         if (
             server is None
-            or parser.should_upgrade()
+            or (before is not None and not before.response_complete)
             or self._at_once >= _AT_ONCE
             or self.flow.write_paused
-            or (before is not None and not before.response_complete)
         ):
             return False
         url = self.url
@@ -276,8 +281,9 @@ class HttpProtocol(HttpToolsProtocol):
         if not url.isascii() or b"#" in url or not url.startswith(b"/"):
             return False
         raw, _, query = url.partition(b"?")
-        path = raw.decode("ascii")
-        method = parser.get_method().decode("ascii")
+        path = raw.decode()
+        parser: Any = self.parser
+        method = parser.get_method().decode()
         found = server.routes.find_quick(method, path) if "%" not in path else None
         if found is None:
             try:
@@ -287,20 +293,22 @@ class HttpProtocol(HttpToolsProtocol):
             if found is None:
                 return False
         headers = dict(self.headers)
-        if found[0].streams or b"expect" in headers:
-            return False
         keep_alive = parser.should_keep_alive()
-        if keep_alive and b"connection" in headers:
-            keep_alive = parser.get_http_version() != "1.0"
-        self._endpoint, self._values = found
-        self._query, self._head, self._flight.keep_alive = query, headers, keep_alive
+        if not _UNUSUAL.isdisjoint(headers):
+            if b"expect" in headers or b"upgrade" in headers:
+                return False
+            keep_alive = keep_alive and parser.get_http_version() != "1.0"
+        endpoint, self._values = found
+        if endpoint.streams:
+            return False
+        self._endpoint, self._query, self._head = endpoint, query, headers
+        self._flight.keep_alive = keep_alive
         self._start = monotonic()
         self._at_once += 1
         return True
 
     async def _admit(
         self,
-        flight: _Flight,
         endpoint: Endpoint,
         values: tuple[str, ...],
         query: bytes,
@@ -314,19 +322,18 @@ class HttpProtocol(HttpToolsProtocol):
         try:
             context = await server.context(endpoint, headers, start, unix=self._unix)
         except Problem as problem:
-            await self._reply(flight, *self._told(*problem_answer(problem)))
+            await self._reply(*self._told(*problem_answer(problem)))
         except BaseException as error:
-            await self._fail(flight, error)
+            await self._fail(error)
         else:
             server.watch(task, context.deadline)
             try:
-                await self._serve(flight, endpoint, context, values, query, headers, body, start)
+                await self._serve(endpoint, context, values, query, headers, body, start)
             finally:
                 server.unwatch(task)
 
     async def _serve(
         self,
-        flight: _Flight,
         endpoint: Endpoint,
         context: Context,
         values: tuple[str, ...],
@@ -337,30 +344,29 @@ class HttpProtocol(HttpToolsProtocol):
     ) -> None:
         try:
             _current.set(context)
-            payload: bytes = await self._levada.answer(  # type: ignore[union-attr,assignment]
-                endpoint, context, values, query, headers, body, start
-            )
+            payload: Any = await endpoint.serve(context, values, query, headers, body, start, None, None)
         except Problem as problem:
-            await self._reply(flight, *self._told(*problem_answer(problem)))
+            await self._reply(*self._told(*problem_answer(problem)))
             return
         except BaseException as error:
-            await self._fail(flight, error)
+            await self._fail(error)
             return
         head = self._shared.head(endpoint, self.server_state.default_headers)
         if endpoint.status != 204:
             head += b"%d\r\n" % len(payload)
         if self.flow.write_paused:
-            await self._reply(flight, head, payload)
+            await self._reply(head, payload)
         else:
-            self._write(flight, head, payload)
+            self._write(self._flight, head, payload)
 
-    async def _fail(self, flight: _Flight, error: BaseException) -> None:
+    async def _fail(self, error: BaseException) -> None:
         self.logger.error("Exception in ASGI application\n", exc_info=error)
-        flight.keep_alive = False
-        await self._reply(flight, *self._told(*_FAILED))
+        self._flight.keep_alive = False
+        await self._reply(*self._told(*_FAILED))
 
-    async def _reply(self, flight: _Flight, head: bytes, payload: bytes) -> None:
+    async def _reply(self, head: bytes, payload: bytes) -> None:
         """Answer when the connection takes more."""
+        flight = self._flight
         if self.flow.write_paused and not flight.disconnected:
             # It has been answered in time; how long the client takes to read is no matter of the deadline.
             self._levada.unwatch(asyncio.current_task())  # type: ignore[union-attr,arg-type]
