@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -175,6 +176,27 @@ def measure(
         _drive(server.port, [request] if isinstance(request, bytes) else list(request), seconds, connections)
     )
     return Sample(count / took, (server.cpu() - before) / count * 1e6)
+
+
+def in_turns(
+    sides: Mapping[str, tuple[Server, bytes | Sequence[bytes]]],
+    seconds: float,
+    *,
+    connections: int = 32,
+    turns: int = 4,
+) -> dict[str, Sample]:
+    """One round of several sides: short turns of each, there and back, so that a disturbance meets all of them."""
+    found: dict[str, list[Sample]] = {side: [] for side in sides}
+    for turn in range(turns):
+        for side in list(sides) if turn % 2 else list(reversed(sides)):
+            server, data = sides[side]
+            found[side].append(measure(server, data, seconds / turns, connections))
+    return {
+        side: Sample(
+            statistics.median(s.per_second for s in samples), statistics.median(s.cpu_us for s in samples)
+        )
+        for side, samples in found.items()
+    }
 
 
 def request(method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> bytes:
