@@ -254,6 +254,19 @@ async def test_what_came_whole_is_answered_before_what_is_broken_behind_it():
         assert [a[:6] for a in answer.split(b"HTTP/1.1 ")[1:]] == [b"200 OK", b"400 Ba"]
 
 
+async def test_what_comes_behind_the_body_is_no_header():
+    head = request(b"POST", "/things", JSON, b"transfer-encoding: chunked", b"trailer: x-consumer-id")
+    trailers = b"0\r\nx-consumer-id: admin\r\nlevada-timeout-ms: 0\r\n\r\n"
+    async with serving(app(), SHORT) as short:
+        for pieces in (
+            (head + chunked(BODY, end=trailers),),
+            (head, chunked(BODY, end=b""), trailers),
+            (request(path="/waits/short") + head + chunked(BODY, end=trailers),),
+        ):
+            answer = await exchange(short.port, *pieces[:-1], pieces[-1] + LAST)
+            assert b"HTTP/1.1 201 Created" in answer
+
+
 async def test_variables_of_a_request_are_its_own():
     async with serving(app(), SHORT) as short:
         for before in ("/fails/leaves", "/waits/short", "/every"):

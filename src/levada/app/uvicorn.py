@@ -202,7 +202,6 @@ class HttpProtocol(HttpToolsProtocol):
             # It came behind the last request of the connection.
             self._dropped = True
         elif self._take():
-            # What comes behind the body (trailers) is no header.
             self._listed, self.headers = self.headers, []
         else:
             self._by_asgi(self.headers)
@@ -262,6 +261,9 @@ class HttpProtocol(HttpToolsProtocol):
             name == b"expect" and value.lower() == b"100-continue" for name, value in headers
         )
         super().on_headers_complete()
+        if not any(name == b"upgrade" for name, _ in headers):
+            # What comes behind the body (trailers) is no header.
+            self.headers = []
 
     # -- the short way ----------------------------------------------------------------
 
