@@ -25,11 +25,26 @@ from levada.network.graph import Evidence, Flow, Mode, Network, Node
 if TYPE_CHECKING:
     from levada.network.graph import Kind
 
-__all__ = ["describe", "network_of"]
+__all__ = ["describe", "network_of", "stand_in"]
 
 
 def describe(configuration: Configuration) -> Network:
     """The network of a configuration. Nothing is started, connected or decrypted: no secret is needed.
+
+    Raises:
+        ModelError: The parts do not fit.
+        ConfigurationError: A module or a binding is not as stated.
+    """
+    return network_of(
+        stand_in(configuration),
+        resources=configuration.resources,
+        owner=configuration.app.owner,
+        folder=Path(configuration.folder).resolve(),
+    )
+
+
+def stand_in(configuration: Configuration) -> App:
+    """The app of a configuration as far as its classes tell; it cannot be started.
 
     Raises:
         ModelError: The parts do not fit.
@@ -40,14 +55,8 @@ def describe(configuration: Configuration) -> Network:
     # What a resource is asked for while assembling is its name alone; its secrets stay where they are.
     stand_ins = {name: {"url": "http://unused.invalid"} for name in configuration.resources}
     bind = {contract: _without_credential(bound) for contract, bound in configuration.bind.items()}
-    app = build_app(
+    return build_app(
         structs.replace(configuration, resources=stand_ins, bind=bind, identity=IdentitySection())
-    )
-    return network_of(
-        app,
-        resources=configuration.resources,
-        owner=configuration.app.owner,
-        folder=Path(configuration.folder).resolve(),
     )
 
 

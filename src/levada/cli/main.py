@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("levada.cli.run:run", "Serve the app of levada.toml, without a gateway."),
     "up": ("levada.cli.up:up", "Serve the app behind the gateway: Envoy, keys, limits, access log."),
     "describe": ("levada.cli.describe:describe", "Show the network: APIs, dependencies, events."),
+    "contract": ("levada.cli.contract:app", "What is published, and whether a change of it breaks anybody."),
     "client": ("levada.cli.client:client", "Write the typed contract of an API for its consumers."),
     "adopt": ("levada.cli.adopt:adopt", "Put an API on a system that is there, from its own description."),
     "db": ("levada.cli.db:app", "The store: its schema and state."),
@@ -41,7 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Verb -> (where it is, what it does). The help is made of this alone, so that it comes at once."""
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Build", ("new", "run", "up", "describe", "client", "adopt")),
+    ("Build", ("new", "run", "up", "describe", "contract", "client", "adopt")),
     ("Operate", ("db", "events", "runs", "keys", "subjects", "gateway", "audit", "doctor")),
     ("Map and plan", ("map", "review", "blueprint", "plan", "report")),
 )

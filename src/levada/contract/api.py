@@ -319,7 +319,8 @@ def undo_of(operation: Operation, attribute: str, method: Callable[..., Any], pl
 
 def _differ(taken: Any, result: Any) -> bool:
     """Whether two annotations are plain classes of which the first cannot take the second."""
-    plain = isinstance(taken, type) and isinstance(result, type) and taken is not inspect.Parameter.empty
+    nothing = (inspect.Parameter.empty, Any)
+    plain = isinstance(taken, type) and isinstance(result, type) and taken not in nothing
     return plain and not issubclass(result, taken)
 
 
