@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from levada.landscape.report._svg import name_of, short, text_width, titled
@@ -19,6 +19,8 @@ MOST_NODES = 160
 MOST_BUNDLES = 60
 """Where clusters stand alone: the strongest ties between them that are drawn."""
 LETTER = 11.0
+GAP = 0.35
+"""Between clusters, where a cluster of one system has radius 1.6: room for a name."""
 
 Place = tuple[float, float, float]
 Box = tuple[float, float, float, float]
@@ -124,22 +126,59 @@ def _bow(x1: float, y1: float, x2: float, y2: float) -> str:
 
 
 def _places(clusters: Mapping[str, list[str]]) -> dict[str, Place]:
-    """Centre and radius of each cluster: the largest in the middle, the others around it."""
+    """Centre and radius of each cluster: packed, the largest in the middle, and grown to fill the picture."""
+    packed: list[Place] = []
     ranked = sorted(clusters, key=lambda g: (-len(clusters[g]), g))
-    most = len(clusters[ranked[0]]) if ranked else 1
-    biggest = 130 if len(ranked) > 1 else 300
-    size = {g: max(18.0, biggest * math.sqrt(len(clusters[g]) / most)) for g in ranked}
-    x, y = WIDTH / 2, HEIGHT / 2 + 4
-    out: dict[str, Place] = {ranked[0]: (x, y, size[ranked[0]])} if ranked else {}
-    around = sorted(ranked[1:])
-    for n, g in enumerate(around):
-        angle = 2 * math.pi * n / len(around) - math.pi / 2
-        near = 0.74 if n % 2 and len(around) > 12 else 1.0
-        out[g] = x + 430 * near * math.cos(angle), y + 262 * near * math.sin(angle), min(size[g], 84.0)
-    for g, (cx, cy, radius) in list(out.items()):
-        apart = min((math.dist((cx, cy), o[:2]) for other, o in out.items() if other != g), default=600.0)
-        out[g] = cx, cy, min(radius, 0.42 * apart, HEIGHT - cy - 6, cy - 22)
-    return out
+    for g in ranked:
+        packed.append(_packed(packed, math.sqrt(len(clusters[g])) + 0.6))
+    left, right = (
+        min((x - r for x, _, r in packed), default=0.0),
+        max((x + r for x, _, r in packed), default=1.0),
+    )
+    top, bottom = (
+        min((y - r for _, y, r in packed), default=0.0),
+        max((y + r for _, y, r in packed), default=1.0),
+    )
+    scale = min((WIDTH - 120) / (right - left), (HEIGHT - 60) / (bottom - top))
+    cx, cy = (left + right) / 2, (top + bottom) / 2
+    return {
+        g: (WIDTH / 2 + (x - cx) * scale, HEIGHT / 2 + 8 + (y - cy) * scale, (r - GAP) * scale)
+        for g, (x, y, r) in zip(ranked, packed, strict=True)
+    }
+
+
+def _packed(placed: Sequence[Place], radius: float) -> Place:
+    """The place nearest to the middle at which a circle touches two others, or one, and covers none.
+
+    Width counts less than height: the picture is wider than high.
+    """
+    radius += GAP
+    if not placed:
+        return 0.0, 0.0, radius
+    best: Place | None = None
+    for x, y in _touching(placed, radius):
+        far = (x / 1.6) ** 2 + y**2
+        clear = all(math.dist((x, y), (ox, oy)) > radius + other - 1e-6 for ox, oy, other in placed)
+        if clear and (best is None or far < (best[0] / 1.6) ** 2 + best[1] ** 2 - 1e-9):
+            best = x, y, radius
+    assert best is not None, "beside the outermost circle there is always room"
+    return best
+
+
+def _touching(placed: Sequence[Place], radius: float) -> Iterator[tuple[float, float]]:
+    for n, (ax, ay, ar) in enumerate(placed):
+        for turn in range(16):
+            angle = math.pi * turn / 8
+            yield ax + (ar + radius) * math.cos(angle), ay + (ar + radius) * math.sin(angle)
+        for bx, by, br in placed[:n]:
+            apart, a, b = math.dist((ax, ay), (bx, by)), ar + radius, br + radius
+            if apart < 1e-9 or apart > a + b:
+                continue
+            along = (a * a - b * b + apart * apart) / (2 * apart)
+            aside = math.sqrt(max(0.0, a * a - along * along))
+            ux, uy = (bx - ax) / apart, (by - ay) / apart
+            for side in (aside, -aside):
+                yield ax + along * ux - side * uy, ay + along * uy + side * ux
 
 
 def _spots(clusters: Mapping[str, list[str]], middle: Mapping[str, Place]) -> dict[str, tuple[float, float]]:
@@ -163,7 +202,9 @@ def _labels(
 ) -> list[str]:
     """Names beside their systems, the dearest first; one that would cover another is left to the pointer."""
     taken: list[Box] = [(x - size[i], y - size[i], x + size[i], y + size[i]) for i, (x, y) in spot.items()]
-    taken += [(x - 60, y - r - 18, x + 60, y - r - 4) for x, y, r in middle.values()]
+    for g, (x, y, r) in middle.items():
+        half = text_width(short(g, 24), 13.5) / 2
+        taken.append((x - half, y - r - 18, x + half, y - r - 2))
     out: list[str] = []
     for i in rank:
         text = short(name_of(network, i), 22)

@@ -34,7 +34,7 @@ def gantt(plan: Plan, titles: Mapping[str, str]) -> str:
         y = 32 + 26 * line
         pilot = " pilot" if name == plan.pilot else ""
         out.append(
-            f'<text class="row{pilot}" x="222" y="{y + 13}" text-anchor="end">{escape(short(titles.get(name, name), 34))}</text>'
+            f'<text class="row{pilot}" x="222" y="{y + 13}" text-anchor="end">{escape(short(titles.get(name, name), 31))}</text>'
         )
         for item in (items[n] for n in held):
             x = LEFT + (item.start - plan.start).days * scale
