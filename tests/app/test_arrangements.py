@@ -96,7 +96,8 @@ async def shop(arrangement):
         )
         await remote.start()
         try:
-            yield make_proxy(contract, remote.targets(contract), Link("test", Recorder(), None))
+            link = Link("test", Recorder(), None)
+            yield make_proxy(contract, remote.targets(contract), link, contract.id)
         finally:
             await remote.stop()
         return

@@ -182,7 +182,10 @@ class Server:
     ) -> Context:
         try:
             stated = headers.get(b"levada-timeout-ms")
-            deadline = start + (self._seconds if stated is None else self._stated(stated))
+            seconds = self._seconds if stated is None else self._stated(stated)
+            limit = headers.get(b"levada-limit-ms")
+            # What the gateway waits at most; it can only shorten, so anybody may send it.
+            deadline = start + (seconds if limit is None else min(seconds, self._stated(limit)))
             context = Context(deadline, caller, consumer, endpoint.name)
             trace = headers.get(b"traceparent")
             if trace is not None:
@@ -240,7 +243,7 @@ class Server:
             seconds = int(stated) / 1000
         except ValueError:
             raise BadRequest(
-                reason="The header levada-timeout-ms is a whole number of milliseconds.",
+                reason="The headers levada-timeout-ms and levada-limit-ms are whole numbers of milliseconds.",
                 place="levada-timeout-ms",
             ) from None
         if seconds <= 0:

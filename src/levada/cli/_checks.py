@@ -183,8 +183,10 @@ async def _store(configuration: Configuration) -> Check:
 
 
 def _unmade(url: str) -> Check | None:
-    path = Path(url.partition(":")[2].partition("?")[0].removeprefix("//"))
-    if not url.startswith("sqlite:") or path.exists():
+    from levada.deployment.build import store_file
+
+    path = store_file(url)
+    if path is None or path.exists():
         return None
     if not os.access(path.parent, os.W_OK):
         return Check(

@@ -14,15 +14,19 @@ from levada._errors import LevadaError
 from levada.app import App
 from levada.app.secrets import made_secret, resolve
 from levada.deployment.admin import Admin
+from levada.deployment.build import build_app, store_file, store_url
 from levada.deployment.configuration import Configuration
 from levada.deployment.serve_owner import Owner, background
+from levada.deployment.serve_places import store_path, worker_path
 from levada.gateway import GatewayConfiguration, Listener, Upstream
 from levada.gateway.assembly import plans_of, routes_of
+from levada.gateway.fleet import checked_addresses
 from levada.gateway.keys import ApiKeys, shown
 from levada.gateway.supervise import EnvoySupervisor
-from levada.store import Store
+from levada.store import Store, open_store
+from levada.store.errors import StoreLocked
 
-__all__ = ["Door", "keys_of", "told"]
+__all__ = ["Door", "for_fleet", "keys_of", "told"]
 
 log = logging.getLogger("levada.gateway")
 
@@ -40,8 +44,34 @@ def keys_of(configuration: Configuration, store: Store) -> ApiKeys:
     return ApiKeys(store, master, configuration.app.environment, list(configuration.plans))
 
 
+async def for_fleet(
+    configuration: Configuration, upstreams: list[str] | None, *, keys: bool
+) -> GatewayConfiguration:
+    """What a fleet's gateways are told; with the keys that are good now, or with none."""
+    addresses = checked_addresses(
+        upstreams or [f"unix:{worker_path(configuration, n)}" for n in range(configuration.server.workers)]
+    )
+    app = build_app(configuration)
+    file = store_file(store_url(configuration))
+    if not keys or (file is not None and not file.exists()):  # a store that is not there has no keys
+        return await told(configuration, app, None, addresses)
+    store = await _store(configuration)
+    try:
+        return await told(configuration, app, keys_of(configuration, store), addresses)
+    finally:
+        await store.close()
+
+
+async def _store(configuration: Configuration) -> Store:
+    """The store, or the way to it through the deployment that has it open."""
+    try:
+        return await open_store(store_url(configuration))
+    except StoreLocked as locked:
+        return await open_store(f"unix:{store_path(str(locked.values['path']))}")
+
+
 async def told(
-    configuration: Configuration, app: App, keys: ApiKeys, addresses: list[str]
+    configuration: Configuration, app: App, keys: ApiKeys | None, addresses: list[str]
 ) -> GatewayConfiguration:
     """What the gateway is told now."""
     section = configuration.gateway
@@ -50,7 +80,7 @@ async def told(
         routes=routes_of(app),
         upstreams=[Upstream(name="app", addresses=addresses)],
         plans=plans_of({name: plan.rate for name, plan in configuration.plans.items()}),
-        credentials=await keys.credentials(),
+        credentials=[] if keys is None else await keys.credentials(),
         environment=configuration.app.environment,
     )
 

@@ -125,6 +125,13 @@ def store_url(configuration: Configuration) -> str:
     return url
 
 
+def store_file(url: str) -> Path | None:
+    """The file of an embedded store's URL; None where there is none."""
+    scheme, _, rest = url.partition(":")
+    path = rest.partition("?")[0].removeprefix("//")
+    return Path(path) if scheme == "sqlite" and path and not path.startswith(":memory:") else None
+
+
 def place_of(configuration: Configuration) -> str:
     """Where the store is, without a password."""
     url = store_url(configuration)

@@ -6,6 +6,7 @@ from levada._errors import LevadaError
 
 __all__ = [
     "EnvoyMissing",
+    "FleetRejected",
     "GatewayFailed",
     "GatewayRejected",
     "KeyUnknown",
@@ -13,6 +14,7 @@ __all__ = [
     "PlanInvalid",
     "PlanUnknown",
     "SealBroken",
+    "UpstreamInvalid",
 ]
 
 
@@ -48,3 +50,11 @@ class PlanInvalid(LevadaError, code="LV1707"):
 
 class MasterShort(LevadaError, code="LV1708"):
     """The master secret of the API keys has {length} bytes; state at least 16, better 32 random ones, in [gateway] master."""
+
+
+class UpstreamInvalid(LevadaError, code="LV1709"):
+    """{address!r} is no address of the app: write unix:/PATH, the path of a worker's socket where the Envoys run, or host:port."""
+
+
+class FleetRejected(LevadaError, code="LV1710"):
+    """Envoy would refuse this configuration, and nothing was written: {reason}"""

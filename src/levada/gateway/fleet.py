@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
 from levada.gateway.envoy.render import render
-from levada.gateway.envoy.write import ORDER, write_files
+from levada.gateway.envoy.write import ORDER, differing, write_files
+from levada.gateway.errors import UpstreamInvalid
 from levada.gateway.model import GatewayConfiguration
 
-__all__ = ["FleetFiles", "write_fleet"]
+__all__ = ["FleetFiles", "checked_addresses", "plan_fleet", "write_fleet"]
+
+_ADDRESS = re.compile(r"unix:/[^\0\n]+|[A-Za-z0-9.-]+:(?P<port>\d{1,5})")
 
 ARGUMENTS = ("--disable-hot-restart", "--reject-unknown-dynamic-fields", "--file-flush-interval-msec", "1000")
 
@@ -32,12 +37,33 @@ class FleetFiles(Struct, frozen=True, kw_only=True):
     command: tuple[str, ...]
 
 
+def checked_addresses(addresses: Sequence[str]) -> list[str]:
+    """Addresses of the app as the Envoys of a fleet reach it.
+
+    Raises:
+        UpstreamInvalid: One is neither ``unix:/PATH`` nor ``host:port``.
+    """
+    for address in addresses:
+        found = _ADDRESS.fullmatch(address)
+        if found is None or (found["port"] and not 0 < int(found["port"]) < 65536):
+            raise UpstreamInvalid(address=address)
+    return list(addresses)
+
+
+def plan_fleet(
+    configuration: GatewayConfiguration, runs_in: str, *, watched_directory: bool = True
+) -> Mapping[str, bytes]:
+    """The files of a fleet by their names, as they will lie in ``runs_in``; nothing is written."""
+    return render(configuration, runs_in, watched_directory=watched_directory)
+
+
 def write_fleet(
     configuration: GatewayConfiguration,
     folder: Path,
     *,
     runs_in: str | None = None,
     watched_directory: bool = True,
+    dry_run: bool = False,
 ) -> FleetFiles:
     """Write a fleet's files, mode 0600, each by rename; those that are the same stay as they are.
 
@@ -47,10 +73,11 @@ def write_fleet(
         folder: Where to write.
         runs_in: The absolute path under which the Envoys see these files, ``/etc/envoy``; without it, ``folder``.
         watched_directory: Whether they change as a mounted ConfigMap does, by a link of the folder's.
+        dry_run: Only tell what would be written.
     """
     there = runs_in or str(folder.resolve())
-    files = render(configuration, there, watched_directory=watched_directory)
-    changed = write_files(files, folder)
+    files = plan_fleet(configuration, there, watched_directory=watched_directory)
+    changed = differing(files, folder) if dry_run else write_files(files, folder)
     return FleetFiles(
         folder=str(folder),
         runs_in=there,

@@ -25,6 +25,9 @@ def static_bootstrap(files: Mapping[str, bytes], folder: str) -> bytes:
             for network in chain["filters"]:
                 manager = network["typed_config"]
                 manager.pop("rds")
+                for log in manager["access_log"]:
+                    # Envoy opens it even to check; where it will run there may be no such folder here.
+                    log["typed_config"]["path"] = f"{folder}/access.log"
                 manager["route_config"] = routes
                 for http in manager["http_filters"]:
                     if http.pop("config_discovery", None):

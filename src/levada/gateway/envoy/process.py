@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -86,10 +87,28 @@ def said(log: Path, since: int = 0) -> str:
             lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return "it said nothing."
-    told = [line for line in lines if "rejected" in line or "[critical]" in line or "[error]" in line]
-    others = [line for line in lines if "work-in-progress" not in line]
-    line = (told or others or ["it said nothing"])[-1]
-    return line.rpartition("] ")[2].strip().removesuffix(".") + "."
+    entries = _entries(lines)
+    told = [e for e in entries if "rejected" in e or "[critical]" in e or "[error]" in e]
+    others = [e for e in entries if "work-in-progress" not in e]
+    entry = (told or others or ["it said nothing"])[-1]
+    if constraint := _CONSTRAINT.search(entry):
+        return f"{constraint[1]}."
+    return entry.rpartition("] ")[2].strip().removesuffix(".") + "."
+
+
+_CONSTRAINT = re.compile(r"Proto constraint validation failed \((.*)\)")
+"""Before it Envoy prints the whole message, in a form that it says nobody should read."""
+
+
+def _entries(lines: list[str]) -> list[str]:
+    """Entries of Envoy's log; what does not begin with a bracket belongs to the one before."""
+    entries: list[str] = []
+    for line in lines:
+        if line.startswith("[") or not entries:
+            entries.append(line)
+        else:
+            entries[-1] += f" {line.strip()}"
+    return entries
 
 
 async def validate(files: Mapping[str, bytes]) -> str | None:

@@ -35,8 +35,19 @@ FORGEABLE = (
     "levada-identity",
     "levada-attempt",
     "levada-fence",
+    "levada-limit-ms",
+    # By these a client would tell Envoy itself to wait longer, or to send a request that is not safe again.
+    "x-envoy-upstream-rq-timeout-ms",
+    "x-envoy-upstream-rq-per-try-timeout-ms",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-retry-on",
+    "x-envoy-retry-grpc-on",
+    "x-envoy-max-retries",
+    "x-envoy-retriable-status-codes",
+    "x-envoy-retriable-header-names",
+    "x-envoy-hedge-on-per-try-timeout",
 )
-"""Headers by which the app knows a caller: a client that sends one is stripped of it."""
+"""Headers that only this gateway may set: a client that sends one is stripped of it."""
 
 OFF: Mapping[str, Any] = {"@type": f"{_CORE}.route.v3.FilterConfig", "disabled": True}
 FORWARDING: Mapping[str, Any] = {"header": "x-consumer-id", "hide_credentials": True}
@@ -319,6 +330,13 @@ def _route(route: Route) -> dict[str, Any]:
             "timeout": f"{route.timeout:g}s",
             "retry_policy": {"retry_on": "connect-failure,refused-stream", "num_retries": 2},
         },
+        # The app works no longer than somebody waits: a deadline that the client sent can only shorten this.
+        "request_headers_to_add": [
+            {
+                "header": {"key": "levada-limit-ms", "value": str(max(1, round(route.timeout * 1000)))},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+        ],
         "typed_per_filter_config": per_route,
     }
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["ORDER", "write_files"]
+__all__ = ["ORDER", "differing", "write_files"]
 
 ORDER = ("bootstrap.json", "cds.json", "rds.json", "ecds.json", "lds.json")
 """Upstreams come before the routes that lead to them, routes before the keys that they let in; the listener last."""
@@ -18,11 +18,9 @@ def write_files(files: Mapping[str, bytes], folder: Path, *, names: tuple[str, .
     Envoy reloads on rename alone. Files have mode 0600: one of them has the keys in clear.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    written: list[str] = []
-    for name in names:
+    written = differing(files, folder, names=names)
+    for name in written:
         target = folder / name
-        if target.exists() and target.read_bytes() == files[name]:
-            continue
         part = folder / f".{name}.part"
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "wb") as out:
@@ -30,5 +28,13 @@ def write_files(files: Mapping[str, bytes], folder: Path, *, names: tuple[str, .
             out.flush()
             os.fsync(out.fileno())
         part.replace(target)
-        written.append(name)
     return written
+
+
+def differing(files: Mapping[str, bytes], folder: Path, *, names: tuple[str, ...] = ORDER) -> list[str]:
+    """The names of those files that are not there, or not like this."""
+    return [
+        name
+        for name in names
+        if not ((there := folder / name).exists() and there.read_bytes() == files[name])
+    ]
