@@ -56,11 +56,12 @@ async def _admin(common: Common) -> AsyncGenerator[Does]:
     from levada.cli._gateway import Door
     from levada.deployment.admin import Admin
     from levada.deployment.build import build_app, personal_of, store_url
+    from levada.deployment.roles import Roles
     from levada.store import open_store
 
     store = await open_store(store_url(configuration))
     try:
-        admin = Admin(store)
+        admin = Admin(store, Roles(configuration.roles, configuration.app.environment))
         if configuration.app.modules:
             app = build_app(configuration)
             admin.know(app, personal_of(configuration, app, store))
@@ -87,6 +88,11 @@ def change(common: Common, said: str, action: str, /, *, dry_run: bool, **argume
         emit(common, {"would": said, "action": action}, lambda: _say(f"Would {said}. Nothing was changed."))
         return 0
     result = ask(common, action, **arguments)
+    if isinstance(result, dict) and "asked" in result:
+        id_: str = result["asked"]
+        told = f"Asked: {said}. In production another person approves it: levada requests approve {id_}"
+        emit(common, {"asked": id_, "would": said}, lambda: _say(told))
+        return 0
     emit(common, {"done": said, "result": result}, lambda: _say(f"Done: {said}."))
     return 0
 

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "events": ("levada.cli.events:app", "The log, subscriptions, parked events, replay."),
     "runs": ("levada.cli.runs:app", "Durable runs: list, show, resume, compensate."),
     "keys": ("levada.cli.keys:app", "API keys of consumers: create, list, rotate, revoke."),
+    "requests": ("levada.cli.requests:app", "What waits for a second person in production."),
     "subjects": ("levada.cli.subjects:app", "Persons whose data is kept: export, forget."),
     "gateway": ("levada.cli.gateway:app", "The gateway's configuration: render, status."),
     "audit": ("levada.cli.audit:app", "Who did what, and whether the chain is whole."),
@@ -44,6 +45,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Build", ("new", "run", "up", "describe", "contract", "client", "adopt")),
     ("Operate", ("db", "events", "runs", "keys", "subjects", "gateway", "audit", "doctor")),
+    ("Build", ("new", "run", "up", "describe", "client", "adopt")),
+    ("Operate", ("db", "events", "runs", "keys", "requests", "subjects", "gateway", "audit", "doctor")),
     ("Map and plan", ("map", "review", "blueprint", "plan", "report")),
 )
 

@@ -18,6 +18,8 @@ from levada.deployment._handlers import codes_of
 from levada.deployment.admin_masks import Masks, published, readable
 from levada.deployment.personal import Personal
 from levada.deployment.personal.subjects import Subjects, hidden
+from levada.deployment.requests import Requests, domain_of, within
+from levada.deployment.roles import Roles, SamePerson
 from levada.events.admin import Admin as EventsAdmin
 from levada.events.log import Log
 from levada.process.admin import Admin as RunsAdmin
@@ -37,11 +39,12 @@ class AdminError(LevadaError, code="LV1205"):
 class Admin:
     """What operators see and do. May be called concurrently; changes are made one after another."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, roles: Roles | None = None) -> None:
         self.store = store
+        self.roles = roles or Roles({}, "development")
         self.log = Log(store)
         self.audit = Audit(store)
-        self._also: Sequence[Statement] = ()
+        self._decision: Sequence[Statement] = ()
         self._changing = asyncio.Lock()
         self.events = EventsAdmin(self.log)
         self.runs = RunsAdmin(store, self._audit_of_run)
@@ -73,6 +76,9 @@ class Admin:
             "events.replay": self._events_replay,
             "subjects.forget": self._subjects_forget,
         }
+        self.requests = Requests(store)
+        self._reads["requests.list"] = self.requests.list
+        self._others |= {"requests.refuse": self.requests.refuse}
         self._others |= {"subjects.export": self._subjects_export, "subjects.rewrap": self._subjects_rewrap}
 
     def register(self, action: str, function: Action, *, change: bool) -> None:
@@ -91,15 +97,52 @@ class Admin:
     @property
     def actions(self) -> Sequence[str]:
         """All actions by name."""
-        return sorted({*self._reads, *self._changes, *self._others})
+        return sorted({*self._reads, *self._changes, *self._others, "requests.approve"})
 
     async def do(self, action: str, arguments: dict[str, Any], *, who: str) -> Any:
         """Do an action; the result as plain data.
 
+        What needs a second person is only asked for, and answered with ``{"asked": id}``.
+
         Raises:
             AdminError: There is no such action, or its arguments do not fit.
+            RoleMissing: Who asks may not do it.
             LevadaError: What the action itself refuses.
         """
+        if action == "requests.approve":
+            return await self._approve(who=who, **arguments)
+        asked = f"{action} --reveal" if arguments.get("reveal") else action
+        limits = self.roles.check(who, asked, await domain_of(self.store, action, arguments))
+        if self.roles.needs_second(action):
+            return await self._ask(action, arguments, who)
+        result = await self._do(action, arguments, who=who)
+        return result if limits is None else within(limits, action, result)
+
+    async def _ask(self, action: str, arguments: dict[str, Any], who: str) -> Any:
+        """Keep what somebody asked for until another approves it."""
+        if not str(arguments.get("why") or "").strip():
+            raise AdminError(reason=f"{action} needs a reason.", mend="Say why; it goes into the audit.")
+        return {"asked": await self.requests.ask(self.audit, action, arguments, who=who)}
+
+    async def _approve(self, id: str, who: str, why: str = "") -> Any:
+        """Do what another has asked for. If it cannot be done now, the request stays open."""
+        request = await self.requests.open(id)
+        domain = await domain_of(self.store, request.action, request.arguments)
+        self.roles.check(who, "requests.approve", domain)
+        self.roles.check(who, request.action, domain)
+        if request.who == who:
+            raise SamePerson(who=who)
+        why = f"{request.why} (asked by {request.who}, request {id}{f': {why}' if why else ''})"
+        async with self._changing:
+            # In one unit: what was approved is done, and what is done was approved.
+            self._decision = (self.requests.decided(id, "approved", who),)
+            try:
+                known = self._changes[request.action]
+                return await self._change(request.action, known, {**request.arguments, "why": why}, who)
+            finally:
+                self._decision = ()
+
+    async def _do(self, action: str, arguments: dict[str, Any], *, who: str) -> Any:
         known = self._reads.get(action) or self._changes.get(action) or self._others.get(action)
         if known is None:
             raise AdminError(
@@ -168,10 +211,10 @@ class Admin:
             before=before,
             after=after or None,
         )
-        return await self._called(action, known, {**arguments, "also": [row.statement()]})
+        return await self._called(action, known, {**arguments, "also": [row.statement(), *self._decision]})
 
     def _audit_of_run(self, change: Change) -> Sequence[Statement]:
-        return [self._next.changed(before=change.before, after=change.after).statement()]
+        return [self._next.changed(before=change.before, after=change.after).statement(), *self._decision]
 
     # -- actions ----------------------------------------------------------------------
 

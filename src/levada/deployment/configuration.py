@@ -163,6 +163,10 @@ class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     gateway: GatewaySection = GatewaySection()
     personal: PersonalSection = PersonalSection()
     plans: dict[str, PlanSection] = field(default_factory=dict)
+    roles: dict[str, list[str]] = field(default_factory=dict)
+    """Who may do what: ``anna = ["operator@sales", "viewer"]``. Roles: viewer, developer, owner, operator, platform,
+    auditor; ``role@domain``, or ``role`` for all domains. Default: nobody is named, and the user of the operating
+    system that owns the store may do everything."""
     folder: str = "."
     """Where the file lies; relative paths in it begin there. Not to be stated."""
 

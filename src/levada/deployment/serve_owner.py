@@ -15,6 +15,7 @@ from levada.deployment.admin import Admin
 from levada.deployment.adminsocket import AdminServer
 from levada.deployment.build import store_url
 from levada.deployment.configuration import Configuration
+from levada.deployment.roles import Roles
 from levada.deployment.serve_places import admin_path, store_path
 from levada.deployment.serve_records import Records
 from levada.events.housekeeping import tidy
@@ -56,7 +57,7 @@ async def owning(configuration: Configuration) -> AsyncGenerator[Owner]:
             socket = store_path(store.path)
             shared = f"unix:{socket}"
             await store.serve(str(socket))
-        admin = Admin(store)
+        admin = Admin(store, Roles(configuration.roles, configuration.app.environment))
         async with AdminServer(admin, admin_path(configuration)), background(_tidying(store)):
             yield Owner(store, admin, shared)
     finally:
