@@ -31,7 +31,9 @@ def allowed(roles: Roles, who: str, action: str, domain: str | None) -> bool:
     return True
 
 
-@pytest.mark.parametrize(("role", "action"), list(itertools.product(ROLES, [a for a in MAY if "reveal" not in a])))
+@pytest.mark.parametrize(
+    ("role", "action"), list(itertools.product(ROLES, [a for a in MAY if "reveal" not in a]))
+)
 def test_each_role_may_do_its_own_and_nothing_else_in_production(role, action):
     roles = Roles({"anna": [f"{role}@sales"]}, "production", owner="deploy")
     assert allowed(roles, "anna", action, "sales") == (action in EXPECTED[role].split())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
@@ -16,6 +17,7 @@ from levada._errors import LevadaError
 from levada.app import App
 from levada.deployment._handlers import codes_of
 from levada.deployment.admin_masks import Masks, published, readable
+from levada.deployment.backup import backup
 from levada.deployment.personal import Personal
 from levada.deployment.personal.subjects import Subjects, hidden
 from levada.deployment.requests import Requests, domain_of, within
@@ -78,7 +80,7 @@ class Admin:
         }
         self.requests = Requests(store)
         self._reads["requests.list"] = self.requests.list
-        self._others |= {"requests.refuse": self.requests.refuse}
+        self._others |= {"requests.refuse": self.requests.refuse, "db.backup": self._backup}
         self._others |= {"subjects.export": self._subjects_export, "subjects.rewrap": self._subjects_rewrap}
 
     def register(self, action: str, function: Action, *, change: bool) -> None:
@@ -293,6 +295,10 @@ class Admin:
         await self.log.topics()
         return await self.events.replay(name, why, also=also, **window)
 
+    async def _backup(self, file: str, why: str = "") -> Any:
+        del why  # the audit has it
+        return await backup(self.store, Path(file))
+
     # -- subjects of personal data ----------------------------------------------------
 
     @property
@@ -322,7 +328,7 @@ def _target(arguments: dict[str, Any]) -> str:
     return next(
         (
             str(arguments[n])
-            for n in ("run", "id", "name", "topic", "subject", "consumer")
+            for n in ("run", "id", "name", "topic", "subject", "consumer", "file")
             if arguments.get(n)
         ),
         "",

@@ -61,6 +61,8 @@ class Host(Protocol):
     publisher: Publisher
     id: str
     epoch: int
+    restored: int
+    fences: int
     draining: bool
 
     def warn(self, run: RunRow, what: str) -> None:
@@ -87,7 +89,7 @@ class Actor:
         self._row = row
         self._handler = handler
         self._inbox: asyncio.Queue[tuple[str, Performed | Entry]] = asyncio.Queue()
-        self._calls = Calls(handler)
+        self._calls = Calls(handler, host.restored if row.since < host.restored else 0)
         self._waits: set[str] = set()
         self._flying: dict[str, asyncio.Task[None]] = {}
         self._core: Core | None = None
@@ -457,6 +459,10 @@ class Actor:
                 continue
             named: dict[str, Any] = {"operation": call.step.operation, "step": call.step.id}
             if call.blocked:
+                if not call.intended:
+                    # In doubt since a backup was restored: what an operator resumes has to be in the journal.
+                    self._write(EntryKind.INTENT, call.step, value_type=Kind.CALL)
+                    call.intended = True
                 reason = call.reason or "the worker died while it was called"
                 self._problem = UnknownOutcome(reason=reason, **named)
             elif call.failed >= call.operation.retry.attempts:
@@ -518,7 +524,7 @@ class Actor:
         self._unit.extend(leave_lane(self._row.lane, leave))
 
     async def _attempt(self, call: Call) -> None:
-        outcome = await perform(self._host.performer, self._row, call, self._now)
+        outcome = await perform(self._host.performer, self._row, call, self._now, self._host.fences)
         self._inbox.put_nowait((call.step.id, outcome))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Sequence
 
 from levada.process._journal import ANSWERS, Entry, EntryKind
 from levada.process._protocol import Effect, Handler, Operation
@@ -12,6 +12,7 @@ __all__ = ["Call", "Calls"]
 
 UNKNOWN = "unknown"
 AGAIN = "again"
+RESTORED = "the store was restored from a backup, and this may have been done after the backup"
 UNDO = "undo"
 """The type of a resumption that comes with compensation: it repeats nothing that may not be repeated."""
 
@@ -63,27 +64,38 @@ class Call:
 
 
 class Calls(dict[str, Call]):
-    """The open calls of a run, by step id."""
+    """The open calls of a run, by step id.
 
-    def __init__(self, handler: Handler) -> None:
+    ``restored``: when a backup was restored, microseconds UTC, if the run is older than that; else 0.
+    """
+
+    def __init__(self, handler: Handler, restored: int = 0) -> None:
         super().__init__()
         self._handler = handler
+        self._restored = restored
 
     def open(self, step: Step) -> Call:
         """The record of a step; a new one for a new step."""
         call = self.get(step.id)
         if call is None:
             call = self[step.id] = Call(step, self._handler.operation(step.operation))
+            self._doubt(call)
         elif call.step.payload is None:
             call.step = step
         return call
+
+    def _doubt(self, call: Call) -> None:
+        """The run is older than the restoring of a backup: whether a call was made meanwhile is not known."""
+        if self._restored and call.operation.effect is not Effect.SAFE:
+            call.unknown = True
+            call.reason = call.reason or RESTORED
 
     def drop_unbegun(self, flying: Container[str]) -> None:
         """Forget what was certainly not done: the run is being undone, nobody needs it any more."""
         for step_id in [i for i, call in self.items() if not call.intended and i not in flying]:
             del self[step_id]
 
-    def recover(self, journal: Iterable[Entry], waits: set[str]) -> None:
+    def recover(self, journal: Sequence[Entry], waits: set[str]) -> None:
         """Read what a journal says; the ids of waits whose intent it has are added to ``waits``."""
         for entry in journal:
             if entry.kind is EntryKind.INTENT:
@@ -98,6 +110,9 @@ class Calls(dict[str, Call]):
                 self.drop_unbegun(())
             elif entry.kind in ANSWERS:
                 self.pop(entry.step, None)
+        if not any(e.kind is EntryKind.RESUMED and e.at >= self._restored for e in journal):
+            for call in self.values():
+                self._doubt(call)
 
     def _intent(self, entry: Entry, waits: set[str]) -> None:
         if entry.type in (Kind.WAIT, Kind.SLEEP):

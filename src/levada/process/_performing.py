@@ -12,8 +12,11 @@ from levada.process._rows import RunRow
 __all__ = ["perform"]
 
 
-async def perform(performer: Performer, row: RunRow, call: Call, now: int) -> Performed:
-    """Make one attempt under a deadline of its own; ``now`` is the store's time, microseconds UTC."""
+async def perform(performer: Performer, row: RunRow, call: Call, now: int, fences: int = 0) -> Performed:
+    """Make one attempt under a deadline of its own; ``now`` is the store's time, microseconds UTC.
+
+    ``fences``: where those of the store's epoch begin.
+    """
     retry = call.operation.retry
     attempt = Attempt(
         run=row.id,
@@ -22,7 +25,7 @@ async def perform(performer: Performer, row: RunRow, call: Call, now: int) -> Pe
         repeated=call.unknown,
         deadline=now + round(retry.timeout * 1_000_000),
         timeout=retry.timeout,
-        fence=row.fence,
+        fence=fences + row.fence,
         initiator=row.initiator,
         traceparent=row.traceparent,
     )

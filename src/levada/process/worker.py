@@ -25,7 +25,10 @@ from levada.process._rows import CHANNEL, RunRow, guard, leave_lane, touch_lane
 from levada.store.errors import StoreClosed, StoreError
 from levada.store.protocol import Row, Statement, Store, Unit
 
-__all__ = ["Settings", "Worker", "missing_handlers"]
+__all__ = ["EPOCH", "RESTORED", "Settings", "Worker", "missing_handlers"]
+
+EPOCH, RESTORED = "epoch", "restored"
+"""What the store knows of backups that were restored: how many, and when the last one was (microseconds UTC)."""
 
 log = logging.getLogger("levada.process")
 
@@ -74,6 +77,8 @@ class Worker:
         self.settings = settings or Settings()
         self.id = ""
         self.epoch = 0
+        self.restored = 0
+        self.fences = 0
         self.draining = False
         self._handlers = {handler.id.code: handler for handler in handlers}
         self._codes = json.dumps(sorted(self._handlers))
@@ -198,6 +203,10 @@ class Worker:
     async def _begin(self) -> None:
         if self.id:
             return
+        kept = {name: await self.store.read("meta.get", {"name": name}) for name in (EPOCH, RESTORED)}
+        number, self.restored = (int(rows[0]["value"]) if rows else 0 for rows in kept.values())
+        # A backup has rewound the fences of runs; those of a later epoch are higher than all before.
+        self.fences = number << 32
         self.id, self.epoch = uuid4().hex, await self.store.now()
         params: dict[str, Any] = self._me() | {"lease": self._lease(), "host": socket.gethostname()}
         await self.store.commit(Unit([Statement("runs.worker_begin", params, 1)]))

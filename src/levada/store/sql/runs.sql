@@ -313,3 +313,8 @@ ORDER BY a.position LIMIT CAST(:n AS bigint)
 SELECT min(due) AS due FROM (
   SELECT min(due) AS due FROM levada_run WHERE ready = 1 AND worker IS NULL AND due > :now
   UNION ALL SELECT min(due) FROM levada_wait WHERE state = 'open' AND due > :now) AS both_kinds
+
+-- name: runs.open
+-- Runs that have not ended, oldest first.
+SELECT id, code, state, key, since, reason FROM levada_run
+WHERE state NOT IN ('done', 'compensated') ORDER BY created, id
