@@ -21,6 +21,11 @@ import msgspec
 
 from docs import checks
 
+ROLES = (
+    'Who may do what through the admin: `anna = ["operator@sales", "viewer"]`, `role@domain` or `role` for all domains. '
+    "Roles are viewer, developer, owner, operator, platform, auditor. Default: nobody is named, and the user of the operating "
+    "system that owns the store may do everything. See [roles](../how-to/roles.md)."
+)
 REFERENCE = Path(__file__).parent / "reference"
 EXAMPLE = Path(__file__).parents[1] / "examples" / "order_to_cash"
 MADE = "<!-- Made by `python -m docs.generate` from the code. Change the code, not this page. -->\n"
@@ -153,6 +158,8 @@ def configuration() -> str:
                 "",
                 *_table(struct),
             ]
+        elif field.name == "roles":
+            lines += ["", "## [roles]", "", ROLES]
         elif field.name == "bind":
             lines += [
                 "",
