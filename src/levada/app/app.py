@@ -140,11 +140,12 @@ class App:
     ) -> Callable[..., Awaitable[Any]]:
         from levada.app.context import current
 
-        async def once(*arguments: Any) -> Any:
+        # Not a coroutine of its own: most calls have no key, and go to the target as they are.
+        def once(*arguments: Any) -> Awaitable[Any]:
             context = current()
             if context.key is None or self.runtime is None:
-                return await target(*arguments)
-            return await self.runtime.once(context, name, operation, arguments, lambda: target(*arguments))
+                return target(*arguments)
+            return self.runtime.once(context, name, operation, arguments, lambda: target(*arguments))
 
         return once
 

@@ -98,6 +98,7 @@ class Endpoint:
         self.streams = operation.shape == "stream"
         # Nothing has no type.
         self.kind = None if operation.shape == "none" else kind
+        self.kind_header = None if self.kind is None else (b"content-type", self.kind)
         self.serve = self._made()
 
     def key(self, context: Context, headers: Headers, internal: bool) -> None:
@@ -129,6 +130,7 @@ class Endpoint:
             "_cell": self.app.recorder.cell,
             "_cells": {},
             "_failed": self._failed,
+            "_limit": self._limit,
             "_time": monotonic,
             "_call": self.target if operation.timeout is None else bounded(self.target, operation.timeout),
             "_content": _content,
@@ -149,7 +151,8 @@ class Endpoint:
         if operation.scopes:
             lines.append("if not context.caller.has(_scopes): raise _deny(_scopes, context.caller).problem")
         if self._body is not None or self._content:
-            lines.append("body = _decode(await _read(headers, body, receive), headers)")
+            lines.append("if body is None or len(body) > _limit: body = await _read(headers, body, receive)")
+            lines.append("body = _decode(body, headers)")
         if namespace["_query"] is not None:
             lines.append("query = _query(query)")
         if namespace["_path"] is not None:
@@ -186,9 +189,7 @@ class Endpoint:
 
     async def _read(self, headers: Headers, body: bytes | None, receive: Any) -> bytes:
         if body is not None:
-            if len(body) > self._limit:
-                raise PayloadTooLarge(limit=self._limit)
-            return body
+            raise PayloadTooLarge(limit=self._limit)
         length = headers.get(b"content-length")
         if length is not None and length.isdigit() and int(length) > self._limit:
             raise PayloadTooLarge(limit=self._limit)

@@ -296,8 +296,8 @@ def result_headers(endpoint: Endpoint, payload: bytes) -> list[tuple[bytes, byte
     """The headers of a declared result."""
     if endpoint.status == 204:
         return []
-    length = (b"content-length", str(len(payload)).encode())
-    return [length] if endpoint.kind is None else [(b"content-type", endpoint.kind), length]
+    length = (b"content-length", b"%d" % len(payload))
+    return [length] if endpoint.kind_header is None else [endpoint.kind_header, length]
 
 
 def problem_answer(problem: Problem) -> tuple[int, list[tuple[bytes, bytes]], bytes]:

@@ -278,18 +278,17 @@ class HttpProtocol(HttpToolsProtocol):
             or self.flow.write_paused
         ):
             return False
-        url = self.url
+        url = self.url.decode("latin-1")
         # What is unusual in a URL (another form than /path?query) is uvicorn's to take apart.
-        if not url.isascii() or b"#" in url or not url.startswith(b"/"):
+        if url[0] != "/" or "#" in url or not url.isascii():
             return False
-        raw, _, query = url.partition(b"?")
-        path = raw.decode()
+        path, _, query = url.partition("?")
         parser: Any = self.parser
-        method = parser.get_method().decode()
+        method = parser.get_method().decode("latin-1")
         found = server.routes.find_quick(method, path) if "%" not in path else None
         if found is None:
             try:
-                found = server.routes.find(method, path, raw)
+                found = server.routes.find(method, path, path.encode())
             except UnicodeDecodeError:
                 return False
             if found is None:
@@ -303,7 +302,8 @@ class HttpProtocol(HttpToolsProtocol):
         endpoint, self._values = found
         if endpoint.streams:
             return False
-        self._endpoint, self._query, self._head = endpoint, query, headers
+        self._endpoint, self._head = endpoint, headers
+        self._query = query.encode() if query else b""
         self._flight.keep_alive = keep_alive
         self._start = monotonic()
         self._at_once += 1
