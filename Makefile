@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup test test-fast lint format bench docs demo assess clean
+.PHONY: help setup test test-fast lint format bench docs demo before assess clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ docs: setup ## Make the generated pages of docs/ anew, and the site of all pages
 
 demo: setup ## Order to cash on real orders: make demo [ORDERS=path]
 	@$(BIN)/python -m examples.order_to_cash.demo $(if $(ORDERS),--orders "$(ORDERS)")
+
+before: setup ## The same systems wired point to point, what Levada makes of them, and the same orders after: make before [ORDERS=path]
+	@$(BIN)/python -m examples.order_to_cash.before $(if $(ORDERS),--orders "$(ORDERS)")
 
 assess: setup ## Map, blueprint, 90-day plan and report of the bundled sample landscape
 	@$(BIN)/python -m levada.landscape.sample

@@ -111,3 +111,19 @@ def test_sensitivity_names_the_parameter_that_flips() -> None:
 def test_the_kept_share_is_told_without_any_flow(seconds: float) -> None:
     made = blueprint(Network(), seconds=seconds)
     assert (made.ledger, made.built, made.cost.as_is) == ((), (), 0.0)
+
+
+def test_what_writes_into_a_system_is_replaced_by_no_event_of_it() -> None:
+    def topics(*writers: int) -> int:
+        many = [
+            Flow(
+                consumer=f"c{i}", provider="erp", object="price", mode="batch",
+                attributes={"writes": True} if i in writers else {},
+            )
+            for i in range(9)
+        ]  # fmt: skip
+        return sum(len(t.flows) for t in blueprint(network(many)).topics)
+
+    assert topics() == 9
+    assert topics(0, 1) == 7
+    assert topics(*range(9)) == 0

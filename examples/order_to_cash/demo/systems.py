@@ -8,6 +8,7 @@ import json
 import signal
 import socket
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,16 @@ __all__ = ["Systems"]
 class Systems:
     """Starts the legacy systems, switches their faults, reads what they hold, ends them."""
 
-    def __init__(self, folder: Path, orders: Path, *, names: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        orders: Path,
+        *,
+        names: tuple[str, ...],
+        options: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """``options``: more of each system's command line, by name, in place of the demo's own."""
+        self._options = options
         self.folder = folder
         self.orders = orders
         self.names = names
@@ -51,16 +61,20 @@ class Systems:
                 await process.wait()
 
     async def _start(self, name: str) -> None:
-        more = {
-            "payments": [
-                "--webhook",
-                f"http://127.0.0.1:{self.webhook_port}/webhooks/payments",
-                "--delay",
-                "0.2",
-                "1.5",
-            ],
-            "warehouse": ["--delay", "0.5", "2.0", "--partial", "0.05"],
-        }.get(name, [])
+        more = (
+            self._options.get(name, ())
+            if self._options is not None
+            else {
+                "payments": [
+                    "--webhook",
+                    f"http://127.0.0.1:{self.webhook_port}/webhooks/payments",
+                    "--delay",
+                    "0.2",
+                    "1.5",
+                ],
+                "warehouse": ["--delay", "0.5", "2.0", "--partial", "0.05"],
+            }.get(name, [])
+        )
         log = (self.folder / f"{name}.log").open("wb")
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "examples.order_to_cash.legacy", name, "--dir", str(self.folder), "--orders", str(self.orders), *more,

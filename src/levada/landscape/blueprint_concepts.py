@@ -33,11 +33,14 @@ def topics(
 ) -> dict[Key, list[Numbered]]:
     """One object that goes from one system to several, otherwise than by call.
 
+    A flow that writes into its provider (attribute ``writes``) is left out: what a system tells does not replace what it is told.
     ``barred`` is told which flow a limit keeps from its topic.
     """
     out: dict[Key, list[Numbered]] = defaultdict(list)
     for i, f in flows:
         if not f.object or f.mode not in ("async", "file", "batch", "db") or not _business(network, f):
+            continue
+        if f.attributes.get("writes"):
             continue
         if restricted(f):
             barred[i] = Aside("not allowed", f"it is {f.classification}: it is not spread by a topic")

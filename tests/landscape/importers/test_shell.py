@@ -73,3 +73,22 @@ def test_splitting_loses_no_word(text: str) -> None:
 )  # fmt: skip
 def test_longest_pause(schedule: str, pause: float | None) -> None:
     assert longest_pause(schedule) == pause
+
+
+def test_who_writes_is_told(folder: Callable[[dict[str, str]], Path]) -> None:
+    script = (
+        "#!/bin/bash\nPGHOST=db.acme.org\ncurl -s -d @x.xml http://a.acme.org/soap\ncurl -s -A date http://b.acme.org/x\n"
+        "curl -X DELETE http://c.acme.org/y\npsql -c 'UPDATE orders SET n = 1 FROM lines'\npsql -c '\\copy sales FROM STDIN'\n"
+        "psql -c '\\copy (SELECT 1 FROM stock) TO STDOUT'\n"
+    )
+    network = map_folders([folder({"x.sh": script})]).network
+    told = {f.object: bool(f.attributes.get("writes")) for f in network.flows.values()}
+    assert told == {
+        "/soap": True,
+        "/x": False,
+        "/y": True,
+        "orders": True,
+        "lines": False,
+        "sales": True,
+        "stock": False,
+    }

@@ -31,6 +31,11 @@ _REMOTE = re.compile(
     r"(?<![\w/])(?:[\w.-]+@)?((?:[A-Za-z0-9_](?:[\w-]*\.)+[A-Za-z][\w-]*)|[A-Za-z][\w-]*|\d+\.\d+\.\d+\.\d+):(?!//)(\S*)"
 )
 _AT = re.compile(r"(?<!\S)(?:[\w.$-]+(?::[^\s@]*)?@)([A-Za-z0-9][\w.-]*)")
+_CHANGES = r"\b(?:insert\s+into|update|delete\s+from|merge\s+into|truncate(?:\s+table)?)\s+\"?TABLE\b|\bcopy\s+\"?TABLE\b[^;]*\bfrom\b"
+_SENDS = re.compile(
+    r"(?<!\S)(?:-d|--data[a-z-]*|--json|-F|--form|-T|--upload-file|--post-data|--post-file|(?:-X|--request|--method)[ =]?(?:POST|PUT|PATCH|DELETE))(?=[\s='\"@]|$)"
+)
+"""Options with which a call changes something, or may (SOAP asks with POST too)."""
 _SQL_TOOLS: dict[str, str] = {
     "psql": "postgres", "pg_dump": "postgres", "mysql": "mysql", "mysqldump": "mysql", "sqlplus": "oracle", "sqlcmd": "mssql",
     "bcp": "mssql", "mongo": "mongodb", "mongosh": "mongodb", "mongodump": "mongodb", "redis-cli": "redis",
@@ -139,7 +144,8 @@ def _tables_first(flows: list[Flow]) -> Iterator[Flow]:
                 flow, evidence=tuple(dict.fromkeys((*flow.evidence, *more.get(flow.id, ()))))
             )
         elif (flow.consumer, flow.provider) not in known:
-            yield structs.replace(flow, attributes={})
+            attributes = {n: v for n, v in flow.attributes.items() if n != "database"}
+            yield structs.replace(flow, attributes=attributes)
 
 
 def _sets(text: str, values: dict[str, str]) -> bool:
@@ -186,20 +192,16 @@ def _use(
 ) -> Iterator[Item]:
     if tool in ("curl", "wget", "http", "https"):
         yield from _known_as(me, rest, evidence)
+        writes = bool(_SENDS.search(rest))
         for address in addresses(rest, "URL"):
             file = address.scheme in ("ftp", "sftp", "ftps")
-            yield from _to(
-                me,
-                address,
-                "file" if file else "sync",
-                address.scheme if file else "http",
-                _path(address),
-                evidence,
-            )
+            mode, protocol = ("file", address.scheme) if file else ("sync", "http")
+            yield from _to(me, address, mode, protocol, _path(address), evidence, writes=writes)
             return
         bare = re.search(r"(?<!\S)([a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?)(/\S*)?", rest)
         if bare and not re.search(r"\.(json|xml|csv|txt|sh|gz|zip|html|pem|crt|log)$", bare[1]):
-            yield from _to(me, Address(bare[1].partition(":")[0]), "sync", "http", bare[2], evidence)
+            address = Address(bare[1].partition(":")[0])
+            yield from _to(me, address, "sync", "http", bare[2], evidence, writes=writes)
     elif tool in _SQL_TOOLS:
         yield from _sql(me, tool, rest, before, values, evidence)
     elif tool in ("sftp", "scp", "rsync", "lftp", "ftp", "ssh", "smbclient"):
@@ -265,9 +267,12 @@ def _sql(
     statement = re.sub(r"(?<!\S)(-[ceQ]|--command|--execute)[ =]?'([^']*)'", r"\1 \2", rest)
     tables = tables_in(re.sub(r"\\copy\b", "copy", statement))[:20]
     for what in tables or [address.database]:
-        for item in _to(me, address, "db", protocol, what, evidence):
+        writes = bool(
+            what and re.search(_CHANGES.replace("TABLE", re.escape(what)), statement, re.IGNORECASE)
+        )
+        for item in _to(me, address, "db", protocol, what, evidence, writes=writes):
             unknown = isinstance(item, Flow) and not tables
-            yield structs.replace(item, attributes={"database": what}) if unknown else item
+            yield structs.replace(item, attributes={**item.attributes, "database": what}) if unknown else item
 
 
 def _files(me: str, tool: str, rest: str, evidence: tuple[Evidence, ...]) -> Iterator[Item]:
@@ -310,10 +315,13 @@ def _path(address: Address) -> str | None:
 
 def _to(
     me: str, address: Address, mode: Mode, protocol: str | None, what: str | None, evidence: tuple[Evidence, ...],
-    *, kind: Kind | None = None,
+    *, kind: Kind | None = None, writes: bool = False,
 ) -> Iterator[Item]:  # fmt: skip
     if is_local(address.host) or "$" in address.host:
         return
     node = node_of_host(address.host, evidence)
     yield Node(id=node.id, name=node.name, kind=node.kind or kind, aliases=node.aliases, evidence=evidence)
-    yield Flow(consumer=me, provider=node.id, object=what, mode=mode, protocol=protocol, evidence=evidence)
+    attributes = {"writes": True} if writes else {}
+    yield Flow(
+        consumer=me, provider=node.id, object=what, mode=mode, protocol=protocol, evidence=evidence, attributes=attributes
+    )  # fmt: skip
