@@ -172,7 +172,7 @@ def test_tax_pilot_and_plan_begin_where_it_hurts(assessed: Assessed) -> None:
 def test_before_and_after_side_by_side(lived: Lived, assessed: Assessed) -> None:
     good = {"faults": [], "invoices": lived.orders, "rows": [{"state": "cash received"}], "seconds": 40.0}
     rows = {r.what.strip(): r for r in compare(lived, assessed, good)}
-    assert rows["invoiced or credited more than once"].before == "3"
+    assert rows["invoiced or credited twice"].before == "3"
     assert rows["orders with an error"].after == f"0 of {lived.orders} (0.0%)"
     assert float(rows["hours a month for connections"].after or 0) < float(
         rows["hours a month for connections"].before

@@ -148,11 +148,15 @@ def _tell(
     console.print(f"  levada plan begins with {assessed.plan['pilot']}: it has the flow that hurts most\n")
     table = Table(box=None, padding=(0, 2), header_style="dim")
     for name in ("", "before", "after"):
-        table.add_column(name, justify="left" if not name else "right")
-    table.add_column("how it is known", style="dim")
+        table.add_column(name, justify="left" if not name else "right", no_wrap=True)
+    table.add_column("", style="dim", no_wrap=True)
+    notes = [row.note for row in rows if row.note]
     for row in rows:
-        table.add_row(row.what, row.before, "" if row.after is None else row.after, row.how)
+        mark = f" {notes.index(row.note) + 1})" if row.note else ""
+        table.add_row(row.what, row.before, "" if row.after is None else row.after, f"{row.how}{mark}")
     console.print(table)
+    for number, note in enumerate(notes, 1):
+        console.print(f"  {number}) {note}", style="dim", markup=False, soft_wrap=True)
     console.print()
 
 
