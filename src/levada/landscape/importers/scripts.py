@@ -271,8 +271,10 @@ def _sql(
             what and re.search(_CHANGES.replace("TABLE", re.escape(what)), statement, re.IGNORECASE)
         )
         for item in _to(me, address, "db", protocol, what, evidence, writes=writes):
-            unknown = isinstance(item, Flow) and not tables
-            yield structs.replace(item, attributes={**item.attributes, "database": what}) if unknown else item
+            if isinstance(item, Flow) and not tables:
+                yield structs.replace(item, attributes={**item.attributes, "database": what})
+            else:
+                yield item
 
 
 def _files(me: str, tool: str, rest: str, evidence: tuple[Evidence, ...]) -> Iterator[Item]:
