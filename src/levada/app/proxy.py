@@ -65,7 +65,7 @@ class _Check:
         self.always = always
         self.arguments = [Border(p.type) for p in operation.parameters]
         self.parameters = operation.parameters
-        self.result = None if operation.shape in ("none", "bytes") else Border(operation.result)
+        self.result = None if operation.shape == "none" else Border(operation.result)
 
     def argument(self, position: int, value: Any) -> Any:
         try:

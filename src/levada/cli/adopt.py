@@ -48,8 +48,8 @@ def adopt(
     What no machine can decide is marked `TO DECIDE` in what is written, and listed.
 
     Args:
-        source: A WSDL: its address or file. Or a database: its URL. env:NAME names a variable that has the
-            address or URL, and has to where there is a password in it.
+        source: The address or file of a WSDL, an OpenAPI 3 document or a HAR recording; or a database's URL.
+            env:NAME names a variable that has the address or URL: needed where a password is in it.
         out: The folder of the project. Default: here.
         domain: Who owns the API; without it that is left to decide.
         name: The contract's class; default: as the system calls itself.

@@ -15,8 +15,8 @@ __all__ = ["Place", "shown"]
 
 LARGEST = 32 << 20
 """Bytes of all documents together; the largest public descriptions have about ten million."""
-MOST = 100
-"""Documents that one description may consist of."""
+MOST = 200
+"""Documents at addresses that one description may consist of; files are bounded by their size alone."""
 SECONDS = 30.0
 """For one document, from connecting to its last byte."""
 
@@ -79,7 +79,7 @@ class Place:
         """
         if where in self._read:
             return self._read[where]
-        if len(self._read) >= MOST:
+        if _is_url(where) and len(self._read) >= MOST:
             raise NotFetched(
                 place=self.shown,
                 reason=f"it consists of more than {MOST} documents",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from levada.connect.adopt._documents import decoded
 from levada.connect.adopt._fetch import Place
 from levada.connect.adopt._package import Adopted
 from levada.connect.adopt.errors import NotAdopted
@@ -55,8 +56,19 @@ def adopt(place: Place, wishes: Wishes) -> Adopted:
         from levada.connect.adopt._soap_code import adopt_wsdl
 
         return adopt_wsdl(place, wishes)
+    document = decoded(place, place.root)
+    if "openapi" in document or "swagger" in document:
+        from levada.connect.adopt._openapi import adopt_openapi
+
+        return adopt_openapi(place, document, wishes)
+    if isinstance(document.get("log"), dict):
+        from levada.connect.adopt._har import document_of
+        from levada.connect.adopt._openapi import adopt_document
+
+        made, notes = document_of(place, document)
+        return adopt_document(place, made, wishes, recorded=notes)
     raise NotAdopted(
         place=place.shown,
-        reason="it is no WSDL and no database",
-        mend="Give the address or file of a WSDL, or a database as env:NAME",
+        reason="it is no WSDL, no OpenAPI document, no HAR recording and no database",
+        mend="Give the address or file of one, or a database as env:NAME",
     )

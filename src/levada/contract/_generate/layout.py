@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["WIDTH", "laid_out", "prose", "signature"]
+__all__ = ["WIDTH", "annotated", "class_head", "laid_out", "prose", "signature"]
 
 WIDTH = 100
 
@@ -36,14 +36,55 @@ def laid_out(statement: str, indent: str = "") -> str:
     head, value, tail = _parts(statement)
     group = _document(value) if value is not None else statement
     if isinstance(group, str):
-        return indent + statement
+        fits = value is not None and len(f"{indent}{head}(") <= WIDTH and len(f"{indent}    {group}") <= WIDTH
+        return f"{indent}{head}(\n{indent}    {group}\n{indent})" if fits and not tail else indent + statement
     whole = _Group(head + group.head, group.items, group.tail + tail, group.single, group.literal)
+    if len(indent + whole.head) > WIDTH and not tail and head:
+        return f"{indent}{head}(\n{_render(group, indent + '    ')}\n{indent})"
     return _render(whole, indent)
+
+
+def annotated(name: str, type_: str, default: str | None, indent: str) -> str:
+    """A field: ``name: type = default``, broken at the default, or else around its type."""
+    head = f"{indent}{name}: "
+    value = "" if default is None else f" = {default}"
+    if len(head + type_ + value) <= WIDTH:
+        return head + type_ + value
+    made = _document(_expression(type_))
+    call = None if default is None else _document(_expression(default))
+    if (
+        default is not None
+        and len(f"{head}{type_} = {call.head if isinstance(call, _Group) else '('}") <= WIDTH
+    ):
+        if isinstance(call, _Group):
+            return _render(_Group(f"{name}: {type_} = {call.head}", call.items, call.tail), indent)
+        return f"{head}{type_} = (\n{indent}    {default}\n{indent})"
+    if isinstance(made, _Group):
+        return _render(_Group(f"{name}: {made.head}", made.items, made.tail), indent, value)
+    inner = indent + "    "
+    parts: list[_Group | str] = [type_] if len(inner + type_) <= WIDTH else _alternatives(_expression(type_))
+    lines = "\n".join(_render(_after("| " if at else "", p), inner) for at, p in enumerate(parts))
+    return f"{head}(\n{lines}\n{indent}){value}"
+
+
+def _alternatives(node: ast.expr) -> list[_Group | str]:
+    if isinstance(node, ast.BinOp):
+        return [*_alternatives(node.left), *_alternatives(node.right)]
+    return [_document(node)]
+
+
+def _after(head: str, item: _Group | str) -> _Group | str:
+    return head + item if isinstance(item, str) else _Group(head + item.head, item.items, item.tail)
+
+
+def class_head(name: str, bases: Sequence[str]) -> str:
+    """``class Name(Base, keyword=value):``."""
+    return _render(_Group(f"class {name}(", tuple(bases), "):"), "")
 
 
 def signature(head: str, arguments: Sequence[str], tail: str, indent: str) -> str:
     """``async def name(`` arguments ``) -> Type:``, broken where it is too long."""
-    return _render(_Group(head, tuple(_argument(a) for a in arguments), tail), indent)
+    return _render(_Group(head, tuple(_argument(a, f"{indent}    ") for a in arguments), tail), indent)
 
 
 def prose(text: str, width: int) -> str:
@@ -59,12 +100,18 @@ def prose(text: str, width: int) -> str:
     return "\n".join(lines)
 
 
-def _argument(source: str) -> _Group | str:
+def _argument(source: str, indent: str) -> _Group | str:
     name, colon, rest = source.partition(": ")
-    if not colon or " = " in rest:
+    if not colon or len(f"{indent}{source},") <= WIDTH:
         return source
-    made = _document(_expression(rest))
-    return source if isinstance(made, str) else _Group(f"{name}: {made.head}", made.items, made.tail)
+    type_, equals, default = rest.rpartition(" = ")
+    if not equals:
+        type_, default = rest, ""
+    first, *others = _alternatives(_expression(type_))
+    if isinstance(first, str) or not all(isinstance(o, str) for o in others):
+        return source
+    tail = "".join(f"\n{indent}| {_flat(o)}" for o in others) + equals + default
+    return _Group(f"{name}: {first.head}", first.items, first.tail + tail)
 
 
 def _flat(item: _Group | str) -> str:
@@ -73,7 +120,7 @@ def _flat(item: _Group | str) -> str:
 
 def _render(item: _Group | str, indent: str, tail: str = "") -> str:
     flat = indent + _flat(item) + tail
-    if len(flat) <= WIDTH or isinstance(item, str) or not item.items:
+    if isinstance(item, str) or not item.items or all(len(part) <= WIDTH for part in flat.split("\n")):
         return flat
     inner = indent + "    "
     line = inner + ", ".join(_flat(i) for i in item.items) + ("," if item.single else "")

@@ -141,10 +141,10 @@ def _words(text: str) -> list[str]:
 
 def class_name(text: str) -> str:
     """``customer_ref``, ``customerRef`` and ``Customer-Ref`` -> ``CustomerRef``."""
-    if re.fullmatch(r"[A-Z][A-Za-z0-9]*", text):
+    if re.fullmatch(r"[A-Z][A-Za-z0-9]*", text) and not keyword.iskeyword(text):
         return text
     made = "".join(w[0].upper() + w[1:] for w in _words(text)) or "Type"
-    return f"T{made}" if made[0].isdigit() else made
+    return f"T{made}" if made[0].isdigit() or keyword.iskeyword(made) else made
 
 
 def snake_name(text: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from levada.contract._generate.model import Field, Method, Module, ProblemClass, class_name, snake_name
+from levada.contract._generate.model import Method, Module, ProblemClass, class_name, snake_name
+from levada.contract._generate.names import method_name
+from levada.contract._generate.parameters import LeftOut, take_body, take_parameter
 from levada.contract._generate.schema_types import Types
 from levada.contract._generate.text import quoted
 from levada.contract.errors import ModelError
@@ -13,6 +15,31 @@ from levada.contract.errors import ModelError
 __all__ = ["NotOpenApi", "read"]
 
 _VERBS = ("get", "post", "put", "patch", "delete")
+_FOREIGN_PROBLEMS = {
+    400: "Malformed",
+    404: "Missing",
+    409: "Conflicting",
+    410: "Gone",
+    412: "Outdated",
+    422: "Refused",
+}
+"""What a foreign service's own answers are named: the network's problems have the standard's names."""
+_PAGING = frozenset(
+    {
+        "after",
+        "before",
+        "cursor",
+        "limit",
+        "next_token",
+        "offset",
+        "page",
+        "pagesize",
+        "page_size",
+        "page_token",
+        "pagetoken",
+    }
+    | {"per_page", "perpage", "size", "skip", "start", "starting_after", "top"}
+)
 
 
 class NotOpenApi(ModelError, code="LV1120"):
@@ -26,7 +53,7 @@ def read(document: dict[str, Any], *, name: str | None = None, domain: str | Non
     """The module of a document.
 
     Args:
-        document: OpenAPI 3.0 or 3.1, decoded.
+        document: OpenAPI 3.0 or 3.1, decoded; references lead into it.
         name: The contract's class; default: from the title.
         domain: Default: Levada's own document tells, else ``external``, to be decided.
 
@@ -34,123 +61,126 @@ def read(document: dict[str, Any], *, name: str | None = None, domain: str | Non
         NotOpenApi: It is another kind of document.
     """
     if not str(document.get("openapi", "")).startswith("3."):
+        old = "It is Swagger 2: convert it first. " if "swagger" in document else ""
         raise NotOpenApi(
             place="The document",
             reason="it has no `openapi: 3.x`",
-            mend="Give the address of an OpenAPI 3 document, for example https://host/sales/customers/v1/openapi.json",
+            mend=f"{old}Give the address of an OpenAPI 3 document, for example https://host/sales/customers/v1/openapi.json",
         )
     return _Reader(document, name, domain).module
 
 
 class _Reader:
     def __init__(self, document: dict[str, Any], name: str | None, domain: str | None) -> None:
-        info: dict[str, Any] = document.get("info", {})
+        info: dict[str, Any] = _table(document.get("info"))
         own = re.fullmatch(r"([a-z0-9-]+)/(\w+)/v\d+", str(document.get("x-levada-contract", "")))
-        version = re.match(r"\d{1,4}(\.\d{1,4})?", str(info.get("version", "")))
+        self.own = own is not None
         self.module = Module(
-            name=name or (own[2] if own else class_name(str(info.get("title") or "Api"))),
-            layer=document.get("x-levada-layer", "system"),
+            name=name or (own[2] if own else _title(info)),
+            layer=str(document.get("x-levada-layer", "system")),
             domain=domain or (own[1] if own else "external"),
-            version=version[0] if version else "1.0",
-            doc=info.get("description", "") or str(info.get("title", "")),
+            version=_version(str(info.get("version", ""))),
+            doc=str(info.get("description") or info.get("title") or ""),
         )
         if self.module.layer not in ("system", "process", "experience"):
             self.module.layer = "system"
         if own is None and domain is None:
-            self.module.decide.append("owner: which domain owns this API")
-        self.types = Types(document, self.module)
+            self.module.decide.append("owner: the domain that owns this API")
+        self.types = Types(document, self.module, own=self.own)
         self.problems: dict[str, str] = {}
-        for path, item in document.get("paths", {}).items():
-            for verb, operation in self.types.resolve(item).items():
-                if verb in _VERBS:
-                    self._operation(path, verb, operation, item.get("parameters", []), own is not None)
+        for path, item in _table(document.get("paths")).items():
+            found = self.types.resolve(item)
+            for verb in _VERBS:
+                if isinstance(found.get(verb), dict):
+                    operation = self.types.resolve(found[verb])
+                    self._operation(str(path), verb, operation, _list(found.get("parameters")))
+            for verb in ("head", "options", "trace", "query"):
+                if verb in found:
+                    self.module.notes.append(
+                        f"{verb.upper()} {path}: left out, contracts have no {verb.upper()}"
+                    )
+        if not self.own:
+            self.module.prune()
 
-    def _operation(self, path: str, verb: str, given: dict[str, Any], shared: list[Any], own: bool) -> None:
-        if re.search(r"[^/]\{|\}[^/]", path):
-            self.module.notes.append(f"{verb.upper()} {path}: left out, a parameter is part of a segment")
-            return
+    def _operation(self, path: str, verb: str, given: dict[str, Any], shared: list[Any]) -> None:
         said = str(given.get("operationId") or f"{verb} {path}")
-        name = said if own and said.isidentifier() else snake_name(said)
-        while any(m.name == name for m in self.module.methods):
-            name += "_"
+        name = said if self.own and said.isidentifier() else method_name(_short(said), self.module)
         made = Method(name, verb, path, [], "None", self._doc(given))
-        for parameter in [*shared, *given.get("parameters", [])]:
-            self._parameter(made, self.types.resolve(parameter))
-        if "requestBody" in given:
-            self._body(made, self.types.resolve(given["requestBody"]))
-        self._answers(made, given)
+        try:
+            self._parameters(made, given, shared)
+            if "requestBody" in given:
+                take_body(made, self.types.resolve(given["requestBody"]), self.types)
+            self._answers(made, given)
+        except LeftOut as reason:
+            self.module.notes.append(f"{verb.upper()} {path}: left out, {reason}")
+            return
         self._options(made, given)
         if (order := given.get("x-levada-order")) is not None:
             made.arguments.sort(key=lambda a: order.index(a.name) if a.name in order else len(order))
         self.module.methods.append(made)
 
+    def _parameters(self, made: Method, given: dict[str, Any], shared: list[Any]) -> None:
+        if bad := re.search(r"[^/]\{|\}[^/]|//|[ ?#%]", made.path):
+            raise LeftOut(
+                "a parameter is part of a segment"
+                if "{" in bad[0] or "}" in bad[0]
+                else "its path is not plain"
+            )
+        if not made.path.startswith("/"):
+            raise LeftOut("its path does not begin with /")
+        both = [self.types.resolve(p) for p in [*shared, *_list(given.get("parameters"))]]
+        # What the operation says of a parameter goes before what its path says.
+        last = {(str(p.get("in")), str(p.get("name"))): p for p in both}
+        for parameter in last.values():
+            take_parameter(made, parameter, self.types)
+        for name in re.findall(r"\{([^}]*)\}", made.path):
+            if not any(a.name == name for a in made.arguments):
+                take_parameter(made, {"name": name, "in": "path"}, self.types)
+        names = re.findall(r"\{([^}]*)\}", made.path)
+        if len(set(names)) < len(names):
+            raise LeftOut("its path has one parameter twice")
+        if any(
+            re.sub(r"\{[^}]*\}", "{}", m.path) == re.sub(r"\{[^}]*\}", "{}", made.path)
+            and m.verb == made.verb
+            for m in self.module.methods
+        ):
+            raise LeftOut("another operation has the same path but for the names in it")
+
     def _doc(self, given: dict[str, Any]) -> str:
         summary, more = str(given.get("summary") or ""), str(given.get("description") or "")
         return more if more.startswith(summary) else f"{summary}\n\n{more}".strip()
 
-    def _parameter(self, made: Method, given: dict[str, Any]) -> None:
-        name, place = str(given.get("name", "")), given.get("in")
-        if place not in ("path", "query"):
-            if name.lower() != "idempotency-key":
-                self.module.notes.append(f"{made.name}: the {place} parameter {name} is left out")
-            return
-        python = snake_name(name)
-        if python != name and place == "path":
-            made.path = made.path.replace("{" + name + "}", "{" + python + "}")
-        elif python != name:
-            self.module.notes.append(
-                f"{made.name}: the query parameter {name} cannot be named in Python; left out"
-            )
-            return
-        schema = given.get("x-levada-schema") or given.get("schema") or {"type": "string"}
-        type_ = self.types.of(schema, f"{made.name}_{name}")
-        default: str | None = None
-        if place == "query" and not given.get("required"):
-            simple = given.get("schema", {})
-            default = self.types.default(simple["default"], type_) if "default" in simple else "None"
-            if default == "None" and "None" not in type_:
-                type_ += " | None"
-        made.arguments.append(Field(python, type_, default))
-
-    def _body(self, made: Method, given: dict[str, Any]) -> None:
-        content: dict[str, Any] = given.get("content", {})
-        json = next((c for k, c in content.items() if "json" in k), None)
-        if json is None:
-            made.arguments.append(Field("content", "bytes"))
-            return
-        if made.verb in ("get", "delete"):
-            self.module.notes.append(f"{made.name}: a body with {made.verb.upper()} is left out")
-            return
-        schema: dict[str, Any] = json.get("schema", {})
-        whole = given.get("x-levada-parameter")
-        if whole is not None:
-            made.arguments.append(Field(whole, self.types.of(schema, f"{made.name}_body")))
-            return
-        inner = self.types.resolve(schema)
-        # Levada's own body of several members is a class only on the wire.
-        if str(inner.get("title", "")).endswith("Body") and inner.get("additionalProperties") is False:
-            made.arguments += self.types.fields(inner, made.name)
-            return
-        made.arguments.append(Field("body", self.types.of(schema, f"{made.name}_body")))
-
     def _answers(self, made: Method, given: dict[str, Any]) -> None:
         raises: list[str] = []
-        for status, answer in given.get("responses", {}).items():
-            found = self.types.resolve(answer)
-            content: dict[str, Any] = found.get("content", {})
-            if str(status).startswith("2"):
-                if made.result == "None":
-                    self._success(made, int(status) if str(status).isdigit() else 200, found, given)
+        answers = {str(k): self.types.resolve(v) for k, v in _table(given.get("responses")).items()}
+        good = [k for k in answers if k.startswith("2")]
+        for status in sorted(good, key=lambda k: not _table(answers[k].get("content")))[:1] or [
+            k for k in answers if k == "default"
+        ]:
+            code = int(status) if status.isdigit() else 200
+            self._success(made, code, answers[status], given)
+        for status, found in answers.items():
+            if status in good:
                 continue
-            for one in content.values():
-                schema = one.get("schema", {})
-                raises += [p for s in schema.get("anyOf", [schema]) if (p := self._problem(s)) is not None]
+            schemas = [_table(c).get("schema") or {} for c in _table(found.get("content")).values()]
+            declared = [
+                p
+                for s in schemas
+                if isinstance(s, dict)
+                for each in s.get("anyOf", [s])
+                if (p := self._problem(each)) is not None
+            ]
+            raises += declared
+            if not self.own and not declared and status.isdigit() and int(status) in _FOREIGN_PROBLEMS:
+                raises.append(self._foreign(int(status)))
         if raises:
             made.options["raises"] = f"[{', '.join(dict.fromkeys(raises))}]"
 
     def _success(self, made: Method, status: int, found: dict[str, Any], given: dict[str, Any]) -> None:
-        content: dict[str, Any] = found.get("content", {})
-        json = next((c for k, c in content.items() if k.split(";")[0].endswith("json")), None)
+        content: dict[str, Any] = _table(found.get("content"))
+        json = next(
+            (c for k, c in content.items() if k.split(";")[0].strip().endswith(("json", "*/*"))), None
+        )
         hint = f"{made.name}_result"
         if "x-levada-line" in found:
             made.stream = True
@@ -159,20 +189,30 @@ class _Reader:
             page = self.types.resolve(json["schema"])
             made.result = f"Page[{self.types.of(page['properties']['items']['items'], hint)}]"
         elif json is not None:
-            made.result = self.types.of(json.get("schema", {}), hint)
+            made.result = self.types.of(_table(json).get("schema") or {}, hint)
         elif content:
             made.result = "bytes"
         if status != (204 if made.result == "None" else 200):
             made.options["status"] = str(status)
 
-    def _problem(self, schema: dict[str, Any]) -> str | None:
+    def _foreign(self, status: int) -> str:
+        """A problem for a status that a foreign service answers with; its document is the service's own matter."""
+        key = str(status)
+        if key not in self.problems:
+            name = self.problems[key] = self.types.taken.take(_FOREIGN_PROBLEMS[status])
+            self.module.problems.append(
+                ProblemClass(name, status, [], f"The service answered with {status}.")
+            )
+        return self.problems[key]
+
+    def _problem(self, schema: Any) -> str | None:
         found = self.types.resolve(schema)
         code = found.get("x-levada-problem")
         if code is None:
             return None
         if code in self.problems:
             return self.problems[code]
-        name = self.problems[code] = self.types.take(str(found.get("title") or code))
+        name = self.problems[code] = self.types.taken.take(str(found.get("title") or code))
         skip = ("type", "title", "status", "detail")
         own = {k: v for k, v in found["properties"].items() if k not in skip}
         fields = self.types.fields({"properties": own, "required": found.get("required", [])}, name)
@@ -185,6 +225,10 @@ class _Reader:
         return name
 
     def _options(self, made: Method, given: dict[str, Any]) -> None:
+        if not self.own:
+            # Scopes of a foreign service are its own matter: the binding's credential has them or not.
+            self._decisions(made)
+            return
         scopes = sorted({s for need in given.get("security", []) for some in need.values() for s in some})
         if scopes:
             made.options["scopes"] = f"[{', '.join(quoted(s) for s in scopes)}]"
@@ -195,3 +239,40 @@ class _Reader:
             made.options["tool"] = quoted(tool)
         if isinstance(seconds := given.get("x-levada-timeout"), int | float):
             made.options["timeout"] = repr(seconds)
+
+    def _decisions(self, made: Method) -> None:
+        if made.verb != "get":
+            made.decide.append(f"undo: write @undoes({made.name}) below it, or say final=True")
+            return
+        paging = [a.name for a in made.arguments if a.name.lower() in _PAGING]
+        if paging:
+            made.decide.append(f"paging: by {', '.join(paging)}, in the service's own way")
+
+
+def _table(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
+
+
+def _title(info: dict[str, Any]) -> str:
+    title = re.sub(
+        r"(?i)\b(rest|public|web|http|open)?\s*api\b|\bswagger\b|\bopenapi\b|[-–(].*| \d.*",
+        "",
+        str(info.get("title") or ""),
+    )
+    made = class_name(snake_name(title)) if title.strip() else "Api"
+    return made if made.isidentifier() else "Api"
+
+
+def _version(said: str) -> str:
+    """The document's version, or 1.0 where that is a date or none: the major stands in the path."""
+    found = re.fullmatch(r"v?(\d{1,3})(?:\.(\d{1,4}))?(?:[.\-+].*)?", said)
+    return f"{found[1]}.{found[2] or 0}" if found else "1.0"
+
+
+def _short(said: str) -> str:
+    """An operation's name of at most eight words."""
+    return "_".join(snake_name(said).split("_")[:8])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import unicodedata
 
 from levada.contract._generate.layout import WIDTH, prose
@@ -37,7 +38,7 @@ def comment(text: str, indent: str) -> str:
 
 def docstring(text: str, indent: str) -> str:
     """A docstring; what the text holds cannot end it."""
-    safe = clean(text).strip().replace("\\", "\\\\").replace('"""', "'''")
+    safe = inspect.cleandoc(clean(text)).replace("\\", "\\\\").replace('"""', "'''")
     safe = prose(safe, WIDTH - len(indent) - 3)
     if safe.startswith('"'):
         safe = f" {safe}"

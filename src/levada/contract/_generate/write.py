@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 
-from levada.contract._generate.layout import WIDTH, laid_out, signature
+from levada.contract._generate.layout import WIDTH, annotated, class_head, laid_out, signature
 from levada.contract._generate.model import EnumClass, Field, Method, Module, ProblemClass, StructClass
 from levada.contract._generate.text import comment, docstring, quoted
 from levada.contract.problem import problem_code
@@ -99,15 +99,20 @@ def imports(body: str, extra: Mapping[str, str] | None = None) -> str:
 
 
 def _import(module: str, names: list[str]) -> str:
-    # As isort sorts: constants, classes, then the rest.
-    ordered = sorted(names, key=lambda n: (0 if n.isupper() else 1 if n[0].isupper() else 2, n))
+    # As isort sorts: constants, classes, then the rest, and numbers by their value.
+    def place(name: str) -> tuple[int, list[str], str]:
+        kind = 0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2
+        parts = [p.zfill(9) if p.isdigit() else p for p in re.split(r"(\d+)", name.lower())]
+        return kind, parts, name
+
+    ordered = sorted(names, key=place)
     if len(line := f"from {module} import {', '.join(ordered)}") <= WIDTH:
         return line
     return f"from {module} import (\n" + "".join(f"    {n},\n" for n in ordered) + ")"
 
 
 def _class(head: str, doc: str, lines: list[str]) -> str:
-    parts = [f"class {head}:"]
+    parts = [head]
     if doc:
         parts.append(docstring(doc, "    "))
         if lines:
@@ -118,8 +123,8 @@ def _class(head: str, doc: str, lines: list[str]) -> str:
 
 
 def _enum(made: EnumClass) -> str:
-    lines = [f"    {n} = {quoted(v) if isinstance(v, str) else v}" for n, v in members(made)]
-    return _class(f"{made.name}(Enum)", made.doc, lines)
+    lines = [laid_out(f"{n} = {quoted(v) if isinstance(v, str) else v}", "    ") for n, v in members(made)]
+    return _class(class_head(made.name, ["Enum"]), made.doc, lines)
 
 
 def members(made: EnumClass) -> list[tuple[str, str | int]]:
@@ -139,14 +144,14 @@ def _field(made: Field) -> str:
     if made.wire is not None:
         inner = "" if default is None else f"default={default}, "
         default = f"field({inner}name={quoted(made.wire)})"
-    line = laid_out(f"{made.name}: {made.type}" + ("" if default is None else f" = {default}"), "    ")
+    line = annotated(made.name, made.type, default, "    ")
     return line + (f"\n{docstring(made.doc, '    ')}" if made.doc else "")
 
 
 def _struct(made: StructClass) -> str:
-    closed = ", forbid_unknown_fields=True" if made.closed else ""
-    head = f"{made.name}(Struct, frozen=True, kw_only=True{closed})"
-    return _class(head, made.doc, [_field(f) for f in made.fields])
+    closed = ["forbid_unknown_fields=True"] if made.closed else []
+    bases = ["Struct", "frozen=True", "kw_only=True", *closed]
+    return _class(class_head(made.name, bases), made.doc, [_field(f) for f in made.fields])
 
 
 def _problem(made: ProblemClass) -> str:
@@ -155,13 +160,12 @@ def _problem(made: ProblemClass) -> str:
         words.append(f"detail={quoted(made.detail)}")
     if made.code is not None and made.code != problem_code(made.name):
         words.append(f"code={quoted(made.code)}")
-    head = f"{made.name}(Problem, {', '.join(words)})"
-    return _class(head, made.doc, [_field(f) for f in made.fields])
+    return _class(class_head(made.name, ["Problem", *words]), made.doc, [_field(f) for f in made.fields])
 
 
 def _contract(module: Module) -> str:
-    words = f"domain={quoted(module.domain)}, version={quoted(module.version)}"
-    head = f"{module.name}({_LAYERS[module.layer]}, {words})"
+    words = [f"domain={quoted(module.domain)}", f"version={quoted(module.version)}"]
+    head = class_head(module.name, [_LAYERS[module.layer], *words])
     decide = [marker(d) for d in module.decide]
     methods = "\n\n".join(_method(m) for m in module.methods)
     body = [*decide, *([""] if decide and methods else []), methods]
