@@ -23,6 +23,7 @@ from levada.contract.standard import (
     TooManyRequests,
     Unavailable,
 )
+from levada.store.errors import QueryUnknown, StoreError, StoreUnknown
 
 __all__ = ["ended", "outcome_of", "settle"]
 
@@ -60,6 +61,8 @@ def settle(error: BaseException, operation: Operation, name: str) -> BaseExcepti
     if isinstance(error, TimeoutError) and not isinstance(error, asyncio.CancelledError):
         log.warning("call timed out", extra={"operation": name}, exc_info=error)
         return DeadlineExceeded()
+    if isinstance(error, StoreError) and not isinstance(error, QueryUnknown):
+        return _of_store(error, name)
     if (of_system := _of_system(error, name)) is not None:
         return of_system
     if isinstance(error, Exception):
@@ -78,6 +81,16 @@ def _of_system(error: BaseException, name: str) -> StandardProblem | None:
         log.warning("answer of the system lost", extra={"operation": name, "error": str(error)})
         return Unavailable(reason="The answer of the system behind this API was lost.")
     return None
+
+
+def _of_store(error: StoreError, name: str) -> StandardProblem:
+    """A store that is full, read-only or away is no fault of the code: it passes, and the request may come again."""
+    log.error("the store refused", extra={"operation": name, "error": str(error)})
+    if isinstance(error, StoreUnknown):
+        reason = "The answer of the store was lost; repeat the request under the same key."
+    else:
+        reason = "The store cannot take this now, and nothing of it was kept; ask again after a pause."
+    return Unavailable(reason=reason, retry_after=1.0)
 
 
 def _of_group(group: BaseExceptionGroup[BaseException], operation: Operation) -> BaseException:

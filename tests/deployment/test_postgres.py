@@ -1,0 +1,102 @@
+"""A whole deployment on PostgreSQL: workers and the server itself are killed, and nothing that was accepted is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import urllib.error
+import urllib.request
+from collections import Counter
+from contextlib import closing
+
+import pytest
+from tests.store.conftest import postgres  # noqa: F401 - a fixture
+
+STEPS = ("hold", "reserve", "ship")
+
+
+def place(url: str, order: str) -> int:
+    """The status of an attempt to place an order; 0 where there was no answer."""
+    asked = urllib.request.Request(
+        f"{url}/shop/orders/v1/orders/{order}",
+        json.dumps({"email": f"{order}@example.org"}).encode(),
+        {"content-type": "application/json", "idempotency-key": order},
+    )
+    try:
+        with urllib.request.urlopen(asked, timeout=20) as answer:
+            return answer.status
+    except urllib.error.HTTPError as refused:
+        return int(json.loads(refused.read())["status"])  # a problem, or this fails
+    except OSError:
+        return 0
+
+
+def booked(deployment) -> Counter[tuple[str, str]]:
+    try:
+        with closing(sqlite3.connect(deployment.folder / "ledger.db")) as db:
+            return Counter(db.execute("SELECT order_id, what FROM entry").fetchall())
+    except sqlite3.OperationalError:
+        return Counter()
+
+
+@pytest.fixture
+def on_postgres(deployment, postgres):  # noqa: F811
+    deployment.dsn = postgres.database()
+    with (deployment.folder / "levada.toml").open("a") as out:
+        out.write('[store]\nurl = "env:STORE"\n[personal]\nmaster = "file:personal.key"\n')
+    (deployment.folder / "personal.key").write_text("0123456789abcdef" * 4)
+    os.environ["STORE"] = deployment.dsn
+    yield deployment
+    deployment.end()
+    del os.environ["STORE"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_workers_and_the_server_are_killed_and_what_was_accepted_ends_once(on_postgres, postgres):  # noqa: F811
+    if not postgres.owned:
+        pytest.skip("a server of the user's own is not killed")
+    deployment = on_postgres
+    ready = deployment.start("--workers", "2")
+    assert "url" in ready, (ready, (deployment.folder / "log.txt").read_text())
+    accepted = []
+    for n in range(60):
+        if n == 15:
+            os.kill(deployment.children()[0], signal.SIGKILL)
+        if n == 30:
+            postgres.kill()
+        if n == 40:
+            postgres.start()
+        # The client does as it should: the same key until it has an answer.
+        order = f"o-{n}"
+        status = place(ready["url"], order)
+        if 30 <= n < 40:
+            assert status in (0, 500, 503, 504), status
+            continue
+        deployment.until(lambda order=order: place(ready["url"], order) == 202, 60)
+        accepted.append(order)
+    assert len(accepted) == 50
+    wanted = {(order, what): 1 for order in accepted for what in STEPS}
+    deployment.until(lambda: wanted.items() <= booked(deployment).items(), 90)
+    assert set(booked(deployment).values()) == {1}
+    shown = deployment.levada("runs", "list", "--json", "--limit", "1000")
+    assert {row["state"] for row in json.loads(shown.stdout)} == {"done"}
+
+
+def test_a_server_that_is_not_there_is_said_without_its_password(on_postgres):
+    os.environ["STORE"] = "postgresql://levada:hunter2@127.0.0.1:1/nowhere"
+    for verb in (
+        ("run", "--port", "0"),
+        ("db", "status"),
+        ("runs", "list"),
+        ("events", "parked"),
+        ("doctor",),
+    ):
+        told = on_postgres.levada(*verb)
+        assert told.returncode in (1, 2, 3), (verb, told.stdout, told.stderr)
+        said = told.stdout + told.stderr
+        assert "LV13" in said
+        assert "hunter2" not in said
+        assert "Traceback" not in said
