@@ -1,4 +1,3 @@
-import csv
 from pathlib import Path
 
 import pytest
@@ -6,9 +5,8 @@ import pytest
 from levada.cli.map import map_
 from levada.cli.review import review
 from levada.landscape.mapping import map_folders
-from levada.landscape.questions import questions, write_questions
 from levada.landscape.reconcile import REVIEW_NAME, ReviewError, closed, load_review, rules, suggest
-from levada.network import Flow, Network, Node
+from levada.network import Network, Node
 
 FLOWS = "consumer,provider,mode,protocol\n"
 
@@ -105,21 +103,3 @@ def test_a_malformed_review_names_its_line(tmp_path: Path) -> None:
 def test_renamings_in_a_circle_end() -> None:
     assert closed({"a": "b", "b": "c"}) == {"a": "c", "b": "c"}
     assert set(closed({"a": "b", "b": "a"})) <= {"a", "b"}
-
-
-def test_questions_ask_first_for_what_most_hangs_on(tmp_path: Path) -> None:
-    network = Network.of([Node(id="hub"), Node(id="leaf", owner="x", kind="app")])
-    for n in range(9):
-        network.add_flow(Flow(consumer=f"c{n}", provider="hub"))
-    network.add_flow(
-        Flow(consumer="leaf", provider="other", mode="sync", object="o", volume_day=1, freshness_s=1)
-    )
-    asked = questions(network)
-    assert len(asked) == 10
-    assert (asked[0].about, asked[0].field) == ("hub", "owner")
-    assert not any("leaf" in q.about for q in asked)
-    write_questions(network, tmp_path / "q.csv")
-    rows = list(csv.DictReader((tmp_path / "q.csv").open()))
-    assert [r["answer"] for r in rows] == [""] * 10
-    write_questions(network, tmp_path / "q.xlsx")
-    assert (tmp_path / "q.xlsx").stat().st_size > 3000

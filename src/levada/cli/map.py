@@ -25,6 +25,7 @@ def map_(
     out: Path | None = None,
     review: Path | None = None,
     questions: Path | None = None,
+    answers: Path | None = None,
     formats: Annotated[bool, Parameter(negative="")] = False,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -39,6 +40,8 @@ def map_(
         review: File of merges of names, accepted ones are applied, suggestions are added
             (default: levada-review.yaml in the first folder, if it is there).
         questions: Write the ten questions whose answers would change the blueprint most: .csv or .xlsx.
+        answers: That sheet with answers, .csv or .xlsx: they are taken in, and remembered in
+            levada-answers.csv of the first folder for every later map, blueprint and plan.
         formats: List what can be read, and whether it was verified on real exports.
         dry_run: Say what each file would be read as, and read nothing.
     """
@@ -55,6 +58,8 @@ def map_(
         return 2
     if dry_run:
         return _dry_run(folders, console, as_json=json)
+    if answers is not None:
+        _remember(folders[0], answers, console)
     mapped = _mapped(folders, review, console)
     if out is not None:
         from levada.network import text
@@ -78,6 +83,16 @@ def map_(
     else:
         summary(mapped, console)
     return 0
+
+
+def _remember(folder: Path, answers: Path, console: Console) -> None:
+    from levada.landscape.answers import AnswersError, read_answers, remember
+
+    given = read_answers(answers)
+    if not folder.is_dir():
+        raise AnswersError(path=answers, problem=f"answers are remembered in a folder, and {folder} is none")
+    kept = remember(folder, given)
+    console.print(f"{len(given)} answers taken in and remembered in [bold]{kept}[/]")
 
 
 def _mapped(folders: tuple[Path, ...], review: Path | None, console: Console) -> Mapped:

@@ -31,6 +31,7 @@ Because: TypeAlias = Literal[
 ]
 """Why a flow is replaced (pays), retired (never observed) or kept (all others)."""
 
+_NONE = frozenset(("no", "none", "false", "0"))
 _TYPED = {"grpc": "gRPC: its .proto", "graphql": "GraphQL: its schema", "thrift": "Thrift: its IDL"}
 """Protocols that nobody can call without their contract."""
 _STORAGE = (
@@ -123,7 +124,7 @@ def _contracts(network: Network) -> dict[str, str]:
     out: dict[str, str] = {}
     for node in network.nodes.values():
         said = node.attributes.get("contract")
-        if said:
+        if said and str(said).lower() not in _NONE:
             out[node.id] = str(said)
         elif node.kind == "api":
             out[node.id] = f"it is an API of the {node.layer} layer" if node.layer else "it is an API"
@@ -150,7 +151,13 @@ def _owners(
     unowned: set[str] = set()
     for (provider, part), held in users.items():
         node = network.nodes[provider]
-        if len(everybody[provider]) == 1:
+        said = network.resolve(str(node.attributes.get("storage_of", "")))
+        if said is not None:
+            out[provider, part] = (
+                said.id,
+                f"{provider} is the storage of {said.id}, as people say: it stays behind it",
+            )
+        elif len(everybody[provider]) == 1:
             only = next(iter(held))
             if not _apart(network.nodes[only], node):
                 out[provider, part] = (

@@ -17,6 +17,7 @@ from levada.landscape._kinds import infer_kinds
 from levada.landscape._names import resolve_names
 from levada.landscape._settle import settle
 from levada.landscape._sink import Sink
+from levada.landscape.answers import ANSWERS_NAME, read_answers, take_answers
 from levada.landscape.importers.protocol import Context, Finishes, Importer, Malformed, SourceFile
 from levada.landscape.reconcile import REVIEW_NAME, Suggestion, closed, load_review, suggest
 from levada.network.graph import Finding, Network
@@ -85,6 +86,7 @@ def map_folders(
     progress: Progress | None = None,
     use: Iterable[Importer] | None = None,
     review: Path | None = None,
+    answers: Path | None = None,
 ) -> Mapped:
     """Read everything under ``paths`` that an importer knows into one network.
 
@@ -93,6 +95,8 @@ def map_folders(
             with several, each begins with its folder's name.
         progress: Called before each file.
         review: File of accepted and refused merges; by default ``levada-review.yaml`` in the
+            first folder, where there is one.
+        answers: Sheet of answers of the people who know; by default ``levada-answers.csv`` in the
             first folder, where there is one.
         use: Importers instead of all installed ones; each instance serves one import.
 
@@ -120,7 +124,11 @@ def map_folders(
     if progress:
         progress(len(files), len(files), "")
     network = infer_kinds(settle(resolve_names(resolve_clients(resolve_hosts(sink.network)))))
-    return reconcile(Mapped(network=network, files=reports), _review_of(paths, review))
+    mapped = reconcile(Mapped(network=network, files=reports), _beside(paths, review, REVIEW_NAME))
+    sheet = _beside(paths, answers, ANSWERS_NAME)
+    if sheet is not None:
+        mapped.network = take_answers(mapped.network, read_answers(sheet), sheet.name)
+    return mapped
 
 
 def recognised(
@@ -141,10 +149,11 @@ def recognised(
     return out
 
 
-def _review_of(paths: Sequence[Path | str], review: Path | None) -> Path | None:
-    if review is not None:
-        return review
-    beside = Path(paths[0]) / REVIEW_NAME if paths else None
+def _beside(paths: Sequence[Path | str], given: Path | None, name: str) -> Path | None:
+    """The file that was given, or the one of this name in the first folder, if there is one."""
+    if given is not None:
+        return given
+    beside = Path(paths[0]) / name if paths else None
     return beside if beside is not None and beside.is_file() else None
 
 

@@ -1,101 +1,203 @@
 """The questions whose answers would change the blueprint most, as a sheet for those who know.
 
-Until a blueprint exists: what is unknown of a system or flow, weighted by how much hangs
-on it (the share of flows that its ends have a part in).
+Each is weighed by the blueprint itself: for every plausible answer the part of the landscape
+that it touches is decided anew, and what counts is how many connections get another decision,
+then how far apart the costs are. What the blueprint does not hang on (an owner) comes last.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
-from levada.network.graph import Flow, Network
+from levada.landscape.answers import COLUMNS, answered
+from levada.landscape.blueprint import Blueprint, blueprint
+from levada.landscape.blueprint_candidates import Posed, called, pose
+from levada.landscape.blueprint_costs import Costs, load_costs
+from levada.landscape.blueprint_scope import scope
+from levada.network.graph import Flow, Network, Node
 from levada.network.tables import guarded
 
 __all__ = ["Question", "questions", "write_questions"]
 
-COLUMNS = ("rank", "about", "field", "question", "answer", "answered_by", "known", "weight", "evidence")
-_WEIGHTS = {"volume_day": 1.0, "mode": 0.9, "owner": 0.8, "object": 0.6, "freshness_s": 0.5, "kind": 0.4}
+MOST_SYSTEMS = 120
+"""Systems that are asked about: those whose connections cost most."""
+_HOURS = ("0.5", "2", "8", "20")
+_MODES = ("sync", "file", "db", "async")
 
 
-class Question(Struct, frozen=True):
-    """One thing to ask: of what, which field, in words, and how much hangs on it (0 to 1, for ranking only)."""
+class Question(Struct, frozen=True, kw_only=True):
+    """One thing to ask: of which system, which field, in words, and what hangs on it."""
 
     about: str
     field: str
     question: str
-    weight: float
+    answers: tuple[str, ...] = ()
+    """Plausible answers that were tried; others may be given."""
+    flips: float = 0.0
+    """Connections that get another decision, on average over the answers."""
+    hours: float = 0.0
+    """Hours over the horizon between the dearest and the cheapest answer."""
     known: str = ""
     evidence: str = ""
 
 
-def questions(network: Network, count: int = 10) -> list[Question]:
-    """The ``count`` questions of most weight; at most two about one flow or system."""
-    degree: Counter[str] = Counter()
-    for flow in network.flows.values():
-        degree.update((flow.consumer, flow.provider))
-    most = max(degree.values(), default=1)
+def questions(network: Network, count: int = 10, *, costs: Costs | None = None) -> list[Question]:
+    """The ``count`` questions that the blueprint hangs on most; at most two about one system."""
+    costs = costs or load_costs()
+    posed = pose(network, costs)
+    groups = _groups(posed)
     found: list[Question] = []
-    for node in network.nodes.values():
-        share = degree[node.id] / most
-        place = node.evidence[0].source if node.evidence else ""
-        known = f"{degree[node.id]} flows; kind {node.kind or 'unknown'}; domain {node.domain or 'unknown'}"
-        if node.owner is None:
-            found.append(
-                Question(
-                    node.id,
-                    "owner",
-                    f"Who owns {node.name or node.id}?",
-                    share * _WEIGHTS["owner"],
-                    known,
-                    place,
-                )
-            )
-        if node.kind is None:
-            text = f"What is {node.name or node.id}: system of record, SaaS, channel, partner, broker, database or application?"
-            found.append(Question(node.id, "kind", text, share * _WEIGHTS["kind"], known, place))
-    for flow in network.flows.values():
-        share = (degree[flow.consumer] + degree[flow.provider]) / (2 * most)
-        found.extend(_of_flow(flow, share))
-    found.sort(key=lambda q: (-q.weight, q.about, q.field))
+    for provider in _dearest(posed):
+        part = _part(network, groups[provider])
+        now = blueprint(part, costs)
+        found += [_weighed(asked, part, now, costs) for asked in _of_system(network, part, provider)]
+    weighed = [q for q in found if q.flips > 0 or q.hours > 0]
+    weighed.sort(key=lambda q: (-q.flips, -q.hours, q.about, q.field))
     chosen: list[Question] = []
-    asked: Counter[str] = Counter()
-    for question in found:
-        if asked[question.about] < 2 and len(chosen) < count:
-            asked[question.about] += 1
+    for question in (*weighed, *_owners(network, posed)):
+        if len(chosen) < count and sum(c.about == question.about for c in chosen) < 2:
             chosen.append(question)
     return chosen
 
 
-def _of_flow(flow: Flow, share: float) -> list[Question]:
-    what = f"{flow.consumer} from {flow.provider}" + (f" ({flow.object})" if flow.object else "")
-    place = "; ".join(e.source + (f":{e.line}" if e.line else "") for e in flow.evidence[:2])
-    known = f"mode {flow.mode}; {flow.protocol or 'protocol unknown'}; {flow.status or 'no evidence'}"
-    texts = {
-        "volume_day": (flow.volume_day is None, f"How many calls, messages or rows a day does {what} take?"),
-        "mode": (flow.mode == "unknown", f"How does {what} take it: call, message, batch, file or database?"),
-        "object": (flow.object is None, f"What business object does {what} take?"),
-        "freshness_s": (flow.freshness_s is None, f"Within how many seconds must {what} see a change?"),
-    }
-    return [
-        Question(flow.id, name, text, share * _WEIGHTS[name], known, place)
-        for name, (open_, text) in texts.items()
-        if open_
-    ]
+def _weighed(asked: Question, part: Network, now: Blueprint, costs: Costs) -> Question:
+    """The question with what its answers would change."""
+    from msgspec import structs
+
+    flips = 0
+    prices = [now.cost.to_be]
+    for answer in asked.answers:
+        then = blueprint(answered(part, asked.about, asked.field, answer), costs)
+        flips += _flipped(now, then)
+        prices.append(then.cost.to_be)
+    share = len(asked.answers)
+    return structs.replace(asked, flips=flips / share, hours=max(prices) - min(prices))
 
 
-def write_questions(network: Network, path: Path, count: int = 10) -> list[Question]:
+def _flipped(now: Blueprint, then: Blueprint) -> int:
+    """How many connections are decided otherwise; by their ends and object, for an answer may give a flow another id."""
+    before, after = (Counter((_ends(e.flow), e.decision, e.via) for e in made.ledger) for made in (now, then))
+    return sum((before - after).values())
+
+
+def _ends(flow_id: str) -> str:
+    return flow_id.rpartition(" (")[0]
+
+
+def _dearest(posed: Posed) -> list[str]:
+    hours: dict[str, float] = defaultdict(float)
+    for flow, direct, aside in zip(posed.flows, posed.direct, posed.asides, strict=True):
+        if aside is None or aside.because in ("contract already", "own storage"):
+            hours[flow.provider] += direct
+    return sorted(hours, key=lambda p: (-hours[p], p))[:MOST_SYSTEMS]
+
+
+def _groups(posed: Posed) -> dict[str, frozenset[str]]:
+    """Provider -> the providers that are decided together with it."""
+    group: dict[str, set[str]] = {}
+    for flow in posed.flows:
+        group.setdefault(flow.provider, {flow.provider})
+    for box in posed.boxes:
+        merged: set[str] = set()
+        for provider in box.providers:
+            merged |= group[provider]
+        for provider in merged:
+            group[provider] = merged
+    return {p: frozenset(g) for p, g in group.items()}
+
+
+def _part(network: Network, providers: frozenset[str]) -> Network:
+    flows = [f for f in network.flows.values() if f.provider in providers]
+    ends = {e for f in flows for e in (f.consumer, f.provider)}
+    return Network.of((n for n in network.nodes.values() if n.id in ends or n.kind == "api"), flows)
+
+
+def _of_system(network: Network, part: Network, provider: str) -> Iterable[Question]:
+    node = network.nodes[provider]
+    name = node.name or node.id
+    said = scope(part)
+    flows = [f for f in part.flows.values() if f.provider == provider]
+    own = [f for f in flows if (a := said.asides.get(f.id)) is None or a.because == "contract already"]
+    if not own:
+        return
+    known, place = _known(node, own), _place(own)
+
+    def ask(field: str, text: str, answers: tuple[str, ...]) -> Question:
+        return Question(
+            about=provider, field=field, question=text, answers=answers, known=known, evidence=place
+        )
+
+    blind = [f for f in own if f.mode == "unknown"]
+    if blind:
+        text = f"How do {_who(blind)} use {name}: call (sync), message (async), batch, file or tables (db)?"
+        yield ask("mode", text, _MODES)
+    unsaid = [f for f in own if f.hours_month is None]
+    if unsaid:
+        text = f"How many hours of work a month does one connection to {name} take ({_who(unsaid)})?"
+        yield ask("hours_month", text, _HOURS)
+    if any(called(f) for f in own) and provider not in said.contracts and "contract" not in node.attributes:
+        yield ask(
+            "contract",
+            f"Does {name} have a published contract (OpenAPI, WSDL, a vendor's)? Which?",
+            ("yes", "no"),
+        )
+    if provider in said.unowned:
+        users = tuple(sorted({f.consumer for f in own}))[:6]
+        yield ask("storage_of", f"Whose own storage is {name}: {', '.join(users)}?", users)
+
+
+def _owners(network: Network, posed: Posed) -> list[Question]:
+    """Who owns what would be built: the blueprint does not hang on it, the plan does."""
+    out: list[Question] = []
+    for provider in _dearest(posed):
+        node = network.nodes[provider]
+        own = [f for f in posed.flows if f.provider == provider]
+        if node.owner is None and len({f.consumer for f in own}) > 1:
+            text = f"Who owns {node.name or node.id}?"
+            known, place = _known(node, own), _place(own)
+            out.append(Question(about=provider, field="owner", question=text, known=known, evidence=place))
+    return out
+
+
+def _who(flows: Iterable[Flow]) -> str:
+    names = sorted({f.consumer for f in flows})
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _known(node: Node, flows: Iterable[Flow]) -> str:
+    modes: Mapping[str, int] = {}
+    counts: dict[str, int] = defaultdict(int)
+    for f in flows:
+        counts[f.mode] += 1
+    modes = dict(sorted(counts.items()))
+    how = ", ".join(f"{n} {m}" for m, n in modes.items())
+    return f"{how}; kind {node.kind or 'unknown'}; owner {node.owner or 'unknown'}; domain {node.domain or 'unknown'}"
+
+
+def _place(flows: Iterable[Flow]) -> str:
+    places = dict.fromkeys(e.source + (f":{e.line}" if e.line else "") for f in flows for e in f.evidence[:1])
+    return "; ".join(list(places)[:2])
+
+
+def write_questions(
+    network: Network, path: Path, count: int = 10, *, costs: Costs | None = None
+) -> list[Question]:
     """Write them as ``.csv`` or ``.xlsx`` with empty cells to answer in; returns them."""
-    asked = questions(network, count)
+    asked = questions(network, count, costs=costs)
     rows: list[list[Any]] = [
-        [n, q.about, q.field, q.question, "", "", q.known, round(q.weight, 3), q.evidence]
+        [
+            n, q.about, q.field, q.question, "", "", ", ".join(q.answers), round(q.flips, 1), round(q.hours), q.known,
+            q.evidence,
+        ]
         for n, q in enumerate(asked, 1)
-    ]
+    ]  # fmt: skip
     if path.suffix == ".xlsx":
         _workbook(rows, path)
         return asked
@@ -119,7 +221,7 @@ def _workbook(rows: list[list[Any]], path: Path) -> None:
         cell.font = Font(bold=True)
     for row in rows:
         sheet.append([guarded(cell) for cell in row])
-    for letter, width in zip("ABCDEFGHI", (6, 30, 12, 60, 30, 20, 40, 8, 40), strict=True):
+    for letter, width in zip("ABCDEFGHIJK", (6, 30, 14, 60, 30, 20, 30, 10, 10, 40, 40), strict=True):
         sheet.column_dimensions[letter].width = width
     for row in sheet.iter_rows(min_row=2, min_col=5, max_col=6):
         for cell in row:
