@@ -27,6 +27,7 @@ def folder(tmp_path: Path) -> Path:
         "c1,leaf,order,sync,http",
         "a,books-db,,db,sql",
         "b,books-db,,db,sql",
+        "d,books-db,,db,sql",
     ]
     (root / "flows.csv").write_text(FLOWS + "\n".join(rows) + "\n")
     return root
