@@ -11,11 +11,13 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from levada._errors import LevadaError
+from levada.landscape._blueprint_search import search
 
 if TYPE_CHECKING:
     from levada.landscape.blueprint_choice import Candidate, Question
@@ -82,6 +84,22 @@ class _Program:
         self.rows.add(((column, 1.0), (self.y[option.via], -1.0)), 0.0)
         return column
 
+    def values(
+        self, options: dict[int, int], chain: Sequence[tuple[int, ...]], flows: Sequence[Question]
+    ) -> list[float]:
+        """The columns' values of a choice."""
+        out = [0.0] * len(self.cost)
+        for column, (i, k) in self.x.items():
+            if options.get(i) == k:
+                out[column] = 1.0
+                for j in chain[flows[i].options[k].via]:
+                    out[self.y[j]] = 1.0
+        return out
+
+    def price(self, values: Sequence[float]) -> float:
+        """What these values cost, without the constant."""
+        return sum(c * v for c, v in zip(self.cost, values, strict=True))
+
     def _bind(self, load: dict[int, list[tuple[int, float]]], candidates: Sequence[Candidate]) -> bool:
         """Add the capacities that could be exceeded; whether there is one."""
         tight = [j for j, terms in load.items() if sum(v for _, v in terms) > candidates[j].capacity]
@@ -105,17 +123,46 @@ def solve(
         import highspy
     except ImportError as exc:
         raise LandscapeExtra(what="The blueprint", package="highspy") from exc
+    until = time.monotonic() + seconds
     made = _Program(flows, candidates, chain, members, used, live)
+    solver = _Solver(highspy, made.cost, made.rows)
+    values, bound = solver.relaxed(0.6 * seconds)
     whole = len(made.cost) if made.binding else len(used)
-    values, bound = _run(highspy, made.cost, made.rows, whole, seconds)
+    if values is not None and not any(1e-7 < v < 1 - 1e-7 for v in values[:whole]):
+        _take(made, flows, chain, used, live, members, values, options)
+        return made.constant + bound
+    found, proven = search(
+        flows, candidates, chain, members, live, max(0.5, 0.3 * (until - time.monotonic()))
+    )
+    bound = max(bound, proven - made.constant)
+    start = made.values(found, chain, flows)
+    values, branched = solver.branched(whole, start, max(0.5, until - time.monotonic()))
+    best = made.price(start)
+    if values is not None and made.price(values) < best - 1e-9:
+        _take(made, flows, chain, used, live, members, values, options)
+    else:
+        for i in members:
+            options[i] = found.get(i)
+    return made.constant + max(bound, branched)
+
+
+def _take(
+    made: _Program,
+    flows: Sequence[Question],
+    chain: Sequence[tuple[int, ...]],
+    used: Sequence[int],
+    live: dict[int, list[int]],
+    members: Sequence[int],
+    values: Sequence[float],
+    options: list[int | None],
+) -> None:
     if made.binding:
         for column, (i, k) in made.x.items():
             if values[column] > 0.5:
                 options[i] = k
-    else:
-        opened = {j for j in used if values[made.y[j]] > 0.5}
-        _polish(flows, chain, opened, live, members, options)
-    return made.constant + bound
+        return
+    opened = {j for j in used if values[made.y[j]] > 0.5}
+    _polish(flows, chain, opened, live, members, options)
 
 
 def _polish(
@@ -157,45 +204,53 @@ def _greeted() -> None:
         os.close(nowhere)
 
 
-def _run(
-    highspy: Any, cost: list[float], rows: _Rows, whole: int, seconds: float
-) -> tuple[list[float], float]:
-    import numpy as np
+class _Solver:
+    """One program in HiGHS: first relaxed, then with whole columns."""
 
-    if os.name == "posix":
-        _greeted()
-    highs = highspy.Highs()
-    for name, value in (
-        ("output_flag", False),
-        ("time_limit", seconds),
-        ("mip_rel_gap", 1e-7),
-        ("threads", 1),
-    ):
-        highs.setOptionValue(name, value)
-    n, m = len(cost), len(rows.upper)
-    lp = highspy.HighsLp()
-    lp.num_col_, lp.num_row_ = n, m
-    lp.col_cost_ = np.array(cost)
-    lp.col_lower_, lp.col_upper_ = np.zeros(n), np.ones(n)
-    lp.row_lower_, lp.row_upper_ = np.full(m, -np.inf), np.array(rows.upper)
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    lp.a_matrix_.start_ = np.array(rows.starts, dtype=np.int32)
-    lp.a_matrix_.index_ = np.array(rows.columns, dtype=np.int32)
-    lp.a_matrix_.value_ = np.array(rows.values)
-    highs.passModel(lp)
-    highs.run()
-    relaxed = list(highs.getSolution().col_value)
-    if len(relaxed) != n or any(1e-7 < v < 1 - 1e-7 for v in relaxed[:whole]):
-        # Rarely: the relaxation of the strong form has most corners whole.
+    def __init__(self, highspy: Any, cost: list[float], rows: _Rows) -> None:
+        import numpy as np
+
+        if os.name == "posix":
+            _greeted()
+        self._highspy, self._np, self._cost = highspy, np, cost
+        self._highs = highspy.Highs()
+        for name, value in (("output_flag", False), ("mip_rel_gap", 1e-7), ("threads", 1)):
+            self._highs.setOptionValue(name, value)
+        n, m = len(cost), len(rows.upper)
+        lp = highspy.HighsLp()
+        lp.num_col_, lp.num_row_ = n, m
+        lp.col_cost_ = np.array(cost)
+        lp.col_lower_, lp.col_upper_ = np.zeros(n), np.ones(n)
+        lp.row_lower_, lp.row_upper_ = np.full(m, -np.inf), np.array(rows.upper)
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        lp.a_matrix_.start_ = np.array(rows.starts, dtype=np.int32)
+        lp.a_matrix_.index_ = np.array(rows.columns, dtype=np.int32)
+        lp.a_matrix_.value_ = np.array(rows.values)
+        self._highs.passModel(lp)
+
+    def relaxed(self, seconds: float) -> tuple[list[float] | None, float]:
+        """Values and bound of the relaxation; no values if it is not done in time."""
+        floor = sum(min(0.0, c) for c in self._cost)
+        self._run(seconds)
+        if self._highs.getModelStatus() != self._highspy.HighsModelStatus.kOptimal:
+            return None, floor
+        return list(self._highs.getSolution().col_value), self._highs.getInfo().objective_function_value
+
+    def branched(self, whole: int, start: list[float], seconds: float) -> tuple[list[float] | None, float]:
+        """Values and bound with the first ``whole`` columns whole, begun with ``start``."""
+        highspy, np = self._highspy, self._np
         every = np.arange(whole, dtype=np.int32)
-        highs.changeColsIntegrality(whole, every, np.full(whole, highspy.HighsVarType.kInteger))
-        highs.run()
-    elif highs.getModelStatus() == highspy.HighsModelStatus.kOptimal:
-        return relaxed, highs.getInfo().objective_function_value
-    info = highs.getInfo()
-    values = list(highs.getSolution().col_value) or [0.0] * n
-    if info.primal_solution_status != 2:  # no feasible point in time: everything direct is one
-        values = [0.0] * n
-    bound = info.mip_dual_bound
-    floor = sum(min(0.0, c) for c in cost)
-    return values, max(bound, floor) if bound == bound else floor
+        self._highs.changeColsIntegrality(whole, every, np.full(whole, highspy.HighsVarType.kInteger))
+        given = highspy.HighsSolution()
+        given.col_value = start
+        self._highs.setSolution(given)
+        self._run(seconds)
+        info = self._highs.getInfo()
+        values = list(self._highs.getSolution().col_value)
+        bound = info.mip_dual_bound
+        usable = info.primal_solution_status == 2 and len(values) == len(self._cost)
+        return values if usable else None, bound if bound == bound else float("-inf")
+
+    def _run(self, seconds: float) -> None:
+        self._highs.setOptionValue("time_limit", self._highs.getRunTime() + seconds)  # its clock runs on
+        self._highs.run()

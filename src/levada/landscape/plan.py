@@ -220,11 +220,11 @@ class _Planner:
         self, box: Built, flows: Sequence[Flow], before: dict[str, float | None]
     ) -> dict[str, float | None]:
         kept = self.costs[f"kept_{box.layer if box.layer in ('system', 'topic') else 'composed'}"]
-        errors = before["errors_day"]
+        errors, known = before["errors_day"], sum(f.hours_month is not None for f in flows)
         return {
             "volume_day": before["volume_day"],
             "errors_day": None if errors is None else errors * self.costs["error_share"],
-            "hours_month": None if before["hours_month"] is None else kept * len(flows),
+            "hours_month": None if before["hours_month"] is None else kept * known,
         }
 
     def _steps(
