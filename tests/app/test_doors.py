@@ -177,6 +177,8 @@ CORPUS: dict[str, tuple[bytes, ...]] = {
     "deadline": (request(b"GET", "/waits/for%20ever", b"levada-timeout-ms: 60"),),
     "deadline passed": (request(b"GET", "/things/1", b"levada-timeout-ms: 0"),),
     "deadline of nonsense": (request(b"GET", "/things/1", b"levada-timeout-ms: soon"),),
+    "deadline beyond all numbers": (request(b"GET", "/things/1", b"levada-timeout-ms: " + b"9" * 400),),
+    "small chunks": (request(b"PUT", "/files/f", b"transfer-encoding: chunked") + chunked(*[b"x"] * 20_000),),
     "internal error": (request(path="/fails/raise") + request(),),
     "cancelled": (request(path="/fails/exit"),),
     "context": (

@@ -241,7 +241,7 @@ class Server:
             return known
         try:
             seconds = int(stated) / 1000
-        except ValueError:
+        except (ValueError, OverflowError):
             raise BadRequest(
                 reason="The headers levada-timeout-ms and levada-limit-ms are whole numbers of milliseconds.",
                 place="levada-timeout-ms",

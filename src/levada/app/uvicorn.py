@@ -211,10 +211,13 @@ class HttpProtocol(HttpToolsProtocol):
         if self._endpoint is None:
             if not self._dropped:
                 super().on_body(body)
-        elif self._body:
-            self._body = bytearray(self._body) + body
-        else:
+        elif not self._body:
             self._body = body
+        else:
+            # In place: small chunks are many.
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += body
 
     def on_message_complete(self) -> None:
         """The request has come as a whole."""
