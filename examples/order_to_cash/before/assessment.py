@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-__all__ = ["Assessed", "assess", "hours_month"]
+__all__ = ["Assessed", "assess"]
 
 START = "2010-12-13"
 """The Monday after the ten days."""
@@ -34,11 +34,6 @@ async def assess(landscape: Path, report: Path | None = None) -> Assessed:
     if report is not None:
         await _levada("report", landscape, "--out", report)
     return Assessed(json.loads(maps), json.loads(blueprint), json.loads(plan))
-
-
-def hours_month(plan: dict[str, Any]) -> float:
-    """What the connections cost now that the plan replaces: hours a month, given and imputed."""
-    return sum(row["pain_hours_month"] for row in plan["ranking"])
 
 
 async def _levada(*arguments: object) -> bytes:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime
 from statistics import median
 from typing import Any
 
 from examples.order_to_cash.demo.systems import Systems
-from examples.order_to_cash.orders import Invoice
 from msgspec import Struct
 
 __all__ = ["Pains", "pains"]
@@ -42,11 +40,10 @@ class Pains(Struct, frozen=True):
         return len({number for found in lists for number in found})
 
 
-async def pains(systems: Systems, invoices: Sequence[Invoice]) -> Pains:
+async def pains(systems: Systems) -> Pains:
     """Compare the ERP's rows with what billing, the warehouse and payments hold."""
     import asyncpg
 
-    del invoices
     erp = await asyncpg.connect(systems.ready["erp"]["direct"])
     try:
         orders = {

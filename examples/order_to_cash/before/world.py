@@ -86,7 +86,7 @@ async def live(folder: Path, orders: Path, progress: Progress | None = None, *, 
             async with Shop(machines.landscape / "webshop", environment) as shop:
                 world = _World(machines, systems, shop, front, clock, environment)
                 jobs = await world.days(_timeline(machines.landscape, invoices, calm=calm), progress)
-            result = await pains(systems, invoices)
+            result = await pains(systems)
     machines.clear()
     calls = {
         **machines.calls(),
