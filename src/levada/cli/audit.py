@@ -43,8 +43,13 @@ def list_(*, n: int = 50, common: Common = At) -> int:
 
 
 @app.command
-def verify(*, common: Common = At) -> int:
-    """Check that no row was altered, removed or put in. Exit code 1: one was; the message says which."""
-    rows: int = ask(common, "audit.verify")
+def verify(*, mark: str | None = None, common: Common = At) -> int:
+    """Check that no row was altered, removed or put in. Exit code 1: one was; the message says which.
+
+    Args:
+        mark: Number and hash of a row, ``12:9f…``, that was kept elsewhere: it has to be there.
+        common: Options of every operating verb.
+    """
+    rows: int = ask(common, "audit.verify", mark=mark)
     emit(common, {"rows": rows, "whole": True}, lambda: print(f"The audit is whole: {rows} rows."))
     return 0

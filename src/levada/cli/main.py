@@ -44,8 +44,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Build", ("new", "run", "up", "describe", "contract", "client", "adopt")),
-    ("Operate", ("db", "events", "runs", "keys", "subjects", "gateway", "audit", "doctor")),
-    ("Build", ("new", "run", "up", "describe", "client", "adopt")),
     ("Operate", ("db", "events", "runs", "keys", "requests", "subjects", "gateway", "audit", "doctor")),
     ("Map and plan", ("map", "review", "blueprint", "plan", "report")),
 )

@@ -213,10 +213,10 @@ class Admin:
             before=before,
             after=after or None,
         )
-        return await self._called(action, known, {**arguments, "also": [row.statement(), *self._decision]})
+        return await self._called(action, known, {**arguments, "also": [*row.statements(), *self._decision]})
 
     def _audit_of_run(self, change: Change) -> Sequence[Statement]:
-        return [self._next.changed(before=change.before, after=change.after).statement(), *self._decision]
+        return [*self._next.changed(before=change.before, after=change.after).statements(), *self._decision]
 
     # -- actions ----------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from levada.store.protocol import Outcome, Statement, Store, Unit
 __all__ = ["Audit", "AuditBroken", "AuditRow"]
 
 _START = bytes(32)
+_HEAD = "audit_head"
 
 
 class AuditBroken(LevadaError, code="LV1308"):
@@ -48,9 +49,15 @@ class AuditRow(Struct, frozen=True):
         row = msgspec.structs.replace(self, before=_json(before), after=_json(after), hash=b"")
         return msgspec.structs.replace(row, hash=row.computed())
 
-    def statement(self) -> Statement:
-        """The statement that appends it; refuses its unit if another row came first."""
-        return Statement("audit.add", msgspec.structs.asdict(self), 1)
+    def statements(self) -> list[Statement]:
+        """What appends it, and notes that the chain ends here; refuses its unit if another row came first."""
+        head = {"name": _HEAD, "value": self.mark}
+        return [Statement("audit.add", msgspec.structs.asdict(self), 1), Statement("meta.set", head)]
+
+    @property
+    def mark(self) -> str:
+        """Number and hash, ``12:9f…``: kept elsewhere it proves that the chain up to here is whole."""
+        return f"{self.seq}:{self.hash.hex()}"
 
     def shown(self) -> dict[str, Any]:
         """The row as people read it."""
@@ -146,10 +153,9 @@ class Audit:
             )
             row = msgspec.structs.replace(row, hash=row.computed())
             # The change first: it locks what it needs before the one row that all audits want.
-            entry = Statement("audit.add", msgspec.structs.asdict(row), 1)
-            outcome = await self._store.commit(Unit([*unit.statements, entry], unit.notify))
+            outcome = await self._store.commit(Unit([*unit.statements, *row.statements()], unit.notify))
             if outcome.committed:
-                return row, Outcome(rows=outcome.rows[:-1])
+                return row, Outcome(rows=outcome.rows[:-2])
             if outcome.refused != len(unit.statements):
                 return None, outcome
 
@@ -160,13 +166,18 @@ class Audit:
                 yield _row(row)
             start = found[-1]["seq"] + 1
 
-    async def verify(self) -> int:
+    async def verify(self, mark: str | None = None) -> int:
         """Check the whole chain; how many rows it has.
 
+        Args:
+            mark: Number and hash of a row, kept elsewhere: it has to be there. Without one, rows
+                that were cut off at the end show only if what the store notes of the end was left.
+
         Raises:
-            AuditBroken: A row was altered, removed or put in. (Rows cut off at the end
-                show only against a number kept elsewhere.)
+            AuditBroken: A row was altered, removed, put in, or cut off at either end.
         """
+        noted = await self._store.read("meta.get", {"name": _HEAD})
+        marks = {text for text in (mark, noted[0]["value"] if noted else None) if text}
         prev, expected = _START, 1
         async for row in self.rows():
             if row.seq != expected:
@@ -175,7 +186,13 @@ class Audit:
                 raise AuditBroken(seq=row.seq, reason="it does not follow on the row before it.")
             if row.computed() != row.hash:
                 raise AuditBroken(seq=row.seq, reason="its contents were altered.")
+            marks.discard(row.mark)
             prev, expected = row.hash, expected + 1
+        for missing in marks:
+            seq = int(missing.partition(":")[0]) if missing.partition(":")[0].isdecimal() else 0
+            if seq >= expected:
+                raise AuditBroken(seq=expected, reason=f"it and all rows up to {seq} were cut off.")
+            raise AuditBroken(seq=seq, reason="it is another row than the mark tells of.")
         return expected - 1
 
 
