@@ -230,3 +230,14 @@ async def test_it_runs_until_stopped(any_system: Any, log: Log, make: Make):
         relay.stop()
         await running
     assert await Relay("erp", any_system, log).claim()
+
+
+async def test_what_is_in_the_log_stays_in_the_outbox_as_long_as_it_is_told_to(
+    any_system: Any, log: Log, make: Make
+):
+    relay = Relay("erp", any_system, log, keep=3600.0)
+    await put(any_system, make("o-1"))
+    await relay.until_idle()
+    assert await relay.clean() == 0
+    relay.keep = 0.0
+    assert await relay.clean() == 1

@@ -61,7 +61,9 @@ async def _admin(common: Common) -> AsyncGenerator[Does]:
 
     store = await open_store(store_url(configuration))
     try:
-        admin = Admin(store, Roles(configuration.roles, configuration.app.environment))
+        admin = Admin(
+            store, Roles(configuration.roles, configuration.app.environment), configuration.retention
+        )
         if configuration.app.modules:
             app = build_app(configuration)
             admin.know(app, personal_of(configuration, app, store))

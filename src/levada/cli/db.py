@@ -111,6 +111,23 @@ def restored(*, why: str, common: Common = At) -> int:
     return 0
 
 
+@app.command
+def purge(
+    *, why: str | None = None, dry_run: Annotated[bool, Parameter(negative="")] = False, common: Common = At
+) -> int:
+    """Delete now what is past its time by [retention]; a deployment that runs does so by itself.
+
+    Args:
+        why: Why; it goes into the audit.
+        dry_run: Only count what would be deleted; what subscriptions have not read stays.
+        common: Options of every operating verb.
+    """
+    found: dict[str, int] = ask(common, "db.purgeable") if dry_run else ask(common, "db.purge", why=why)
+    said = ", ".join(f"{n:,} {what}" for what, n in found.items())
+    emit(common, found, lambda: print(f"{'Would delete' if dry_run else 'Deleted'} {said}."))
+    return 0
+
+
 def _platform(common: Common) -> tuple[str, str]:
     """The store's URL, and who asks, if that person may."""
     from levada.deployment.build import store_url

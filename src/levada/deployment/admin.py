@@ -20,6 +20,7 @@ from levada.deployment.admin_masks import Masks, published, readable
 from levada.deployment.backup import backup
 from levada.deployment.personal import Personal
 from levada.deployment.personal.subjects import Subjects, hidden
+from levada.deployment.purge import RetentionSection, purge, purgeable
 from levada.deployment.requests import Requests, domain_of, within
 from levada.deployment.roles import Roles, SamePerson
 from levada.events.admin import Admin as EventsAdmin
@@ -41,8 +42,11 @@ class AdminError(LevadaError, code="LV1205"):
 class Admin:
     """What operators see and do. May be called concurrently; changes are made one after another."""
 
-    def __init__(self, store: Store, roles: Roles | None = None) -> None:
+    def __init__(
+        self, store: Store, roles: Roles | None = None, kept: RetentionSection | None = None
+    ) -> None:
         self.store = store
+        self._kept = kept or RetentionSection()
         self.roles = roles or Roles({}, "development")
         self.log = Log(store)
         self.audit = Audit(store)
@@ -79,8 +83,13 @@ class Admin:
             "subjects.forget": self._subjects_forget,
         }
         self.requests = Requests(store)
+        self._reads["db.purgeable"] = self._purgeable
         self._reads["requests.list"] = self.requests.list
-        self._others |= {"requests.refuse": self.requests.refuse, "db.backup": self._backup}
+        self._others |= {
+            "requests.refuse": self.requests.refuse,
+            "db.backup": self._backup,
+            "db.purge": self._purge,
+        }
         self._others |= {"subjects.export": self._subjects_export, "subjects.rewrap": self._subjects_rewrap}
 
     def register(self, action: str, function: Action, *, change: bool) -> None:
@@ -298,6 +307,16 @@ class Admin:
     async def _backup(self, file: str, why: str = "") -> Any:
         del why  # the audit has it
         return await backup(self.store, Path(file))
+
+    async def _purge(self, why: str = "") -> Any:
+        del why  # the audit has it
+        done = await purge(self.store, self._kept)
+        if done is None:
+            raise AdminError(reason="Another process is purging.", mend="Look again in a minute.")
+        return done
+
+    async def _purgeable(self) -> Any:
+        return await purgeable(self.store, self._kept)
 
     # -- subjects of personal data ----------------------------------------------------
 

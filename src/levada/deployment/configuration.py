@@ -17,6 +17,7 @@ from msgspec import Struct, field
 from levada.app.errors import ConfigurationError
 from levada.app.secrets import resolve
 from levada.contract.api import API, is_contract
+from levada.deployment.purge import RetentionSection
 
 __all__ = [
     "AppSection",
@@ -163,6 +164,7 @@ class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     gateway: GatewaySection = GatewaySection()
     personal: PersonalSection = PersonalSection()
     plans: dict[str, PlanSection] = field(default_factory=dict)
+    retention: RetentionSection = RetentionSection()
     roles: dict[str, list[str]] = field(default_factory=dict)
     """Who may do what: ``anna = ["operator@sales", "viewer"]``. Roles: viewer, developer, owner, operator, platform,
     auditor; ``role@domain``, or ``role`` for all domains. Default: nobody is named, and the user of the operating
@@ -246,6 +248,7 @@ def _explained(text: str, data: Mapping[str, Any]) -> str:
         GatewaySection,
         PersonalSection,
         PlanSection,
+        RetentionSection,
     ):
         known.extend(cls.__struct_fields__)
     near = difflib.get_close_matches(unknown, known, 1)

@@ -42,7 +42,9 @@ MAY: Mapping[str, frozenset[str]] = {
     ),
     **dict.fromkeys(("keys.create", "keys.rotate", "keys.revoke"), _OWN),
     **dict.fromkeys(("subjects.export", "subjects.forget"), _OWN),
-    **dict.fromkeys(("subjects.rewrap", "db.backup", "db.restore", "db.purge"), frozenset({"platform"})),
+    **dict.fromkeys(
+        ("subjects.rewrap", "db.backup", "db.restore", "db.purge", "db.purgeable"), frozenset({"platform"})
+    ),
     **dict.fromkeys(("requests.approve", "requests.refuse"), _CLEAR),
 }
 """Who may do each action. Outside production a developer may do what an operator may."""

@@ -56,6 +56,7 @@ class RuntimeSettings(Struct, frozen=True, kw_only=True):
             at a time holds each.
         poll: Seconds between looks without a wake-up. Default 0.5.
         worker: How its worker works.
+        outbox_keep: Seconds that outboxes keep what is in the log. Default 7 days.
         virtual: The test kit drives it by :meth:`StoreRuntime.settle`; nothing runs by itself.
     """
 
@@ -63,6 +64,7 @@ class RuntimeSettings(Struct, frozen=True, kw_only=True):
     dispatch: bool = True
     poll: float = 0.5
     worker: WorkerSettings = WorkerSettings()
+    outbox_keep: float = 7 * 86_400.0
     virtual: bool = False
 
 
@@ -164,7 +166,7 @@ class StoreRuntime:
             async with resource.begin() as tx:
                 await outbox.create_tables(tx)
             if publishes:
-                relay = Relay(name, resource, self.log)
+                relay = Relay(name, resource, self.log, keep=self.settings.outbox_keep)
                 self.relays.append(relay)
 
     async def _sinks(self) -> dict[str, ToRuns]:

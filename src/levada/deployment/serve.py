@@ -107,7 +107,10 @@ async def serve(
         app, runtime = await open_deployment(
             configuration,
             store=owner.store,
-            settings=RuntimeSettings(worker=WorkerSettings(lease=server.lease)),
+            settings=RuntimeSettings(
+                worker=WorkerSettings(lease=server.lease),
+                outbox_keep=configuration.retention.outbox * 86_400,
+            ),
             secret=secrets.token_urlsafe(32),
         )
         owner.admin.know(app, runtime.personal)

@@ -15,13 +15,12 @@ from levada.deployment.admin import Admin
 from levada.deployment.adminsocket import AdminServer
 from levada.deployment.build import store_url
 from levada.deployment.configuration import Configuration
+from levada.deployment.purge import purge
 from levada.deployment.roles import Roles
 from levada.deployment.serve_places import admin_path, store_path
 from levada.deployment.serve_records import Records
-from levada.events.housekeeping import tidy
-from levada.events.log import Log
 from levada.store import Store, StoreError, open_store
-from levada.store.control import Facts, Idempotency
+from levada.store.control import Facts
 from levada.store.sqlite import SqliteStore
 
 __all__ = ["Owner", "owning", "recording"]
@@ -57,8 +56,10 @@ async def owning(configuration: Configuration) -> AsyncGenerator[Owner]:
             socket = store_path(store.path)
             shared = f"unix:{socket}"
             await store.serve(str(socket))
-        admin = Admin(store, Roles(configuration.roles, configuration.app.environment))
-        async with AdminServer(admin, admin_path(configuration)), background(_tidying(store)):
+        admin = Admin(
+            store, Roles(configuration.roles, configuration.app.environment), configuration.retention
+        )
+        async with AdminServer(admin, admin_path(configuration)), background(_tidying(store, configuration)):
             yield Owner(store, admin, shared)
     finally:
         await store.close()
@@ -81,13 +82,9 @@ async def note_deployed(app: App, store: Store) -> None:
         await facts.add("deployed", api=contract_id)
 
 
-async def _tidying(store: Store) -> None:
-    events, answers = Log(store), Idempotency(store)
-
+async def _tidying(store: Store, configuration: Configuration) -> None:
     async def once() -> None:
-        await events.topics()
-        await tidy(events)
-        await answers.clean()
+        await purge(store, configuration.retention)
 
     await _every(TIDY, once)
 

@@ -193,7 +193,10 @@ async def supervise(
             stack.callback(path.unlink, missing_ok=True)
         owner = await stack.enter_async_context(owning(configuration))
         app, runtime = await open_deployment(
-            configuration, store=owner.store, settings=RuntimeSettings(work=False), secret=secret
+            configuration,
+            store=owner.store,
+            settings=RuntimeSettings(work=False, outbox_keep=configuration.retention.outbox * 86_400),
+            secret=secret,
         )
         owner.admin.know(app, runtime.personal)
         if extend is not None:

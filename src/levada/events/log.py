@@ -190,12 +190,14 @@ class Log:
                 low = middle + 1
         return low
 
-    async def trim(self, topic: str) -> int:
+    async def trim(self, topic: str, retention: int | None = None) -> int:
         """Delete events older than the topic's retention that every subscription has read; how many.
+
+        ``retention`` (microseconds) is used instead where it is given.
 
         A subscription that lags or is paused holds its events back: its lag has to be watched.
         """
-        kept = self._topics[topic].retention
+        kept = self._topics[topic].retention if retention is None else retention
         if kept is None:
             return 0
         until, deleted = await self.store.now() - kept, 0

@@ -58,6 +58,7 @@ class Relay:
     ``alarm`` (seconds): the age of the oldest open transaction at which a warning is
     logged, since it holds all later events back; ``age`` has the figure, and
     ``trouble`` says why :meth:`run` cannot go on, if so.
+    ``keep`` (seconds): how long rows stay in the outbox that are in the log.
     ``lease`` (seconds): after how much silence another relay may take over.
     """
 
@@ -70,9 +71,10 @@ class Relay:
         batch: int = 500,
         lease: float = 30.0,
         alarm: float = 30.0,
+        keep: float = 0.0,
     ) -> None:
         self.name, self.database, self.log = name, database, log
-        self.batch, self.lease, self.alarm = batch, lease, alarm
+        self.batch, self.lease, self.alarm, self.keep = batch, lease, alarm, keep
         self.holder = str(uuid.uuid4())
         self.epoch: int | None = None
         self.place = Place()
@@ -137,8 +139,8 @@ class Relay:
         async with self.database.begin() as tx:
             sql = queries(tx.dialect)["clean"]
             if tx.dialect == "postgresql":
-                return await tx.execute(sql, place.low, place.high, place.last_id, limit)
-            return await tx.execute(sql, place.last_id, limit)
+                return await tx.execute(sql, place.low, place.high, place.last_id, limit, self.keep)
+            return await tx.execute(sql, place.last_id, f"-{self.keep:.3f} seconds", limit)
 
     async def run(self, *, poll: float = 0.2, clean_every: float = 60.0) -> None:
         """Relay until :meth:`stop`, looking every ``poll`` seconds or when woken."""

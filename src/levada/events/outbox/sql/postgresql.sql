@@ -39,7 +39,8 @@ ORDER BY id LIMIT $4
 -- Within the window, only what is before the last id is relayed.
 DELETE FROM levada_outbox WHERE id IN (
   SELECT id FROM levada_outbox
-  WHERE tx < ($1::bigint)::text::xid8 OR (tx < ($2::bigint)::text::xid8 AND id <= $3)
+  WHERE (tx < ($1::bigint)::text::xid8 OR (tx < ($2::bigint)::text::xid8 AND id <= $3))
+    AND at <= clock_timestamp() - make_interval(secs => ($5)::double precision)
   ORDER BY tx LIMIT $4)
 
 -- name: effect.claim

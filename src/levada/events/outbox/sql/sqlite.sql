@@ -29,7 +29,8 @@ SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'levada_outbox'), 
 SELECT id, event_id, head, data, format, at FROM levada_outbox WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: clean
-DELETE FROM levada_outbox WHERE id IN (SELECT id FROM levada_outbox WHERE id <= ? ORDER BY id LIMIT ?)
+DELETE FROM levada_outbox WHERE id IN (SELECT id FROM levada_outbox WHERE id <= ? AND at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?)
+  ORDER BY id LIMIT ?)
 
 -- name: effect.claim
 INSERT INTO levada_effect (key, digest, fence) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING
