@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("http", "composition", "coalesced", "gateway", "landscape")
+NAMES = ("http", "composition", "coalesced", "gateway", "landscape", "import")
+
+MODULES = {"import": "import_"}
+"""Where a name is a word of the language."""
 
 
 def main() -> int:
@@ -17,7 +20,7 @@ def main() -> int:
     for name in wanted:
         from benchmarks._ratio import write
 
-        module = importlib.import_module(f"benchmarks.{name}")
+        module = importlib.import_module(f"benchmarks.{MODULES.get(name, name)}")
         print(f"== {name}: {module.__doc__.splitlines()[0]}", flush=True)
         ratios = module.run()
         write(name, ratios, module.NOTES)

@@ -21,10 +21,11 @@ def resolve_names(network: Network) -> Network:
             continue
         aliases = (a.partition(":")[2] for a in node.aliases if a.startswith(("name:", "id:")))
         for name in (node.id, node.name, *aliases):
-            owners.setdefault(name.casefold(), set()).add(node.id)
+            if name:
+                owners.setdefault(name.casefold(), set()).add(node.id)
     names: dict[str, str] = {}
     for node in listed:
-        found = owners.get(node.name.casefold(), set())
+        found = owners.get((node.name or node.id).casefold(), set())
         if len(found) == 1:
             names[node.id] = next(iter(found))
     return network.renamed(names) if names else network

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from levada.landscape.importers._redact import redact_value, secrets_in
+from levada.landscape.importers._redact import MARK, WORDY, redact_value, secrets_in
 from levada.landscape.importers.protocol import Item, SourceFile
 from levada.network.graph import Finding, Flow, Network, Node
+from levada.network.names import slug
 
 __all__ = ["Sink"]
 
@@ -17,6 +19,8 @@ MAX_SCAN = 8 * 1024 * 1024
 """Characters of a file that are searched for secrets to report; what is stored is redacted always."""
 
 
+MAX_KNOWN = 2_000
+_STREAMED = frozenset((".log", ".gz", ".1", ".jsonl"))
 _SETTINGS = frozenset(
     ("", ".env", ".properties", ".ini", ".conf", ".cfg", ".toml", ".pem", ".key", ".yaml", ".yml", ".json", ".xml",
      ".sh", ".sql", ".tf", ".tfvars")
@@ -31,6 +35,9 @@ class Sink:
         self.network = Network()
         self._findings: set[Finding] = set()
         self._clean_texts: set[str] = set()
+        self._scanned: set[str] = set()
+        self._known: set[str] = set()
+        self._mask: re.Pattern[str] | None = None
 
     def take(self, items: Iterable[Item]) -> None:
         """Add items as they come, so that what was read before a failure stands."""
@@ -48,15 +55,27 @@ class Sink:
             self._findings.add(clean)
             self.network.findings.append(clean)
 
+    def look(self, file: SourceFile) -> None:
+        """Scan a file before it is read, so that its secrets are known in whatever form an id is made of them."""
+        if file.size <= MAX_SCAN and file.suffix not in _STREAMED and not file.binary:
+            _ = file.text
+            self.scan(file)
+
     def scan(self, file: SourceFile) -> None:
-        """Report the secrets of a file: format and line, never the secret."""
+        """Report the secrets of a file, once: format and line, never the secret."""
         text = file.__dict__.get("text")
+        if file.source in self._scanned:
+            return
         if text is None and file.size <= MAX_SCAN and file.suffix in _SETTINGS and not file.binary:
             text = file.text
         if not isinstance(text, str):
             return
+        self._scanned.add(file.source)
         at, line = 0, 1
-        for name, start, _ in secrets_in(text[:MAX_SCAN]):
+        for name, start, stop in secrets_in(text[:MAX_SCAN]):
+            if name not in WORDY and len(self._known) < MAX_KNOWN:
+                self._known |= {text[start:stop].lower(), slug(text[start:stop])}
+                self._mask = None
             line += text.count("\n", at, start)
             at = start
             self.add(
@@ -72,4 +91,18 @@ class Sink:
     def _clean(self, item: Item) -> Item:
         plain: Any = msgspec.to_builtins(item)
         cleaned = redact_value(plain, self._clean_texts)
+        if self._known:
+            cleaned = self._masked(cleaned)
         return item if cleaned == plain else msgspec.convert(cleaned, type(item))
+
+    def _masked(self, value: Any) -> Any:
+        """Without the secrets met so far, however an id has changed their case."""
+        if self._mask is None:
+            self._mask = re.compile("|".join(map(re.escape, sorted(self._known))), re.IGNORECASE)
+        if isinstance(value, str):
+            return self._mask.sub(MARK, value)
+        if isinstance(value, dict):
+            return {self._masked(str(k)): self._masked(v) for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(self._masked(v) for v in value)
+        return value

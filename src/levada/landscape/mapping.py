@@ -233,10 +233,11 @@ def _read(file: SourceFile, chosen: Sequence[Importer], context: Context, sink: 
     context.importer = importer.name
     network = sink.network
     before = len(network.nodes), len(network.flows)
+    _guarded(lambda: sink.look(file), "secrets", file, sink)
     _guarded(lambda: sink.take(importer.read(file, context)), importer.name, file, sink)
     _guarded(lambda: sink.scan(file), "secrets", file, sink)
     for note in file.notes:
-        sink.add(Finding("encoding", "info", note, file.source))
+        sink.add(Finding("read-in-part" if "not read" in note else "encoding", "info", note, file.source))
     return FileReport(
         file.source, importer.name, confidence, len(network.nodes) - before[0], len(network.flows) - before[1]
     )

@@ -14,6 +14,8 @@ __all__ = ["Lined", "LinedList", "YamlError", "line_of", "read_yaml"]
 
 MAX_NODES = 2_000_000
 """Values a document may have once its aliases are expanded; a bomb has billions."""
+ALIASED = 100
+"""Values that a container counts for when an alias repeats it: bombs are told in a tenth of a second."""
 MAX_DEPTH = 200
 
 _INT = re.compile(r"[-+]?[0-9]+\Z")
@@ -87,9 +89,10 @@ class _Builder:
         self._scalar, self._sequence = yaml.ScalarNode, yaml.SequenceNode
         self._left = MAX_NODES
         self._open: set[int] = set()
+        self._done: set[int] = set()
 
     def build(self, node: Any, depth: int) -> Any:
-        self._left -= 1
+        self._left -= ALIASED if id(node) in self._done else 1
         line = node.start_mark.line + 1
         if self._left < 0:
             raise YamlError(f"more than {MAX_NODES:,} values once aliases are expanded", line)
@@ -104,6 +107,7 @@ class _Builder:
         if id(node) in self._open:
             raise YamlError("an alias contains itself", line)
         self._open.add(id(node))
+        self._done.add(id(node))
         try:
             return (
                 self._items(node, depth, line)

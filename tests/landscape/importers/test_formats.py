@@ -20,6 +20,20 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
         {"n.yaml": "levada_network: 1\nflows:\n  - consumer: a\n    provider: b\n    evidence:\n      - {source: me}\n"},
         {"a > b (unknown)"},
     ),
+    "levada-map": (
+        {
+            "m.json": '{"systems": [{"id": "a", "kind": "app"}, {"id": "b"}], "flows": [{"consumer": "a", "provider": "b", "mode": "sync"}], "findings": []}'
+        },
+        {"a > b (sync)"},
+    ),
+    "levada-app": (
+        {
+            "shop/levada.toml": '[app]\nmodules = ["shop.sales"]\n[bind]\n"finance/Billing/v1" = { url = "https://billing.acme.org/", auth = "oauth2:env:B" }\n'
+            '"sales/Customers/v2" = "shop.erp:ErpCustomers"\n[resources.erp]\nurl = "postgresql://erp.acme.org/erp"\n[resources.pay]\nurl = "env:PAY_URL"\n'
+            '[eventlog]\nurl = "kafka://k.acme.org:9092"\n'
+        },
+        {"shop > finance/Billing/v1 (sync/http)", "shop > erp.acme.org [erp] (db/postgres)", "shop > k.acme.org (async/kafka)"},
+    ),
     "docker-compose": (
         {
             "shop/compose.yaml": "services:\n  cart:\n    image: shop/cart\n    environment:\n      - STOCK_ADDR=stock:${PORT:-80}\n"

@@ -20,6 +20,8 @@ __all__ = ["Context", "Finishes", "Importer", "Item", "Malformed", "SourceFile",
 _BUILT_IN = (
     "tables:CsvFolder",
     "tables:NetworkText",
+    "levada_apps:LevadaMap",
+    "levada_apps:LevadaApp",
     "nais:Nais",
     "compose:Compose",
     "kubernetes:Kubernetes",

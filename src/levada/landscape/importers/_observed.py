@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -15,14 +16,21 @@ __all__ = ["MAX_KEYS", "Counter", "normal_path"]
 
 MAX_KEYS = 20_000
 """Flows counted apart; calls of further ones are counted together, under no object."""
+MEMORY = 16_384
+"""Paths, callers and the like whose reading is remembered: a log says the same again and again."""
 DAY = 86_400.0
 _VARIABLE = re.compile(r"^(\d+|[0-9a-fA-F]{8,}|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27,}|.*\d{4,}.*|.{41,})$")
+
+
+@lru_cache(maxsize=MEMORY)
+def _part(part: str) -> str:
+    return "{}" if _VARIABLE.match(part) else part
 
 
 def normal_path(path: str) -> str:
     """A path without its query and with what varies as ``{}``: ``/orders/{}/lines``."""
     parts = path.partition("?")[0].partition("#")[0].split("/")
-    return "/".join("{}" if _VARIABLE.match(p) else p for p in parts[:6]) or "/"
+    return "/".join(["{}" if p.isdecimal() else _part(p) for p in parts[:6]]) or "/"
 
 
 class _Seen(Struct):
@@ -46,16 +54,19 @@ class Counter:
         at: float | None = None, count: float = 1, errors: float = 0,
     ) -> None:  # fmt: skip
         """Count calls; ``at`` in seconds since 1970, None where the source has no time."""
-        if key not in self._seen and len(self._seen) >= MAX_KEYS:
-            key = (key[0], key[1], None, key[3], key[4])
         seen = self._seen.get(key)
+        if seen is None and len(self._seen) >= MAX_KEYS:
+            key = (key[0], key[1], None, key[3], key[4])
+            seen = self._seen.get(key)
         if seen is None:
             seen = self._seen[key] = _Seen(source=source, line=line)
         seen.count += count
         seen.errors += errors
         if at is not None:
-            seen.first = at if seen.first is None else min(seen.first, at)
-            seen.last = at if seen.last is None else max(seen.last, at)
+            if seen.first is None or at < seen.first:
+                seen.first = at
+            if seen.last is None or at > seen.last:
+                seen.last = at
 
     def flows(self) -> Iterator[Flow]:
         """A flow each, observed. A day's volume is over the whole time that the sources cover, at least a day;

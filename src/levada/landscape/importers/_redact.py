@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["FORMATS", "redact", "redact_value", "secrets_in"]
+__all__ = ["FORMATS", "MARK", "WORDY", "redact", "redact_value", "secrets_in"]
 
 FORMATS: tuple[tuple[str, str], ...] = (
     ("private key", r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----[\s\S]{0,20000}?(?:-----END [A-Z0-9 ]+-----|\Z)"),
-    ("AWS access key id", r"\b(?:AKIA|ASIA|AGPA|AIDA|AROA)[A-Z0-9]{16}\b"),
+    ("AWS access key id", r"(?i:\b(?:AKIA|ASIA|AGPA|AIDA|AROA)(?=[A-Z]*\d)[A-Z0-9]{16}\b)"),
     ("AWS secret key", r"(?i:aws.{0,20}secret.{0,20}?[\"'=:\s]{1,5})[A-Za-z0-9/+]{40}\b"),
     ("GitHub token", r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b"),
     ("GitHub fine-grained token", r"\bgithub_pat_[A-Za-z0-9_]{22,255}\b"),
@@ -57,7 +57,7 @@ FORMATS: tuple[tuple[str, str], ...] = (
     ("Azure SAS signature", r"[?&]sig=[A-Za-z0-9%/+]{30,}={0,2}"),
     ("Azure client secret", r"(?<![A-Za-z0-9_~.-])[A-Za-z0-9_~.-]{3}8Q~[A-Za-z0-9_~.-]{31,34}"),
     ("JSON Web Token", r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
-    ("age secret key", r"\bAGE-SECRET-KEY-1[A-Z0-9]{58}\b"),
+    ("age secret key", r"(?i:\bAGE-SECRET-KEY-1[A-Z0-9]{58}\b)"),
     ("Square token", r"\b(?:EAAA|sq0[a-z]{3}-)[A-Za-z0-9_-]{22,}"),
     ("authorization header", r"(?i:\b(?:authorization|proxy-authorization)[\"']?\s*[:=]\s*[\"']?(?:basic|bearer|token)\s+)[A-Za-z0-9._~+/=-]{8,}"),
     ("curl password", r"-(?<=\s-)(?:u|-user)[ =]?[\"']?[^\s:\"'$]+:(?!\$)[^\s\"'$]{2,}"),
@@ -70,7 +70,7 @@ FORMATS: tuple[tuple[str, str], ...] = (
 
 MARK = "[redacted]"
 _HINTS: dict[str, tuple[str, ...]] = {
-    "private key": ("PRIVATE KEY",), "AWS access key id": ("AKIA", "ASIA", "AGPA", "AIDA", "AROA"),
+    "private key": ("PRIVATE KEY",),
     "GitHub token": ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), "GitHub fine-grained token": ("github_pat_",),
     "GitLab token": ("glpat-", "gldt-", "glrt-", "glcbt-", "glptt-", "glft-", "glsoat-"), "Slack token": ("xox",), "Slack app token": ("xapp-",), "Slack webhook": ("hooks.slack",),
     "Stripe key": ("k_live_", "k_test_"), "Stripe webhook secret": ("whsec_",), "Google API key": ("AIza",),
@@ -84,13 +84,13 @@ _HINTS: dict[str, tuple[str, ...]] = {
     "Databricks token": ("dapi",), "HashiCorp Vault token": ("hvs.", "hvb.", "hvr."), "Terraform Cloud token": ("atlasv1",),
     "New Relic key": ("NRAK", "NRII", "NRJS"), "Grafana token": ("glc_", "glsa_"), "Azure storage key": ("AccountKey=",),
     "Azure shared access key": ("SharedAccessKey=",), "Azure SAS signature": ("sig=",), "Azure client secret": ("8Q~",),
-    "JSON Web Token": ("eyJ",), "age secret key": ("AGE-SECRET",), "Square token": ("EAAA", "sq0"), "Okta token": ("00",),
+    "JSON Web Token": ("eyJ",), "Square token": ("EAAA", "sq0"), "Okta token": ("00",),
     "password in a URL": ("://",), "command-line password": ("PGPASSWORD", "MYSQL_PWD", "SSHPASS", "LFTP_PASSWORD", "sshpass"),
     "curl password": ("-u", "--user"), "Twilio key": ("SK", "AC"),
 }  # fmt: skip
 """Words one of which a text must hold to be searched for a format: most texts are searched for few."""
 _LOWER_HINTS: dict[str, tuple[str, ...]] = {
-    "AWS secret key": ("aws",), "authorization header": ("authorization",),
+    "AWS access key id": ("akia", "asia", "agpa", "aida", "aroa"), "age secret key": ("age-secret",), "AWS secret key": ("aws",), "authorization header": ("authorization",),
     "password in a connection string": ("password", "pwd"),
     "secret in a setting": ("passw", "passphrase", "secret", "api", "token", "private"),
 }  # fmt: skip
@@ -157,6 +157,13 @@ def _near(pattern: re.Pattern[str], name: str, text: str, lower: str) -> Iterato
 
 _FILLER = re.compile(r"[xX*]{8,}|(?:\.{3,}|…)\Z")
 """What stands for a secret in a manual, in no real one."""
+WORDY = frozenset(
+    (
+        "secret in a setting", "password in a connection string", "password in a URL", "curl password", "command-line password",
+        "authorization header", "private key", "AWS secret key", "Azure storage key", "Azure shared access key", "Azure SAS signature",
+    )
+)  # fmt: skip
+"""Formats known by what stands before them: what they hold may be an ordinary word."""
 _GENERIC = {"secret in a setting", "password in a connection string"}
 
 

@@ -85,16 +85,12 @@ class SourceFile:
         opener: Any = gzip.open if self.suffix == ".gz" else open
         with opener(self.path, "rt", encoding="utf-8", errors="replace", newline=None) as file:
             number = 0
-            while True:
-                line: str = file.readline(MAX_LINE)
-                if not line:
-                    return
+            readline: Any = file.readline
+            while line := readline(MAX_LINE):
                 number += 1
-                whole = line.endswith("\n")
                 yield number, line.rstrip("\r\n")
-                while not whole:
-                    rest: str = file.readline(MAX_LINE)
-                    whole = not rest or rest.endswith("\n")
+                while line and line[-1] != "\n":
+                    line = readline(MAX_LINE)
 
     @cached_property
     def json(self) -> Any:
@@ -108,6 +104,9 @@ class SourceFile:
         except RecursionError as exc:
             raise Malformed("nested too deep") from exc
         except json.JSONDecodeError as exc:
+            if exc.msg == "Extra data" and self.text.lstrip()[:1] in ("{", "["):
+                self.notes.append(f"text behind the JSON value, from line {exc.lineno}; not read")
+                return json.JSONDecoder().raw_decode(self.text.lstrip())[0]
             raise Malformed(f"malformed JSON: {exc.msg}", exc.lineno) from exc
 
     @cached_property

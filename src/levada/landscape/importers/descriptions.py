@@ -56,7 +56,7 @@ class OpenApi:
 
     name = "openapi"
     formats: tuple[str, ...] = ("OpenAPI 3.x", "Swagger 2.0")
-    verified: Verified = "from the specification"
+    verified: Verified = "on real exports"
 
     def recognise(self, file: SourceFile) -> float:
         """By the version member."""
@@ -99,7 +99,7 @@ class AsyncApi:
 
     name = "asyncapi"
     formats: tuple[str, ...] = ("AsyncAPI 2.x", "AsyncAPI 3.x")
-    verified: Verified = "from the specification"
+    verified: Verified = "on real exports"
 
     def recognise(self, file: SourceFile) -> float:
         """By the version member."""
@@ -195,7 +195,7 @@ class Wsdl:
 
     name = "wsdl"
     formats: tuple[str, ...] = ("WSDL 1.1",)
-    verified: Verified = "from the specification"
+    verified: Verified = "on real exports"
 
     def recognise(self, file: SourceFile) -> float:
         """By the namespace."""

@@ -53,7 +53,7 @@ class Nginx:
 
     name = "nginx"
     formats: tuple[str, ...] = ("nginx configurations",)
-    verified: Verified = "from the specification"
+    verified: Verified = "on real exports"
 
     def recognise(self, file: SourceFile) -> float:
         """Its directives."""
@@ -190,7 +190,7 @@ class Kong:
 
     name = "kong"
     formats: tuple[str, ...] = ("Kong declarative configuration (decK)",)
-    verified: Verified = "from the specification"
+    verified: Verified = "on real exports"
 
     def recognise(self, file: SourceFile) -> float:
         """By its format version."""

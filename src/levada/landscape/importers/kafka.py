@@ -23,6 +23,9 @@ class Kafka:
     formats: tuple[str, ...] = ("kafka-consumer-groups --describe", "kafka-acls --list")
     verified: Verified = "from the specification"
 
+    def __init__(self) -> None:
+        self._lags: dict[str, int] = {}
+
     def recognise(self, file: SourceFile) -> float:
         """The header or the resource pattern that the tools print."""
         return 1.0 if _HEADER.search(file.head) or _RESOURCE.search(file.head) else 0.0
@@ -33,12 +36,12 @@ class Kafka:
         for number, line in file.lines():
             cells = line.split()
             if len(cells) >= 6 and cells[2].isdigit():
-                lag = int(cells[5]) if cells[5].isdigit() else None
                 app = slug(cells[0])
+                if cells[5].isdigit():
+                    self._lags[app] = self._lags.get(app, 0) + int(cells[5])
                 yield Node(
-                    id=app, name=cells[0], kind="app", evidence=context.at(file, number, status="observed"),
-                    attributes={"lag": lag} if lag is not None else {},
-                )  # fmt: skip
+                    id=app, name=cells[0], kind="app", evidence=context.at(file, number, status="observed")
+                )
                 context.topic("reads", app, cells[1], context.at(file, number, status="observed"))
                 continue
             resource = _RESOURCE.search(line)
@@ -54,3 +57,8 @@ class Kafka:
                     context.topic("reads", app, topic, seen)
                 if entry[2] in ("WRITE", "ALL"):
                     context.topic("writes", app, topic, seen)
+
+    def finish(self, _context: Context) -> Iterable[Item]:
+        """How far each group is behind, over all its partitions."""
+        for app, lag in sorted(self._lags.items()):
+            yield Node(id=app, attributes={"lag": lag})

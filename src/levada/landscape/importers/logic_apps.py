@@ -19,7 +19,7 @@ class LogicApps:
 
     name = "logic-apps"
     formats: tuple[str, ...] = ("Logic Apps workflow.json", "ARM templates with Microsoft.Logic/workflows")
-    verified: Verified = "from the specification"
+    verified: Verified = "on real exports"
 
     def recognise(self, file: SourceFile) -> float:
         """The schema of workflow definitions."""

@@ -21,7 +21,7 @@ class NodeRed:
 
     name = "node-red"
     formats: tuple[str, ...] = ("Node-RED flows.json",)
-    verified: Verified = "from the specification"
+    verified: Verified = "on real exports"
 
     def recognise(self, file: SourceFile) -> float:
         """A list with wires and tabs."""
@@ -64,8 +64,15 @@ def _node(
     word = kebab(words[0])
     if word == "mqtt" and broker is not None:
         host = str(broker.get("broker") or "mqtt")
-        name = host if is_local(host) else host_id(next((a.host for a in addresses(host, "HOST")), host))
-        yield Node(id=name, name=host, kind="broker", evidence=evidence)
+        folder = slug(file.source.rpartition("/")[0].rpartition("/")[2] or file.path.stem)
+        local = f"{folder}/local-mqtt"  # the machine's own: another one for each export
+        name = local if is_local(host) else host_id(next((a.host for a in addresses(host, "HOST")), host))
+        yield Node(
+            id=name,
+            name=f"MQTT broker of {folder}" if name == local else host,
+            kind="broker",
+            evidence=evidence,
+        )
         role = "reads" if kind.endswith(" in") else "writes"
         context.topic(role, me, str(node.get("topic") or "?"), evidence, broker=name, protocol="mqtt")
     elif by_word(word) or word in ("ftp", "sftp"):

@@ -1,0 +1,144 @@
+"""What is broken, cut, or made to harm never ends an import, and no secret comes out of one."""
+
+import gzip
+import json
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.landscape.importers.test_formats import CASES
+from tests.landscape.importers.test_real_shapes import CASES as SHAPES
+
+from levada.landscape.mapping import Mapped, map_folders
+from levada.network.view import as_map
+
+FILES = [(n, t) for files, _ in (*CASES.values(), *SHAPES.values()) for n, t in files.items()]
+SECRETS = (
+    "ghp_" + "a1B2" * 9, "AKIA" + "Z9Y8" * 4, "sk_live_" + "q7W6" * 6, "glpat-" + "x5V4u3T2s1R0q9P8o7N6",
+    "xoxb-" + "123456789012-abcdefABCDEF", "SG." + "k3J2h1G0" * 2 + "." + "m5N4b3V2" * 3,
+    "eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiIxMjM0NSJ9." + "s1D2f3G4h5J6k7L8",
+)  # fmt: skip
+
+
+def _output(mapped: Mapped) -> str:
+    return json.dumps(as_map(mapped.network), ensure_ascii=False)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> tuple[str, bytes]:
+    """A real file with pieces cut out, repeated, moved or replaced, as damage and carelessness do."""
+    name, text = draw(st.sampled_from(FILES))
+    data = bytearray(text.encode())
+    for _ in range(draw(st.integers(1, 6))):
+        a, b = sorted((draw(st.integers(0, len(data))), draw(st.integers(0, len(data)))))
+        match draw(st.integers(0, 4)):
+            case 0:
+                del data[a : min(b, a + 40)]
+            case 1:
+                data[a:a] = data[a : min(b, a + 40)] * draw(st.integers(1, 3))
+            case 2:
+                data[a:a] = draw(st.binary(max_size=8))
+            case 3:
+                data[a:a] = draw(st.sampled_from((b"{", b"[", b"null", b"\n- ", b"&a *a", b"<!--", b"${", b"{{", b"\0", b"://", b"'", b'"', b"9" * 400)))  # fmt: skip
+            case _:
+                data[a : a + 1] = b""
+    return name, bytes(data)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(mutated())
+def test_damage_never_ends_an_import(
+    tmp_path_factory: pytest.TempPathFactory, case: tuple[str, bytes]
+) -> None:
+    name, data = case
+    root = tmp_path_factory.mktemp("hurt")
+    place = root / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(data)
+    mapped = map_folders([root])
+    for flow in mapped.network.flows.values():
+        assert flow.consumer in mapped.network.nodes
+        assert flow.consumer != flow.provider
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(FILES), st.sampled_from(SECRETS), st.data())
+def test_a_secret_anywhere_in_a_file_comes_out_nowhere(
+    tmp_path_factory: pytest.TempPathFactory, file: tuple[str, str], secret: str, data: st.DataObject
+) -> None:
+    name, text = file
+    words = [i for i in range(1, len(text)) if text[i].isalnum() and not text[i - 1].isalnum()]
+    at = data.draw(st.sampled_from(words or [0]))
+    end = next((i for i in range(at, len(text)) if not text[i].isalnum()), len(text))
+    root = tmp_path_factory.mktemp("told")
+    place = root / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text[:at] + secret + text[end:], encoding="utf-8")
+    out = _output(map_folders([root]))
+    assert secret not in out
+    assert secret.lower() not in out
+
+
+def test_an_entity_bomb_and_an_alias_bomb(tmp_path: Path) -> None:
+    bomb = '<?xml version="1.0"?><!DOCTYPE m [<!ENTITY a "aaaaaaaaaa">' + "".join(
+        f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 10}">' for i in range(9)
+    )
+    (tmp_path / "m.xml").write_text(
+        bomb + ']><mule xmlns="http://www.mulesoft.org/schema/mule/core">&j;</mule>'
+    )
+    (tmp_path / "compose.yaml").write_text("a: &a [x, x]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join([f'*{chr(97 + i)}'] * 9)}]\n" for i in range(12)) + "services:\n  x:\n    image: y\n")  # fmt: skip
+    begun = time.process_time()
+    mapped = map_folders([tmp_path])
+    assert time.process_time() - begun < 10
+    assert {(f.kind, f.source) for f in mapped.network.findings} >= {("malformed-file", "m.xml"), ("malformed-file", "compose.yaml")}  # fmt: skip
+
+
+def test_bombs_in_archives(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "interfaces.xlsx", "w", zipfile.ZIP_DEFLATED) as book:
+        book.writestr("[Content_Types].xml", "<Types/>")
+        book.writestr("xl/worksheets/sheet1.xml", b"<row>" + b" " * 50_000_000)
+    with gzip.open(tmp_path / "access.log.gz", "wb") as log:
+        log.write(b"x" * 30_000_000)
+    begun = time.process_time()
+    mapped = map_folders([tmp_path])
+    assert time.process_time() - begun < 20
+    assert not mapped.network.flows
+
+
+def test_lines_of_a_log_without_an_end(tmp_path: Path) -> None:
+    good = '10.0.0.9 - crm [10/Oct/2026:13:00:00 +0000] "GET /orders HTTP/1.1" 200 1 "-" "-"\n'
+    (tmp_path / "erp-access.log").write_text(good + "y" * 5_000_000 + "\n" + good)
+    mapped = map_folders([tmp_path])
+    assert [f.attributes["requests"] for f in mapped.network.flows.values()] == [2]
+    assert "1 lines" in next(f.text for f in mapped.network.findings if f.kind == "unread-lines")
+
+
+def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "systems.csv").write_text("id,name\nx,X\n")
+    root = tmp_path / "in"
+    root.mkdir()
+    (root / "systems.csv").symlink_to(outside / "systems.csv")
+    (root / "more").symlink_to(outside)
+    (root / "loop").symlink_to(root)
+    mapped = map_folders([root])
+    assert not mapped.network.nodes
+    assert [f.kind for f in mapped.network.findings] == ["skipped-file"]
+
+
+def test_text_behind_a_json_value_is_told(folder: Callable[[dict[str, str]], Path]) -> None:
+    files, expected = CASES["n8n"]
+    mapped = map_folders([folder({"w.json": files["w.json"] + "\n}\n"})])
+    assert set(mapped.network.flows) == expected
+    assert [f.kind for f in mapped.network.findings] == ["read-in-part"]
+
+
+def test_lags_add_up(folder: Callable[[dict[str, str]], Path]) -> None:
+    rows = "GROUP TOPIC PARTITION CURRENT-OFFSET LOG-END-OFFSET LAG CONSUMER-ID\nbill o 0 1 3 2 -\nbill o 1 1 4 3 -\nbill p 0 - 9 - -\n"
+    network = map_folders([folder({"groups.txt": rows})]).network
+    assert network.nodes["bill"].attributes["lag"] == 5
