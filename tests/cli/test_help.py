@@ -1,12 +1,14 @@
 """``levada --help`` comes at once, and every verb that it lists is there."""
 
 import importlib
+import json
 import subprocess
 import sys
 import time
 
 import pytest
 
+from docs import generate
 from levada.cli.main import COMMANDS, GROUPS
 
 
@@ -37,6 +39,44 @@ def test_every_verb_is_there_and_has_help(verb: str):
     )
     assert done.returncode == 0, done.stderr
     assert f"levada {verb}" in done.stdout
+
+
+@pytest.mark.parametrize("verb", sorted(COMMANDS))
+def test_every_verb_and_each_of_its_commands_takes_json(verb: str):
+    where, _ = COMMANDS[verb]
+    module, _, name = where.partition(":")
+    helps = dict(generate._helps(verb, getattr(importlib.import_module(module), name)))
+    if len(helps) > 1:
+        del helps[verb]  # a group, which does nothing by itself
+    assert [name for name, text in helps.items() if "--json" not in text] == []
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "describe",
+        "run",
+        "up",
+        "db status",
+        "runs list",
+        "events parked",
+        "keys list",
+        "gateway render",
+        "audit verify",
+    ],
+)
+def test_where_there_is_no_configuration_every_verb_says_the_same(tmp_path, verb: str):
+    for json_too in ([], ["--json"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "levada", *verb.split(), *json_too],
+            cwd=tmp_path, capture_output=True, text=True, timeout=30,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert "levada new" in (done.stdout if json_too else done.stderr)
+        if json_too:
+            assert json.loads(done.stdout)["error"]["code"] == "LV1202"
+        assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_misspelt_verb_is_answered_with_the_nearest():

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 __all__ = ["report"]
 
@@ -14,6 +18,7 @@ def report(
     title: str | None = None,
     start: datetime.date | None = None,
     costs: Path | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Write the report: verdict, map, matrix, tax, blueprint, ledger, pilot, plan, evidence.
 
@@ -23,8 +28,9 @@ def report(
         title: Title of the report (default: the name of the first folder).
         start: First day of the plan (default: next Monday).
         costs: File with your own cost parameters (TOML).
+        json: Say as JSON what was written.
     """
-    import json
+    import json as text_of
 
     from rich.console import Console
 
@@ -36,7 +42,7 @@ def report(
     from levada.landscape.report import as_html, as_markdown, assess
     from levada.network.view import as_map
 
-    console = Console()
+    console = Console(stderr=json)
     if not folders:
         console.print("Name the folders to map: [bold]levada report DIR…[/]")
         return 2
@@ -56,7 +62,10 @@ def report(
             parts = {
                 "map": as_map(network), "blueprint": blueprint_json(found.blueprint), "plan": plan_json(found.plan),
             }  # fmt: skip
-            text = json.dumps(parts, ensure_ascii=False, indent=2) + "\n"
+            text = text_of.dumps(parts, ensure_ascii=False, indent=2) + "\n"
     out.write_text(text, encoding="utf-8")
+    if json:
+        sys.stdout.write(text_of.dumps({"written": str(out), "characters": len(text)}) + "\n")
+        return 0
     console.print(f"Written to [bold]{out}[/] ({len(text) // 1024:,} KiB)")
     return 0
