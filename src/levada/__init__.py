@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         named,
         resource,
         undoes,
+        upcaster,
     )
     from levada.process import run
 
@@ -66,6 +67,7 @@ _WHERE = {
     "resource": "levada.contract",
     "run": "levada.process",
     "undoes": "levada.contract",
+    "upcaster": "levada.contract",
 }
 
 __all__ = [
@@ -98,6 +100,7 @@ __all__ = [
     "resource",
     "run",
     "undoes",
+    "upcaster",
 ]
 
 

@@ -74,31 +74,53 @@ def compensate(run: str, *, why: str, dry_run: _Flag = False, common: Common = A
 
 @app.command
 def check(*, common: Common = At) -> int:
-    """Whether this code has a handler for every run that is open. Exit code 3: it has not."""
+    """Whether this code can go on with every run that is open and read what is kept. Exit code 3: it cannot.
+
+    A handler's version that a run needs may be missing; a form of an event or an operation that the store
+    still holds may not be readable any more.
+    """
+    import msgspec
+
+    from levada.contract.compatibility import breaks
     from levada.deployment._handlers import codes_of
     from levada.deployment.build import build_app
     from levada.deployment.configuration import load_configuration
+    from levada.deployment.forms import KeptForm, check_forms
     from levada.process._states import OPEN
 
     counts: dict[str, dict[str, int]] = ask(common, "runs.counts")
+    kept = msgspec.convert(ask(common, "runs.forms"), list[KeptForm])
     built = build_app(load_configuration(common.config, common.env))
     known = {code.id.code for code in codes_of(built)}
     open_ = {code: sum(n for s, n in states.items() if s in OPEN) for code, states in counts.items()}
     rows = [{"code": code, "open": n, "known": code in known} for code, n in sorted(open_.items()) if n]
-    emit(
-        common,
-        rows,
-        lambda: table(
-            ("Code", "Open runs", "Here"),
-            [
-                (r["code"], r["open"], "yes" if r["known"] else "missing: keep this version with former=")
-                for r in rows
-            ],
-            empty="No run is open: any code may be deployed.",
-            right=("Open runs",),
-        ),
+    forms = [
+        {"name": form.name, "version": form.version, "needed": form.needed, "breaks": breaks(form.findings)}
+        for form in check_forms(built, kept)
+    ]
+    emit(common, {"handlers": rows, "forms": forms}, lambda: _show_check(rows, forms))
+    return 0 if all(r["known"] for r in rows) and not any(f["breaks"] for f in forms) else 3
+
+
+def _show_check(rows: list[dict[str, Any]], forms: list[dict[str, Any]]) -> None:
+    table(
+        ("Code", "Open runs", "Here"),
+        [
+            (r["code"], r["open"], "yes" if r["known"] else "missing: keep this version with former=")
+            for r in rows
+        ],
+        empty="No run is open: any handler may be deployed.",
+        right=("Open runs",),
     )
-    return 0 if all(r["known"] for r in rows) else 3
+    if forms:
+        table(
+            ("Form", "Version", "Needed by", "Readable"),
+            [
+                (f["name"], f["version"], f["needed"], "\n".join(map(str, f["breaks"])) or "yes")
+                for f in forms
+            ],
+            empty="",
+        )
 
 
 def _show(shown: dict[str, Any]) -> None:

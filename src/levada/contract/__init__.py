@@ -14,6 +14,7 @@ from levada.contract.ports import Awaits, Publishes, ResourceRef, Transaction, n
 from levada.contract.problem import Problem
 from levada.contract.types import FORGOTTEN, OrderKey, Page, Personal
 from levada.contract.undo import undoes
+from levada.contract.upcast import upcaster
 
 __all__ = [
     "API",
@@ -55,4 +56,5 @@ __all__ = [
     "named",
     "resource",
     "undoes",
+    "upcaster",
 ]

@@ -9,6 +9,7 @@ from msgspec import Struct, StructMeta
 from levada.contract._version import Version
 from levada.contract.errors import ContractError, TypeNotFound, here
 from levada.contract.types import FORGOTTEN, OrderKeyMark, PersonalMark
+from levada.contract.upcast import decode_stored
 
 __all__ = ["Event", "EventType", "event_type"]
 
@@ -122,8 +123,8 @@ class EventType(Struct, frozen=True):
         return msgspec.json.encode(event)
 
     def decode(self, data: bytes) -> Event:
-        """The event of JSON; raises msgspec.ValidationError or DecodeError."""
-        return msgspec.json.decode(data, type=self.cls)
+        """The event of JSON, through the upcasters of its class; raises msgspec.ValidationError or DecodeError."""
+        return decode_stored(self.cls, data)
 
 
 _types: dict[type[Event], EventType] = {}

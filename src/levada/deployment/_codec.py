@@ -9,6 +9,7 @@ import msgspec
 from levada.contract.operation import Operation
 from levada.contract.problem import Problem
 from levada.contract.standard import STANDARD, InternalError
+from levada.contract.upcast import decode_stored
 
 __all__ = [
     "decode_arguments",
@@ -31,7 +32,7 @@ def decode_result(operation: Operation, data: bytes) -> Any:
     """A result of its wire form."""
     if operation.shape == "none":
         return None
-    return data if operation.shape == "bytes" else msgspec.json.decode(data, type=operation.result)
+    return data if operation.shape == "bytes" else decode_stored(operation.result, data)
 
 
 def encode_problem(problem: Problem) -> bytes:

@@ -18,6 +18,7 @@ from levada.app import App
 from levada.deployment._handlers import codes_of
 from levada.deployment.admin_masks import Masks, published, readable
 from levada.deployment.backup import backup
+from levada.deployment.forms import kept_forms
 from levada.deployment.personal import Personal
 from levada.deployment.personal.subjects import Subjects, hidden
 from levada.deployment.purge import RetentionSection, purge, purgeable
@@ -58,6 +59,7 @@ class Admin:
             "runs.list": self._runs_list,
             "runs.show": self._runs_show,
             "runs.counts": self.runs.counts,
+            "runs.forms": lambda: kept_forms(store),
             "runs.unclaimed": self.runs.unclaimed,
             "events.topics": self._topics,
             "events.tail": self._tail,

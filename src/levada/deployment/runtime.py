@@ -23,6 +23,7 @@ from levada.deployment._handlers import Code, Declined, codes_of
 from levada.deployment._performer import ProxyPerformer
 from levada.deployment._publisher import StepPublisher, envelope_of
 from levada.deployment._sinks import ToRuns
+from levada.deployment.forms import keep_forms
 from levada.deployment.personal import Masters, Personal
 from levada.events import outbox
 from levada.events.dispatcher import Dispatcher
@@ -108,6 +109,7 @@ class StoreRuntime:
         await self._outboxes()
         sinks = await self._sinks()
         await missing_handlers(self.store, self.codes)
+        await keep_forms(self.app, self.store)
         self.dispatcher = Dispatcher(self.log, sinks, poll=self.settings.poll, wakes=WAKES)
         self.worker = Worker(
             self.store,

@@ -23,7 +23,16 @@ from levada.contract.compatibility.published import (
 from levada.contract.compatibility.sample import NONE
 from levada.contract.compatibility.wire import Object, Ref, Types, Wire
 
-__all__ = ["Finding", "Level", "Writer", "breaks", "compare_contracts", "compare_events", "compare_wires"]
+__all__ = [
+    "Finding",
+    "Level",
+    "Writer",
+    "breaks",
+    "compare_contracts",
+    "compare_events",
+    "compare_stored_operations",
+    "compare_wires",
+]
 
 Level: TypeAlias = Literal["breaks", "note"]
 Writer: TypeAlias = Literal["old", "new"]
@@ -308,3 +317,37 @@ def _defaults(old: Wire, olds: Types, new: Wire, news: Types, name: str) -> Sequ
 def _object(wire: Wire, types: Types) -> Object | None:
     found = types[wire.name] if isinstance(wire, Ref) else wire
     return found if isinstance(found, Object) else None
+
+
+def compare_stored_operations(old: PublishedContract, new: PublishedContract, name: str) -> list[Finding]:
+    """What a change of an operation breaks in journals: arguments, results and problems, in both directions."""
+    found: list[Finding] = []
+    for operation, was in old.operations.items():
+        now = new.operations.get(operation)
+        if now is None:
+            found.append(
+                Finding(
+                    "breaks",
+                    name,
+                    "the operation is gone.",
+                    "Keep it until the runs that called it have ended.",
+                )
+            )
+            continue
+        found += _parameters(was, now, name, old.types, new.types)
+        pairs = [(f"{name} answer", was.result, now.result)]
+        pairs += [
+            (
+                f"{name} problem {code}",
+                problem.type,
+                now.problems[code].type if code in now.problems else None,
+            )
+            for code, problem in was.problems.items()
+        ]
+        for place, before, after in pairs:
+            if before is not None and after is not None:
+                found += compare_wires(before, old.types, after, new.types, place, "old")
+                found += compare_wires(after, new.types, before, old.types, place, "new")
+            elif before is not None:
+                found.append(Finding("breaks", place, "it is gone.", "Keep it until the runs have ended."))
+    return found
