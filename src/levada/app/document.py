@@ -1,24 +1,30 @@
-"""The OpenAPI document of a contract, as the app serves it."""
+"""The documents of an API, as the app serves them."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from levada.app.identity import Gatekeeper
 from levada.contract.api import Contract
+from levada.contract.implementation import Implementation
 from levada.contract.standard import MethodNotAllowed
 
-__all__ = ["Document"]
+__all__ = ["Document", "documents"]
 
 
 class Document:
-    """Serves ``{api path}/openapi.json`` to whoever may call the API at all. Made when first asked for."""
+    """Serves ``openapi.json`` or ``asyncapi.json`` below an API's path to whoever may call the API at all.
 
-    def __init__(self, contract: Contract, gatekeeper: Gatekeeper) -> None:
-        self._contract = contract
+    ``make`` gives the document; it is called when it is first asked for.
+    """
+
+    def __init__(self, make: Callable[[], dict[str, Any]], gatekeeper: Gatekeeper) -> None:
+        self._make = make
         self._gatekeeper = gatekeeper
         self._body = b""
         self._tag = b""
@@ -31,9 +37,7 @@ class Document:
         server = scope.get("server")
         await self._gatekeeper.caller(headers, unix=bool(server) and server[1] is None)
         if not self._body:
-            from levada.contract.openapi import openapi
-
-            self._body = msgspec.json.encode(openapi(self._contract))
+            self._body = msgspec.json.encode(self._make())
             self._tag = b'"' + hashlib.sha256(self._body).hexdigest()[:16].encode() + b'"'
         same = headers.get(b"if-none-match") == self._tag
         body = b"" if same or scope["method"] == "HEAD" else self._body
@@ -46,3 +50,24 @@ class Document:
             about.append((b"content-length", str(len(self._body)).encode()))
         await send({"type": "http.response.start", "status": 304 if same else 200, "headers": about})
         await send({"type": "http.response.body", "body": body})
+
+
+def documents(implementation: Implementation, gatekeeper: Gatekeeper) -> dict[str, Document]:
+    """The documents of an API by their paths; that of its events only if it has any."""
+    contract = implementation.contract
+    found = {f"{contract.path}/openapi.json": Document(partial(_openapi, contract), gatekeeper)}
+    if implementation.publishes or implementation.handlers or implementation.awaits:
+        found[f"{contract.path}/asyncapi.json"] = Document(partial(_asyncapi, implementation), gatekeeper)
+    return found
+
+
+def _openapi(contract: Contract) -> dict[str, Any]:
+    from levada.contract.openapi import openapi
+
+    return openapi(contract)
+
+
+def _asyncapi(implementation: Implementation) -> dict[str, Any]:
+    from levada.contract.asyncapi import asyncapi
+
+    return asyncapi(implementation)

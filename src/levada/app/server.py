@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from levada.app.context import Caller, Context, _current
-from levada.app.document import Document
+from levada.app.document import documents
 from levada.app.endpoint import Endpoint
 from levada.app.identity import Gatekeeper
 from levada.app.outcome import outcome_of
@@ -59,7 +59,7 @@ class Server:
         for local in app.plan.served.values():
             contract = local.contract
             targets = app.targets_of(local)
-            self.plain[f"{contract.path}/openapi.json"] = Document(contract, self.gatekeeper)
+            self.plain |= documents(local.implementation, self.gatekeeper)
             for name, operation in contract.operations.items():
                 endpoint = Endpoint(operation, contract.operation_id(name), targets[name], app, self.late)
                 for base in (contract.path, *contract.paths):
