@@ -9,7 +9,9 @@ from levada.deployment.admin import Admin, AdminError
 from levada.deployment.roles import MAY, ROLES, SECOND, RequestUnknown, RoleMissing, Roles, SamePerson
 from levada.store import open_store
 
-READS = "runs.list runs.show runs.counts runs.unclaimed events.topics events.tail events.subscriptions"
+READS = (
+    "runs.list runs.show runs.counts runs.forms runs.unclaimed events.topics events.tail events.subscriptions"
+)
 READS += " events.parked events.explain calls.read gateway.status keys.list requests.list"
 RUNS = "runs.resume runs.compensate runs.skip events.resume events.skip events.pause events.continue events.replay"
 EXPECTED = {

@@ -28,7 +28,15 @@ _CLEAR = frozenset({"owner", "operator", "platform"})
 MAY: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
         (
-            *("runs.list", "runs.show", "runs.counts", "runs.unclaimed", "events.topics", "events.tail"),
+            *(
+                "runs.list",
+                "runs.show",
+                "runs.counts",
+                "runs.forms",
+                "runs.unclaimed",
+                "events.topics",
+                "events.tail",
+            ),
             *("events.subscriptions", "events.parked", "events.explain", "calls.read", "gateway.status"),
             *("keys.list", "requests.list"),
         ),
