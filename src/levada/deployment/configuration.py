@@ -259,7 +259,8 @@ def _explained(text: str, data: Mapping[str, Any]) -> str:
 def implementations_in(modules: list[str], folder: Path) -> list[type[API]]:
     """Every implementation in modules and the packages below them, in the order found.
 
-    A contract in the one-class form counts; an abstract one does not.
+    A contract in the one-class form counts; an abstract one does not, and neither does a fake that lies
+    beside its adapter: it stands for a system where somebody names it, in a test or in ``[bind]``.
 
     Raises:
         ConfigurationError: A module cannot be imported.
@@ -282,6 +283,8 @@ def implementations_in(modules: list[str], folder: Path) -> list[type[API]]:
 
 def _keeps(cls: type[API]) -> bool:
     if getattr(cls, "__contract__", None) is None or cls.__name__.startswith("_"):
+        return False
+    if getattr(cls, "__levada_fake__", False):
         return False
     return cls.__contract__.concrete if is_contract(cls) else not getattr(cls, "__abstractmethods__", None)
 
