@@ -27,6 +27,7 @@ from levada import (
     undoes,
 )
 from levada.contract import ContractError, TypeNotFound, contract_of, event_type, implementation_of
+from levada.contract.personal import of_value, takes_personal
 
 
 class Customer(Struct, frozen=True):
@@ -356,3 +357,38 @@ def test_problems_are_equal_pickle_inherit_and_become_documents():
         CustomerNotFound(nme="x")
     with pytest.raises(TypeError, match="lacks id"):
         CustomerNotFound()
+
+
+class PersonalPlace(Struct):
+    customer_id: str
+    street: Personal[str, "customer_id"]  # noqa: F821 - names a field
+
+
+def test_personal_data_inside_a_field_of_an_event_is_refused_not_stored_in_clear():
+    class Moved(Event, version="1.0", domain="crm"):
+        place: PersonalPlace
+
+    with pytest.raises(ContractError, match="place holds personal data inside"):
+        event_type(Moved)
+
+
+def test_personal_data_is_found_in_lists_mappings_and_what_may_be_unset():
+    class Person(Struct):
+        id: str
+        names: list[Personal[str, "id"]]
+        notes: dict[str, Personal[str, "id"]]
+        mail: Personal[str, "id"] | msgspec.UnsetType = msgspec.UNSET
+
+    person = Person("p-1", ["Ada"], {"a": "b"}, "ada@example.org")
+    found = [(one.kind, one.subject, one.value) for one in of_value(Person, person)]
+    assert found == [("id", "p-1", ["Ada"]), ("id", "p-1", {"a": "b"}), ("id", "p-1", "ada@example.org")]
+
+
+def test_a_result_that_is_personal_of_nobody_beside_it_is_refused():
+    class People(SystemAPI, domain="crm", version="1.0"):
+        @http.get("/names/{id}")
+        async def name(self, id: str) -> Personal[str, "id"]:
+            return id
+
+    with pytest.raises(ContractError, match="the result of name"):
+        takes_personal(contract_of(People).operations["name"])

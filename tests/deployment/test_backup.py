@@ -299,3 +299,38 @@ async def test_postgresql_is_backed_up_with_its_own_tools_and_then_marked(databa
         cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert json.loads(told.stdout)["epoch"] == 1
+
+
+async def test_a_second_restoring_keeps_what_the_first_put_aside_and_has_a_later_epoch(tmp_path):
+    path = tmp_path / "levada.db"
+    store = await open_store(f"sqlite:{path}")
+    await backup(store, tmp_path / "b.db")
+    await Admin(store).audit.add(who="anna", action="the original", target="")
+    await store.close()
+    first = await restore(path, tmp_path / "b.db", who="anna", why="x")
+    second = await restore(path, tmp_path / "b.db", who="anna", why="y")
+    assert (first.epoch, second.epoch) == (1, 2)
+    # The store in place may be lost: then what was put aside tells.
+    path.unlink()
+    third = await restore(path, tmp_path / "b.db", who="anna", why="z")
+    assert third.epoch == 3
+    with closing(sqlite3.connect(first.aside)) as db:
+        assert db.execute("SELECT action FROM levada_audit").fetchall() == [("the original",)]
+
+
+async def test_fences_after_a_restoring_are_higher_than_all_before_though_the_epochs_number_is_not(tmp_path):
+    from levada.deployment.backup import open_epoch
+    from levada.process.worker import Worker
+
+    found = []
+    for n in range(2):  # the same dump, restored twice by the database's own tools
+        store = await open_store(f"sqlite:{tmp_path / f'{n}.db'}")
+        try:
+            opened = await open_epoch(store, who="anna", why="x", source="tools")
+            worker = Worker(store, [], None, None)
+            await worker._begin()
+            found.append((opened.epoch, worker.fences))
+        finally:
+            await store.close()
+    assert found[0][0] == found[1][0] == 1
+    assert found[0][1] < found[1][1]

@@ -6,8 +6,10 @@ import json
 import sqlite3
 from contextlib import asynccontextmanager, closing
 from datetime import timedelta
+from enum import Enum
 from time import monotonic
 
+import msgspec
 import pytest
 from tests.deployment.personal_shop import (
     MAIL,
@@ -28,14 +30,18 @@ from tests.deployment.personal_shop import (
     sent,
 )
 
-from levada import FORGOTTEN, testing
+from levada import FORGOTTEN, Event, Personal, testing
 from levada.app import App, Caller, Context, Settings
 from levada.app.context import _current
 from levada.connect import open_resource
+from levada.contract import event_type
 from levada.contract.standard import InternalError
 from levada.deployment import StoreRuntime
+from levada.deployment._sinks import _unfit
 from levada.deployment.admin import Admin
-from levada.deployment.personal import Masters
+from levada.deployment.personal import Masters, Vault
+from levada.deployment.personal._events import open_event, prepare_event, seal_prepared
+from levada.deployment.personal._vault import BLANK
 from levada.deployment.personal.errors import (
     MasterMissing,
     MasterUnknown,
@@ -48,6 +54,7 @@ from levada.deployment.personal.errors import (
 from levada.deployment.runtime import RuntimeSettings
 from levada.process.worker import Settings as WorkerSettings
 from levada.store import open_store
+from levada.store.protocol import Statement, Unit
 
 ORDER = NewOrder("o-1", "c-1", NAME, MAIL)
 OLD, NEW = b"o" * 32, b"n" * 32
@@ -448,3 +455,54 @@ def test_the_events_of_the_shop_say_what_is_left_of_them():
     assert event_type(Placed).forgotten == {"name": b'"[forgotten]"', "mail": None}
     assert event_type(Paid).personal == {"payer": "payer_id"}
     assert event_type(Moved).forgotten == {"street": b'"[forgotten]"'}
+
+
+async def test_an_event_whose_keys_were_dropped_between_two_steps_is_sealed_all_the_same(tmp_path):
+    """Forgetting one subject drops all keys from memory, while a run is about to publish of another."""
+    store = await open_store(f"sqlite:{tmp_path / 'levada.db'}")
+    try:
+        vault, kind = Vault(store, Masters(lambda: OLD)), event_type(Closed)
+        event = Closed(order="o-1", customer="c-1", name=NAME)
+        held = await prepare_event(vault, kind, event)
+        vault.drop()
+        data, ids = seal_prepared(vault, kind, event)
+        assert ids == held[0].id
+        assert in_clear(data) == []
+        assert json.loads((await open_event(vault, kind, data)).data)["name"] == NAME
+    finally:
+        await store.close()
+
+
+async def test_a_living_key_is_not_lost_with_a_forgotten_one_of_its_subject(tmp_path, monkeypatch):
+    monkeypatch.setattr("levada.deployment.personal._vault._KEPT", 2)
+    store = await open_store(f"sqlite:{tmp_path / 'levada.db'}")
+    try:
+        vault = Vault(store, Masters(lambda: OLD))
+        old = await vault.key("customer", "c-1")
+        assert (
+            await store.commit(Unit([Statement("subject.forget", {"id": old.id, "blank": BLANK}, 1)]))
+        ).committed
+        vault.drop()
+        await vault.by_id(old.id)
+        new = await vault.key("customer", "c-1")
+        await vault.key("customer", "c-2")
+        assert vault.known("customer", "c-1") == new
+    finally:
+        await store.close()
+
+
+def test_why_an_event_is_parked_does_not_quote_a_personal_field():
+    class Sort(Enum):
+        A = "a"
+
+    class Sorted(Event, version="1.0", domain="shop"):
+        customer: str
+        sort: Personal[Sort, "customer"] = Sort.A  # noqa: F821 - names a field
+        other: Sort = Sort.A
+
+    kind = event_type(Sorted)
+    for field, quoted in (("sort", False), ("other", True)):
+        with pytest.raises(msgspec.ValidationError, match=NAME) as failed:
+            kind.decode(json.dumps({"customer": "c", field: NAME}).encode())
+        assert (NAME in _unfit(kind, failed.value)) == quoted
+        assert field in _unfit(kind, failed.value)

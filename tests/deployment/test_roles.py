@@ -159,3 +159,13 @@ async def test_a_role_in_one_domain_sees_that_domain_in_lists(admin):
     assert len(await admin.do("events.topics", {}, who="deploy")) == 2
     with pytest.raises(RoleMissing, match="finance"):
         await admin.do("events.tail", {"topic": "finance.Paid.v1"}, who="dora")
+
+
+async def test_a_role_in_one_domain_sees_the_requests_of_that_domain(admin):
+    await admin.do("events.skip", {"id": "sales/x:1", "why": "a test"}, who="deploy")
+    await admin.do("events.skip", {"id": "finance/x:1", "why": "a secret"}, who="deploy")
+    await admin.do("subjects.forget", {"subject": "customer=c-1", "why": "c-1 asked"}, who="deploy")
+    admin.roles = Roles({"dora": ["viewer@sales"]}, "production", owner="deploy")
+    shown = await admin.do("requests.list", {}, who="dora")
+    assert [r["arguments"]["id"] for r in shown] == ["sales/x:1"]
+    assert len(await admin.do("requests.list", {}, who="deploy")) == 3

@@ -8,6 +8,7 @@ from msgspec import Struct, StructMeta
 
 from levada.contract._version import Version
 from levada.contract.errors import ContractError, TypeNotFound, here
+from levada.contract.personal import has_personal
 from levada.contract.types import FORGOTTEN, OrderKeyMark, PersonalMark
 from levada.contract.upcast import decode_stored
 
@@ -174,6 +175,12 @@ def event_type(cls: type[Event]) -> EventType:
             mend="Name the field that tells whose data it is",
         )
     _check_personal(place, keys, personal)
+    if deep := [f.name for f in fields if f.name not in personal and has_personal(f.type)]:
+        raise ContractError(
+            place=place,
+            reason=f"{', '.join(deep)} holds personal data inside, which would be stored in clear",
+            mend='Mark the field itself, and name the subject beside it: Personal[Address, "customer_id"]',
+        )
     forgotten = {f.name: _forgotten(place, f) for f in fields if f.name in personal}
     domain = stated.domain or _domain_of_module(cls, place)
     made = EventType(cls, domain, stated.name, stated.version, keys[0] if keys else None, personal, forgotten)

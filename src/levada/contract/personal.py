@@ -46,6 +46,8 @@ def takes_personal(operation: Operation) -> bool:
             raise _no_subject(f"{operation.name} ({operation.line})", mark)
         if mark is not None or has_personal(parameter.type):
             return True
+    if (mark := _mark(operation.result)) is not None:
+        raise _no_subject(f"the result of {operation.name} ({operation.line})", mark)
     return operation.shape not in ("none", "bytes") and has_personal(operation.result)
 
 
@@ -136,18 +138,11 @@ def _is_struct(type_: Any) -> bool:
 
 
 def _mark(type_: Any) -> PersonalMark | None:
+    """The mark of a field: on its type, or on a part of it (``list[Personal[…]]``), which then holds for all of it."""
     if get_origin(type_) is Annotated:
-        return next((m for m in type_.__metadata__ if isinstance(m, PersonalMark)), None)
-    return (
-        next((found for a in get_args(type_) if (found := _mark(a)) is not None), None)
-        if _optional(type_)
-        else None
-    )
-
-
-def _optional(type_: Any) -> bool:
-    """``Personal[…] | None`` is marked too."""
-    return type(None) in get_args(type_)
+        found = next((m for m in type_.__metadata__ if isinstance(m, PersonalMark)), None)
+        return found or _mark(get_args(type_)[0])
+    return next((found for a in get_args(type_) if (found := _mark(a)) is not None), None)
 
 
 def _no_subject(place: str, mark: PersonalMark) -> ContractError:

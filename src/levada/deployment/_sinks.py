@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -39,5 +40,12 @@ class ToRuns:
             try:
                 self._kind.decode(clear)
             except msgspec.DecodeError as error:
-                raise Park("schema", f"{event.type} {event.id} does not fit its contract: {error}") from None
+                why = _unfit(self._kind, error)
+                raise Park("schema", f"{event.type} {event.id} does not fit its contract: {why}") from None
         return await self._sink.take(delivery)
+
+
+def _unfit(kind: EventType, error: Exception) -> str:
+    """Why an event does not fit, which is kept in clear: of a personal field only where, the decoder may quote it."""
+    at = re.search(r"`\$\.(\w+)", str(error))
+    return f"the value of {at[1]}" if at is not None and at[1] in kind.personal else str(error)

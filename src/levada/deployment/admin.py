@@ -129,7 +129,11 @@ class Admin:
         if self.roles.needs_second(action):
             return await self._ask(action, arguments, who)
         result = await self._do(action, arguments, who=who)
-        return result if limits is None else within(limits, action, result)
+        if limits is None:
+            return result
+        if action == "requests.list":
+            return [r for r in result if await domain_of(self.store, r["action"], r["arguments"]) in limits]
+        return within(limits, action, result)
 
     async def _ask(self, action: str, arguments: dict[str, Any], who: str) -> Any:
         """Keep what somebody asked for until another approves it."""

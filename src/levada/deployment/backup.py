@@ -8,6 +8,7 @@ repeated under its key or looked up, and is stuck where the system recognises no
 from __future__ import annotations
 
 import asyncio
+import glob
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -102,13 +103,16 @@ async def restore(path: Path, file: Path, *, who: str, why: str) -> Reopened:
     lock.take()
     try:
         forgotten = await asyncio.to_thread(_forgotten, path)
+        last = await asyncio.to_thread(_last_epoch, path)
         half = path.with_name(f".{path.name}.half")
         for name in (half, *_beside(half), half.with_name(f"{half.name}.lock")):
             name.unlink(missing_ok=True)
         await asyncio.to_thread(_copy, str(file), half)
         store = await SqliteStore(str(half)).open()
         try:
-            found = await open_epoch(store, who=who, why=why, source=str(file), forgotten=forgotten)
+            found = await open_epoch(
+                store, who=who, why=why, source=str(file), forgotten=forgotten, last=last
+            )
             await store.wipe()
         finally:
             await store.close()
@@ -122,7 +126,7 @@ async def restore(path: Path, file: Path, *, who: str, why: str) -> Reopened:
 
 
 async def open_epoch(
-    store: Store, *, who: str, why: str, source: str, forgotten: Sequence[str] = ()
+    store: Store, *, who: str, why: str, source: str, forgotten: Sequence[str] = (), last: int = 0
 ) -> Reopened:
     """Open a new epoch in a store that was restored, before anything works on it; audited.
 
@@ -132,9 +136,10 @@ async def open_epoch(
         why: Why.
         source: Where the backup came from.
         forgotten: Ids of keys that were destroyed since the backup: they are destroyed again.
+        last: The latest epoch there was since the backup, as far as it is known.
     """
     rows = await store.read("meta.get", {"name": EPOCH})
-    before = int(rows[0]["value"]) if rows else 0
+    before = max(last, int(rows[0]["value"]) if rows else 0)
     now = await store.now()
     change = [
         Statement("meta.set", {"name": EPOCH, "value": str(before + 1)}),
@@ -191,6 +196,22 @@ def _forgotten(path: Path) -> list[str]:
     return [row["id"] for row in rows]
 
 
+def _last_epoch(path: Path) -> int:
+    """The latest epoch that the store in place tells of, or those that were put aside before it."""
+    aside = [
+        found.name.rpartition("-")[2] for found in path.parent.glob(f"{glob.escape(path.name)}.before-*")
+    ]
+    last = max((int(text) for text in aside if text.isdecimal()), default=0)
+    if not path.exists():
+        return last
+    try:
+        with closing(sqlite3.connect(path)) as db:
+            row = db.execute("SELECT value FROM levada_meta WHERE name = ?", (EPOCH,)).fetchone()
+    except sqlite3.Error:
+        return last
+    return last if row is None else max(last, int(row[0]))
+
+
 def _swap(path: Path, half: Path, epoch: int) -> str | None:
     """Put the new file in place; never is there none."""
     aside: Path | None = None
@@ -201,7 +222,6 @@ def _swap(path: Path, half: Path, epoch: int) -> str | None:
         except sqlite3.Error:
             pass  # damaged: that is why it is replaced
         aside = path.with_name(f"{path.name}.before-{epoch}")
-        aside.unlink(missing_ok=True)
         aside.hardlink_to(path)
         for suffix in ("-wal", "-shm"):
             old = path.with_name(f"{path.name}{suffix}")

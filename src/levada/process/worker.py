@@ -203,10 +203,10 @@ class Worker:
     async def _begin(self) -> None:
         if self.id:
             return
-        kept = {name: await self.store.read("meta.get", {"name": name}) for name in (EPOCH, RESTORED)}
-        number, self.restored = (int(rows[0]["value"]) if rows else 0 for rows in kept.values())
-        # A backup has rewound the fences of runs; those of a later epoch are higher than all before.
-        self.fences = number << 32
+        rows = await self.store.read("meta.get", {"name": RESTORED})
+        # A backup has rewound the fences of runs, and may be restored twice: those after a restoring
+        # begin at its time, and so are higher than all before.
+        self.fences = self.restored = int(rows[0]["value"]) if rows else 0
         self.id, self.epoch = uuid4().hex, await self.store.now()
         params: dict[str, Any] = self._me() | {"lease": self._lease(), "host": socket.gethostname()}
         await self.store.commit(Unit([Statement("runs.worker_begin", params, 1)]))

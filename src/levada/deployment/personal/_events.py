@@ -26,7 +26,9 @@ class Opened(Struct, frozen=True):
 
 async def seal_event(vault: Vault, kind: EventType, event: Event) -> tuple[bytes, str | None]:
     """The event's data with its personal fields sealed, and the ids of the keys."""
-    await prepare_event(vault, kind, event)
+    # Somebody may be forgotten between two keys: what is sealed now is of a new one then.
+    while any(vault.known(k.kind, k.subject) is None for k in (await prepare_event(vault, kind, event))):
+        pass
     return seal_prepared(vault, kind, event)
 
 
@@ -48,7 +50,7 @@ def seal_prepared(vault: Vault, kind: EventType, event: Event) -> tuple[bytes, s
         if getattr(event, field) is None or field not in members:
             continue
         subject = str(getattr(event, subject_field))
-        key = vault.known(subject_field, subject)
+        key = vault.held(subject_field, subject)
         assert key is not None
         place = _place(kind, field, subject_field, subject)
         members[field] = vault.token(key, place, bytes(members[field]))

@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from time import monotonic
 from typing import Any, TypeGuard
+from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
@@ -37,7 +38,7 @@ _TOKEN = "lvp1."  # noqa: S105 - the mark of a sealed text
 _BLOB = b"\x01levada sealed\x01"
 
 
-class DataKey(Struct, frozen=True):
+class DataKey(Struct, frozen=True, weakref=True):
     """The key of one subject; ``secret`` is None once it was forgotten, at ``forgotten`` (microseconds UTC)."""
 
     id: str
@@ -62,6 +63,7 @@ class Vault:
         self.store, self.masters = store, masters
         self._by_id: OrderedDict[str, tuple[float, DataKey]] = OrderedDict()
         self._ids: dict[tuple[str, str], str] = {}
+        self._held: WeakValueDictionary[tuple[str, str], DataKey] = WeakValueDictionary()
         self._making: dict[tuple[str, str], asyncio.Lock] = {}
 
     async def check(self) -> None:
@@ -113,6 +115,10 @@ class Vault:
         key_id = self._ids.get((kind, subject))
         return None if key_id is None or key_id not in self._by_id else self._by_id[key_id][1]
 
+    def held(self, kind: str, subject: str) -> DataKey | None:
+        """As :meth:`known`; also one that was dropped, while whoever was given it still has it."""
+        return self.known(kind, subject) or self._held.get((kind, subject))
+
     def drop(self) -> None:
         """Forget what is in memory."""
         self._by_id.clear()
@@ -145,6 +151,11 @@ class Vault:
             if secret is None:
                 raise SealedWrongly(what="The key of a subject", key=row["id"])
         key = DataKey(row["id"], row["kind"], row["subject"], secret, row["forgotten"])
+        if secret is not None:
+            # One object for one key, so that it is held as long as anybody has it.
+            before = self._held.get((key.kind, key.subject))
+            key = before if before is not None and before.id == key.id else key
+            self._held[key.kind, key.subject] = key
         self._by_id[key.id] = monotonic() + FRESH, key
         self._by_id.move_to_end(key.id)
         if secret is None:
@@ -154,7 +165,8 @@ class Vault:
             self._ids[key.kind, key.subject] = key.id
         while len(self._by_id) > _KEPT:
             _, (_, old) = self._by_id.popitem(last=False)
-            self._ids.pop((old.kind, old.subject), None)
+            if self._ids.get((old.kind, old.subject)) == old.id:
+                del self._ids[old.kind, old.subject]
         return key
 
     # -- texts: one field of an event
