@@ -11,6 +11,7 @@ from time import monotonic
 
 import msgspec
 import pytest
+from msgspec import Struct
 from tests.deployment.personal_shop import (
     MAIL,
     NAME,
@@ -30,7 +31,7 @@ from tests.deployment.personal_shop import (
     sent,
 )
 
-from levada import FORGOTTEN, Event, Personal, testing
+from levada import FORGOTTEN, Event, Personal, ProcessAPI, Publishes, http, testing
 from levada.app import App, Caller, Context, Settings
 from levada.app.context import _current
 from levada.connect import open_resource
@@ -39,8 +40,9 @@ from levada.contract.standard import InternalError
 from levada.deployment import StoreRuntime
 from levada.deployment._sinks import _unfit
 from levada.deployment.admin import Admin
+from levada.deployment.admin_masks import MASK, Masks
 from levada.deployment.personal import Masters, Vault
-from levada.deployment.personal._events import open_event, prepare_event, seal_prepared
+from levada.deployment.personal._events import open_event, prepare_event, seal_event, seal_prepared
 from levada.deployment.personal._vault import BLANK
 from levada.deployment.personal.errors import (
     MasterMissing,
@@ -506,3 +508,50 @@ def test_why_an_event_is_parked_does_not_quote_a_personal_field():
             kind.decode(json.dumps({"customer": "c", field: NAME}).encode())
         assert (NAME in _unfit(kind, failed.value)) == quoted
         assert field in _unfit(kind, failed.value)
+
+
+async def test_a_personal_field_with_another_name_in_json_is_sealed_opened_and_masked(tmp_path):
+    class Renamed(Event, version="1.0", domain="shop"):
+        member: str = msgspec.field(name="memberId")
+        name: Personal[str, "member"] = msgspec.field(name="fullName")
+
+    store = await open_store(f"sqlite:{tmp_path / 'levada.db'}")
+    try:
+        vault, kind = Vault(store, Masters(lambda: OLD)), event_type(Renamed)
+        data, ids = await seal_event(vault, kind, Renamed(member="c-1", name=NAME))
+        assert ids
+        assert in_clear(data) == []
+        clear = (await open_event(vault, kind, data)).data
+        assert json.loads(clear) == {"memberId": "c-1", "fullName": NAME}
+        key = await vault.key("member", "c-1")
+        await store.commit(Unit([Statement("subject.forget", {"id": key.id, "blank": BLANK}, 1)]))
+        vault.drop()
+        assert json.loads((await open_event(vault, kind, data)).data)["fullName"] == FORGOTTEN
+    finally:
+        await store.close()
+
+    class Publisher(ProcessAPI, domain="shop", version="1.0"):
+        renamed: Publishes[Renamed]
+
+    masks = Masks.of(App(Publisher, settings=Settings(environment="test")))
+    seen = {"attributes": {"type": "shop.Renamed"}, "data": {"memberId": "c-1", "fullName": NAME}}
+    assert masks.event(seen)["data"] == {"memberId": "c-1", "fullName": MASK}
+
+
+def test_what_an_operation_takes_and_answers_of_persons_is_masked_in_runs_also_if_it_is_no_text():
+    class Person(Struct, frozen=True):
+        id: str
+        salary: Personal[int, "id"]
+        pay: Personal[int, "id"] = msgspec.field(name="payGrade", default=0)
+
+    class People(ProcessAPI, domain="hr", version="1.0"):
+        @http.post("/people", status=202)
+        async def hire(self, boss: str, age: Personal[int, "boss"]) -> list[Person]:  # noqa: F821
+            return []
+
+    masks = Masks.of(App(People, settings=Settings(environment="test")))
+    step = {"arguments": {"boss": "a", "age": 61}, "value": [{"id": "b", "salary": 12345, "payGrade": 7}]}
+    assert masks.run(step) == {
+        "arguments": {"boss": "a", "age": MASK},
+        "value": [{"id": "b", "salary": MASK, "payGrade": MASK}],
+    }

@@ -104,6 +104,12 @@ class EventType(Struct, frozen=True):
     """Fields with personal data, and the field that names the subject of each."""
     forgotten: dict[str, bytes | None] = {}
     """What such a field reads as once its subject was forgotten, as JSON; None: it is left out, its default stands."""
+    wires: dict[str, str] = {}
+    """Fields that have another name in JSON, with that name."""
+
+    def wire(self, field: str) -> str:
+        """A field's name in JSON."""
+        return self.wires.get(field, field)
 
     @property
     def type(self) -> str:
@@ -183,7 +189,9 @@ def event_type(cls: type[Event]) -> EventType:
         )
     forgotten = {f.name: _forgotten(place, f) for f in fields if f.name in personal}
     domain = stated.domain or _domain_of_module(cls, place)
-    made = EventType(cls, domain, stated.name, stated.version, keys[0] if keys else None, personal, forgotten)
+    wires = {f.name: f.encode_name for f in fields if f.name != f.encode_name}
+    key = keys[0] if keys else None
+    made = EventType(cls, domain, stated.name, stated.version, key, personal, forgotten, wires)
     _types[cls] = made
     return made
 

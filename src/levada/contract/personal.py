@@ -12,7 +12,7 @@ from levada.contract.errors import ContractError
 from levada.contract.operation import Operation
 from levada.contract.types import PersonalMark
 
-__all__ = ["Found", "arguments_of", "has_personal", "of_arguments", "of_value", "takes_personal"]
+__all__ = ["Found", "arguments_of", "has_personal", "names_of", "of_arguments", "of_value", "takes_personal"]
 
 
 class Found(Struct, frozen=True):
@@ -49,6 +49,26 @@ def takes_personal(operation: Operation) -> bool:
     if (mark := _mark(operation.result)) is not None:
         raise _no_subject(f"the result of {operation.name} ({operation.line})", mark)
     return operation.shape not in ("none", "bytes") and has_personal(operation.result)
+
+
+def names_of(operation: Operation) -> set[str]:
+    """The names in JSON of all personal data that an operation takes or answers with."""
+    found = {p.name for p in operation.parameters if _mark(p.type) is not None}
+    seen: set[Any] = set()
+    for parameter in operation.parameters:
+        found |= _names(parameter.type, seen)
+    return found if operation.shape in ("none", "bytes") else found | _names(operation.result, seen)
+
+
+def _names(type_: Any, seen: set[Any]) -> set[str]:
+    if type_ in seen or not has_personal(type_):
+        return set()
+    if not _is_struct(type_):
+        return {name for a in get_args(type_) if _is_type(a) for name in _names(a, seen)}
+    seen.add(type_)
+    fields = msgspec.structs.fields(type_)
+    found = {field.encode_name for field in fields if _mark(field.type) is not None}
+    return found.union(*(_names(field.type, seen) for field in fields))
 
 
 def of_value(type_: Any, value: Any) -> Iterator[Found]:

@@ -48,4 +48,6 @@ class ToRuns:
 def _unfit(kind: EventType, error: Exception) -> str:
     """Why an event does not fit, which is kept in clear: of a personal field only where, the decoder may quote it."""
     at = re.search(r"`\$\.(\w+)", str(error))
-    return f"the value of {at[1]}" if at is not None and at[1] in kind.personal else str(error)
+    return (
+        f"the value of {at[1]}" if at is not None and at[1] in map(kind.wire, kind.personal) else str(error)
+    )

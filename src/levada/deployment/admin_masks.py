@@ -10,6 +10,7 @@ import msgspec
 
 from levada.app import App
 from levada.contract.event import event_type
+from levada.contract.personal import names_of
 
 __all__ = ["MASK", "Masks", "published", "readable"]
 
@@ -23,20 +24,24 @@ class Masks:
     every field of one of these names is masked.
     """
 
-    def __init__(self, personal: Mapping[str, Collection[str]]) -> None:
+    def __init__(self, personal: Mapping[str, Collection[str]], names: Collection[str] = ()) -> None:
         self._personal = personal
-        self._names = frozenset(name for names in personal.values() for name in names)
+        self._names = frozenset(name for names in personal.values() for name in names).union(names)
 
     @classmethod
     def of(cls, app: App) -> Masks:
-        """The masks of an app's events."""
+        """The masks of an app's events, and of what its operations and those that it calls say of persons."""
         found: dict[str, Collection[str]] = {}
+        names: set[str] = set()
         for local in app.plan.locals:
             implementation = local.implementation
             kinds = [*implementation.publishes.values(), *implementation.awaits.values()]
             kinds += [event_type(h.spec.event) for h in implementation.handlers.values()]
-            found |= {kind.type: tuple(kind.personal) for kind in kinds}
-        return cls(found)
+            found |= {kind.type: tuple(map(kind.wire, kind.personal)) for kind in kinds}
+            contracts = [local.contract, *(d.contract for d in implementation.dependencies.values())]
+            for operation in (o for c in contracts for o in c.operations.values()):
+                names |= names_of(operation)
+        return cls(found, names)
 
     def event(self, seen: dict[str, Any]) -> dict[str, Any]:
         """An event of the log, masked."""

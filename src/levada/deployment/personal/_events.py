@@ -47,13 +47,14 @@ def seal_prepared(vault: Vault, kind: EventType, event: Event) -> tuple[bytes, s
     members: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Raw])
     ids: dict[str, None] = {}
     for field, subject_field in kind.personal.items():
-        if getattr(event, field) is None or field not in members:
+        wire = kind.wire(field)
+        if getattr(event, field) is None or wire not in members:
             continue
         subject = str(getattr(event, subject_field))
         key = vault.held(subject_field, subject)
         assert key is not None
         place = _place(kind, field, subject_field, subject)
-        members[field] = vault.token(key, place, bytes(members[field]))
+        members[wire] = vault.token(key, place, bytes(members[wire]))
         ids[key.id] = None
     return (msgspec.json.encode(members), ",".join(ids)) if ids else (data, None)
 
@@ -76,14 +77,15 @@ async def open_event(vault: Vault, kind: EventType, data: bytes) -> Opened:
     values: list[Any] = []
     changed = False
     for field, subject_field in kind.personal.items():
-        value = msgspec.json.decode(members[field]) if field in members else None
+        wire, named = kind.wire(field), kind.wire(subject_field)
+        value = msgspec.json.decode(members[wire]) if wire in members else None
         if not vault.is_token(value):
             if value is not None:
                 values.append(value)
             continue
         changed = True
         key = await vault.by_id(value.split(".", 2)[1])
-        subject = msgspec.json.decode(members[subject_field]) if subject_field in members else key.subject
+        subject = msgspec.json.decode(members[named]) if named in members else key.subject
         clear = await vault.untoken(value, _place(kind, field, subject_field, str(subject)))
         keys[key.id] = key
         if clear is None:
@@ -91,9 +93,9 @@ async def open_event(vault: Vault, kind: EventType, data: bytes) -> Opened:
         else:
             values.append(msgspec.json.decode(clear))
         if clear is None:
-            del members[field]
+            del members[wire]
         else:
-            members[field] = Raw(clear)
+            members[wire] = Raw(clear)
     return Opened(msgspec.json.encode(members) if changed else data, tuple(keys.values()), values)
 
 
