@@ -19,6 +19,9 @@ Levada validates both ways, keeps deadline, trace context, a signed caller with 
 protocol class, as `levada run` has it. `plain` is a function of ASGI and msgspec that does nothing of this, under uvicorn as it is.
 `granian` cases serve both sides with granian, by ASGI; `get_fastapi_granian_uvicorn` is Levada under granian against FastAPI under uvicorn.
 
+What bounds throughput against FastAPI: at Levada's rates it is the generator's core (on two cores of a virtual machine: the loopback's
+system calls) that is full, and the server's that waits: rate times CPU says how busy it was. `_cpu` is the ratio of a server that is full.
+
 What bounds the granian cases: granian's ASGI calls Python for little else than the application, so nothing can be saved around it, and all
 that Levada does (routes, caller, deadline, trace, validation, counts) stands beside a function that does none of it: about a third on top.
 A body costs the plain function itself as much again as the rest of a request, which bounds POST against FastAPI. granian's RSGI is

@@ -89,7 +89,7 @@ def test_the_critical_path_is_a_chain_that_ends_last() -> None:
 
 
 def test_what_cannot_be_seen_by_the_last_day_is_not_promised() -> None:
-    plan = planned(network(1, 8), days=60)
+    plan = planned(network(1, 8), days=45)
     assert [i.kind for i in plan.items] == ["contract", "build", "shadow", "cutover"]
     assert [i.kind for i in plan.beyond] == ["retire"]
     known = planned(network(1, 8, attributes={"period_s": 86400}), days=60)
@@ -118,16 +118,16 @@ def test_an_unknown_owner_stays_unknown_and_a_known_one_is_named() -> None:
 @pytest.mark.parametrize(
     ("attributes", "days"),
     [
-        ({}, 70),
+        ({}, 35),
         ({"period_s": 31 * 86400}, 62),
         ({"period_s": 60}, 7),
-        ({"period_s": "often"}, 70),
+        ({"period_s": "often"}, 35),
         ({"schedule": "0 1 * * *"}, 7),
         ({"schedule": "0 1 1 * *"}, 62),
         ({"schedule": "0 1 * * 1-5"}, 7),
         ({"schedule": "0 0 1 1,7 *"}, 368),
         ({"schedule": "0 0 4 1 * ?"}, 62),
-        ({"schedule": "0 3 L * *"}, 70),
+        ({"schedule": "0 3 L * *"}, 35),
     ],
 )
 def test_the_watch_is_twice_the_longest_period(attributes: dict[str, Any], days: int) -> None:

@@ -43,7 +43,7 @@ def observed(when: str | None, *, consumer: Node | None = None, **more: Any) -> 
 def verdict(
     made: dict[str, Any],
     seen: Network | None = None,
-    observers: tuple[Observer, ...] = (Observer("p0", ago(70), ago(1)),),
+    observers: tuple[Observer, ...] = (Observer("p0", ago(35), ago(1)),),
     revoked: tuple[str, ...] = ("c0",),
 ) -> tuple[str, str]:
     found = {c.flow: c for c in check(made, seen or Network(), observers, revoked, TODAY)}[FLOW]
@@ -58,7 +58,7 @@ def test_gone_is_silence_an_observer_and_a_revoked_credential() -> None:
 
 
 def test_the_window_is_twice_the_period_and_an_unknown_one_may_be_month_end() -> None:
-    for days, result in ((70, "gone"), (69, "not proven"), (35, "not proven")):
+    for days, result in ((35, "gone"), (34, "not proven"), (20, "not proven")):
         assert verdict(plan(), observers=(Observer("p0", ago(days), ago(1)),))[0] == result
     daily = plan(attributes={"period_s": 86400})
     assert verdict(daily, observers=(Observer("p0", ago(7), ago(1)),))[0] == "gone"
@@ -71,16 +71,16 @@ def test_a_dead_observer_is_no_silence() -> None:
 
 
 def test_an_outage_does_not_hide_in_a_long_good_record() -> None:
-    year = Observer("p0", ago(365), ago(1), 0.995)  # 1.8 days may have been missed, all within the 70
+    year = Observer("p0", ago(365), ago(1), 0.995)  # 1.8 days may have been missed, all within the 35
     assert verdict(plan(), observers=(year,))[0] == "not proven"
-    exact = (Observer("p0", ago(365), ago(40)), Observer("p0", ago(37), ago(1)))  # two days of 70 are missing
+    exact = (Observer("p0", ago(365), ago(20)), Observer("p0", ago(17), ago(1)))  # two days of 35 are missing
     assert verdict(plan(), observers=exact)[0] == "not proven"
-    second = Observer("p0", ago(41), ago(30))
+    second = Observer("p0", ago(21), ago(10))
     assert verdict(plan(), observers=(*exact, second))[0] == "gone"
 
 
 @pytest.mark.parametrize(
-    ("when", "result"), [(3, "still used"), (70, "still used"), (71, "gone"), (None, "still used")]
+    ("when", "result"), [(3, "still used"), (35, "still used"), (36, "gone"), (None, "still used")]
 )
 def test_a_call_within_the_window_counts_and_one_of_unknown_time_too(when: int | None, result: str) -> None:
     assert verdict(plan(), observed(ago(when).isoformat() if when else None))[0] == result

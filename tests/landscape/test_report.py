@@ -58,6 +58,7 @@ def test_the_page_has_every_part_and_needs_nothing_else(found: Assessment) -> No
         "blueprint",
         "pilot",
         "plan",
+        "questions",
         "ledger",
         "evidence",
         "glossary",

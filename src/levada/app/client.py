@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -37,6 +38,8 @@ from levada.contract.standard import (
 
 __all__ = ["RemoteAPI"]
 
+log = logging.getLogger("levada.call")
+
 _RETRIED = (NotSent, Unavailable, DeadlineExceeded)
 _NOT_OURS = "The service answered in a way that its contract does not allow: {what}"
 
@@ -55,6 +58,7 @@ class RemoteAPI:
         self.budget = RetryBudget()
         self._credential: Credential = credential_of(remote.auth, settings, f"[bind] {contract.id}")
         self._session: aiohttp.ClientSession | None = None
+        self._heeded = False
         unix = remote.url.startswith("unix:")
         self._unix = remote.url[5:] if unix else None
         base = "http://unix" if unix else remote.url
@@ -136,6 +140,8 @@ class RemoteAPI:
 
     async def _send(self, call: _Call, arguments: tuple[Any, ...]) -> Any:
         async with self._open(call, arguments) as response:
+            if "deprecation" in response.headers:
+                self._heed(response)
             body = await response.read()
             if response.status >= 300:
                 raise self._problem(call, response, body)
@@ -175,6 +181,13 @@ class RemoteAPI:
         self._credential.sign(headers, context)
         return headers
 
+    def _heed(self, response: aiohttp.ClientResponse) -> None:
+        """Say once that the contract is deprecated (RFC 9745), and when it ends (RFC 8594)."""
+        if not self._heeded:
+            self._heeded = True
+            told = {name: response.headers.get(name, "") for name in ("deprecation", "sunset")}
+            log.warning("contract is deprecated", extra={"contract": self.contract.id, **told})
+
     def _problem(self, call: _Call, response: aiohttp.ClientResponse, body: bytes) -> BaseException:
         code = response.headers.get("levada-problem", "")
         document: dict[str, Any] = {}
@@ -197,6 +210,8 @@ class RemoteAPI:
     async def _stream(self, call: _Call, arguments: tuple[Any, ...]) -> AsyncIterator[Any]:
         ended = False
         async with self._open(call, arguments) as response:
+            if "deprecation" in response.headers:
+                self._heed(response)
             if response.status >= 300:
                 raise self._problem(call, response, await response.read())
             async for line in response.content:

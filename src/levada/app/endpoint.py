@@ -79,9 +79,16 @@ class Endpoint:
     """Serves one operation; the same for every request, so it keeps nothing of one."""
 
     def __init__(
-        self, operation: Operation, name: str, target: Target, app: App, late: Callable[[], bool]
+        self,
+        operation: Operation,
+        name: str,
+        target: Target,
+        app: App,
+        late: Callable[[], bool],
+        notices: list[tuple[bytes, bytes]],
     ) -> None:
         self.operation = operation
+        self.notices = notices  # headers of each answer: that the contract is deprecated, and when it ends
         self.name = name
         self.target = target
         self.app = app
@@ -263,7 +270,7 @@ class Endpoint:
         return {
             "type": "http.response.start",
             "status": self.operation.status,
-            "headers": [(b"content-type", b"application/jsonl")],
+            "headers": [(b"content-type", b"application/jsonl"), *self.notices],
         }
 
 

@@ -16,6 +16,7 @@ from levada.app.endpoint import Endpoint
 from levada.app.identity import Gatekeeper
 from levada.app.outcome import outcome_of
 from levada.app.router import Router
+from levada.contract.lifecycle import lifecycle_headers
 from levada.contract.problem import Problem
 from levada.contract.standard import (
     BadRequest,
@@ -59,9 +60,12 @@ class Server:
         for local in app.plan.served.values():
             contract = local.contract
             targets = app.targets_of(local)
+            notices = lifecycle_headers(contract)
             self.plain |= documents(local.implementation, self.gatekeeper)
             for name, operation in contract.operations.items():
-                endpoint = Endpoint(operation, contract.operation_id(name), targets[name], app, self.late)
+                endpoint = Endpoint(
+                    operation, contract.operation_id(name), targets[name], app, self.late, notices
+                )
                 for base in (contract.path, *contract.paths):
                     self.routes.add(operation.method, base.rstrip("/") + operation.path, endpoint)
 
@@ -295,9 +299,10 @@ def is_unix(scope: Any) -> bool:
 def result_headers(endpoint: Endpoint, payload: bytes) -> list[tuple[bytes, bytes]]:
     """The headers of a declared result."""
     if endpoint.status == 204:
-        return []
+        return endpoint.notices
     length = (b"content-length", b"%d" % len(payload))
-    return [length] if endpoint.kind_header is None else [endpoint.kind_header, length]
+    kind = [] if endpoint.kind_header is None else [endpoint.kind_header]
+    return [*kind, *endpoint.notices, length]
 
 
 def problem_answer(problem: Problem) -> tuple[int, list[tuple[bytes, bytes]], bytes]:

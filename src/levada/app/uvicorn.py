@@ -82,8 +82,10 @@ class _Shared:
         if head is None:
             kind = [] if endpoint.kind is None else [(b"content-type", endpoint.kind)]
             head = STATUS_LINE[endpoint.status] + _lines(defaults)
-            if endpoint.status != 204:
-                head += _lines(kind) + b"content-length: "
+            if endpoint.status == 204:
+                head += _lines(endpoint.notices)
+            else:
+                head += _lines(kind) + _lines(endpoint.notices) + b"content-length: "
             self._heads[endpoint] = head
         return head
 

@@ -12,11 +12,13 @@ import re
 from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from levada.contract._version import Version
 from levada.contract.errors import ContractError, here, locals_of_definition
 from levada.contract.http import Http
+from levada.contract.lifecycle import lifecycle_dates
 from levada.contract.operation import Operation, Undo, operation_of
 
 __all__ = [
@@ -50,6 +52,10 @@ class Contract:
     channels: tuple[Any, ...] = ()
     undone: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     """Methods that undo, by the name of the operation they undo."""
+    deprecated: date | None = None
+    """From when on consumers are told to move to the next major."""
+    sunset: date | None = None
+    """When it ends."""
 
     @property
     def id(self) -> str:
@@ -87,6 +93,8 @@ class API(ABC):
         paths: Sequence[str] = (),
         channels: Sequence[Any] = (),
         protect: Any = None,
+        deprecated: str | None = None,
+        sunset: str | None = None,
     ) -> None:
         """Take the class keywords of contracts and implementations.
 
@@ -97,6 +105,8 @@ class API(ABC):
             paths: Existing paths that it takes over.
             channels: Of an Experience API: mobile, partner, agent.
             protect: Of an adapter: a :class:`~levada.app.Protect` that shields its system.
+            deprecated: ``YYYY-MM-DD``: from when on each answer tells consumers to move (RFC 9745).
+            sunset: ``YYYY-MM-DD``: when this major ends, told in each answer (RFC 8594).
         """
         super().__init_subclass__()
         line = here()
@@ -111,9 +121,9 @@ class API(ABC):
                 mend="Derive from SystemAPI, ProcessAPI or ExperienceAPI",
             )
         if version is not None:
-            cls.__contract__ = _contract(
-                cls, domain, version, name, tuple(paths), tuple(channels), line, place
-            )
+            made = _contract(cls, domain, version, name, tuple(paths), tuple(channels), line, place)
+            begins, ends = lifecycle_dates(deprecated, sunset, place)
+            cls.__contract__ = replace(made, deprecated=begins, sunset=ends)
             if protect is not None:
                 raise ContractError(
                     place=place,
@@ -121,7 +131,8 @@ class API(ABC):
                     mend="State it on the adapter",
                 )
             return
-        _check_implementation(cls, place, domain=domain, name=name, paths=paths, channels=channels)
+        stated = {"domain": domain, "name": name, "paths": paths, "channels": channels}
+        _check_implementation(cls, place, **stated, deprecated=deprecated, sunset=sunset)
 
 
 class SystemAPI(API):

@@ -40,8 +40,8 @@ _ALWAYS = (
 def openapi(contract: Contract, *, url: str | None = None) -> dict[str, Any]:
     """The document, ready to be encoded as JSON.
 
-    Extensions: at the top ``x-levada-contract`` (its id) and ``x-levada-layer``; at each
-    operation ``x-levada-digest``, ``x-levada-order`` (the arguments as the method takes
+    Extensions: at the top ``x-levada-contract`` (its id) and ``x-levada-layer``, and
+    ``x-levada-deprecated`` and ``x-levada-sunset`` (dates) where they are stated; at each operation ``x-levada-digest``, ``x-levada-order`` (the arguments as the method takes
     them), and ``x-levada-durable``, ``x-levada-final``, ``x-levada-tool``,
     ``x-levada-timeout`` (seconds), ``x-levada-shape`` where they say something.
 
@@ -72,6 +72,9 @@ def openapi(contract: Contract, *, url: str | None = None) -> dict[str, Any]:
         "x-levada-contract": contract.id,
         "x-levada-layer": contract.layer,
     }
+    for name, day in (("deprecated", contract.deprecated), ("sunset", contract.sunset)):
+        if day is not None:
+            made[f"x-levada-{name}"] = day.isoformat()
     # Defaults are Python's own values until here.
     return msgspec.json.decode(msgspec.json.encode(made))
 
@@ -82,6 +85,8 @@ def _operation(contract: Contract, operation: Operation, schemas: Schemas) -> di
         "summary": operation.summary,
         "tags": [contract.name],
     }
+    if contract.deprecated is not None:
+        made["deprecated"] = True
     if operation.doc and operation.doc != operation.summary:
         made["description"] = operation.doc
     parameters = [_parameter(p, schemas) for p in operation.parameters if p.place in ("path", "query")]

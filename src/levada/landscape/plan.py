@@ -26,8 +26,8 @@ __all__ = ["Item", "Plan", "Team", "make_plan", "next_monday", "watch_days"]
 
 ItemKind: TypeAlias = Literal["contract", "build", "shadow", "cutover", "retire"]
 SHADOW_DAYS = 7
-UNKNOWN_PERIOD_DAYS = 35
-"""An edge of unknown period may be a month-end batch: five weeks lie between two of them at the most."""
+UNKNOWN_WATCH_DAYS = 35
+"""An edge of unknown period may be a month-end batch: at the most five weeks lie between two of them, so one is seen."""
 LEAST_WATCH_DAYS = 7
 COVERAGE = 0.99
 
@@ -71,12 +71,12 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 def watch_days(flows: Iterable[Flow]) -> int:
-    """How long an edge has to be silent: twice its longest period, taken for 35 days where it is unknown."""
+    """How long an edge has to be silent: twice its longest period; 35 days where that is unknown."""
     longest = 0.0
     for flow in flows:
         period = longest_period(flow)
-        longest = max(longest, UNKNOWN_PERIOD_DAYS if period is None else period / DAY)
-    return max(LEAST_WATCH_DAYS, math.ceil(2 * longest))
+        longest = max(longest, UNKNOWN_WATCH_DAYS if period is None else 2 * period / DAY)
+    return max(LEAST_WATCH_DAYS, math.ceil(longest))
 
 
 def make_plan(

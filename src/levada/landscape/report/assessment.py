@@ -19,6 +19,7 @@ from levada.landscape.analysis_trouble import (
 from levada.landscape.blueprint import Blueprint, blueprint
 from levada.landscape.blueprint_costs import Costs, load_costs
 from levada.landscape.plan import Plan, make_plan
+from levada.landscape.questions import Question, questions
 from levada.network.graph import Network
 
 __all__ = ["Assessment", "assess"]
@@ -37,6 +38,8 @@ class Assessment(Struct, frozen=True, kw_only=True):
     costs: Costs
     blueprint: Blueprint
     plan: Plan
+    questions: tuple[Question, ...]
+    """Whose answers would change the blueprint most."""
 
     def coverage(self) -> list[tuple[str, int, int]]:
         """What is known: label, of how many, of all."""
@@ -74,4 +77,5 @@ def assess(
         costs=costs,
         blueprint=made,
         plan=make_plan(network, made, start, costs=costs),
+        questions=tuple(questions(network, costs=costs)),
     )

@@ -35,12 +35,17 @@ def as_markdown(a: Assessment) -> str:
         f"Pilot: {_cell(a.plan.pilot or 'none pays')}",
         _table(
             ("Start", "End", "What", "Owner", "Done when"),
-            ((i.start, i.end, i.title, i.owner, i.exit["text"]) for i in a.plan.items),
+            ((i.start, i.end, i.title, i.owner, i.exit["text"]) for i in (*a.plan.items, *a.plan.beyond)),
+        ),
+        "## Ask those who know",
+        _table(
+            ("Question", "Known now", "Decisions that flip", "Hours between answers"),
+            ((q.question, q.known or "nothing", q.flips, q.hours) for q in a.questions),
         ),
         "## Evidence coverage",
         _table(("Known", "Of", "All"), a.coverage()),
         "## Ledger",
-        _table(("Flow", "Decision", "Via", "Reason"), ((e.flow, e.decision, e.via or "-", e.reason) for e in a.blueprint.ledger)),
+        _table(("Flow", "Decision", "Via", "Because", "Reason"), ((e.flow, e.decision, e.via or "-", e.because, e.reason) for e in a.blueprint.ledger)),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 

@@ -82,6 +82,7 @@ def as_html(assessment: Assessment) -> str:
         "matrix": Markup(matrix(a.network, a.structure)),  # noqa: S704
         "gantt": Markup(gantt(a.plan, titles)),  # noqa: S704
         "decisions": Counter(e.decision for e in a.blueprint.ledger),
+        "kept": Counter(e.because for e in a.blueprint.ledger if e.decision == "kept").most_common(),
         "dearest": max(hours.values(), default=1.0) or 1.0,
         "findings": Counter((f.severity, f.kind) for f in a.network.findings).most_common(),
         "names": {i: n.name or i for i, n in a.network.nodes.items()},
