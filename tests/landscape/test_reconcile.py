@@ -5,8 +5,9 @@ import pytest
 from levada.cli.map import map_
 from levada.cli.review import review
 from levada.landscape.mapping import map_folders
-from levada.landscape.reconcile import REVIEW_NAME, ReviewError, closed, load_review, rules, suggest
-from levada.network import Network, Node
+from levada.landscape.reconcile import rules, suggest
+from levada.landscape.review import REVIEW_NAME, ReviewError, closed, load_review
+from levada.network import Flow, Network, Node
 
 FLOWS = "consumer,provider,mode,protocol\n"
 
@@ -96,10 +97,171 @@ def test_a_refused_merge_is_not_suggested_again(tmp_path: Path) -> None:
 def test_a_malformed_review_names_its_line(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     path.write_text("levada_review: 1\nmerges:\n  - keep: a\n    drop: b\n    decision: perhaps\n")
-    with pytest.raises(ReviewError, match="line 3"):
+    with pytest.raises(ReviewError, match="line 5.*'perhaps' is no decision"):
         load_review(path)
 
 
 def test_renamings_in_a_circle_end() -> None:
     assert closed({"a": "b", "b": "c"}) == {"a": "c", "b": "c"}
     assert set(closed({"a": "b", "b": "a"})) <= {"a", "b"}
+
+
+HEAD = "levada_review: 1\nmerges:\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        (HEAD + "  - decison: accept\n    keep: a\n    drop: b\n", 3, "is decision meant"),
+        (HEAD + "  - keep: a\n", 3, "drop"),
+        (HEAD + "  - keep: a\n    drop: 7\n", 4, "Expected `str`"),
+        (HEAD + "  - keep: a\n    drop: a\n", 3, "with itself"),
+        (HEAD + "  - just text\n", 3, "decision, keep and drop"),
+        ("levada_review: 1\nmerges: {a: b}\n", 2, "no list"),
+        ("merges: []\n", 1, "does not begin"),
+        (HEAD + "  - keep: [a\n", 4, "expected"),
+        (
+            HEAD + "  - {keep: a, drop: b, decision: accept}\n  - {keep: c, drop: b, decision: accept}\n",
+            4,
+            "into a .line 3. and into c",
+        ),
+        (
+            HEAD + "  - {keep: a, drop: b, decision: accept}\n  - {keep: b, drop: a, decision: accept}\n",
+            3,
+            "and a into b",
+        ),
+        (
+            HEAD + "  - {keep: a, drop: b, decision: accept}\n  - {keep: a, drop: c, decision: accept}\n"
+            "  - {keep: b, drop: c, decision: refuse}\n",
+            5,
+            "kept apart here",
+        ),
+    ],
+)
+def test_a_mistake_of_a_person_is_told_with_its_line(
+    tmp_path: Path, text: str, line: int, problem: str
+) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(text)
+    with pytest.raises(ReviewError, match=f"line {line}: .*{problem}"):
+        load_review(path)
+
+
+def test_one_name_in_two_namespaces_may_be_one_and_two_names_in_one_are_not() -> None:
+    pto, obo = Node(id="pto.person", owner="pto"), Node(id="obo.person", owner="obo")
+    (found,) = suggest(Network.of([pto, obo, Node(id="pto.person-api"), Node(id="pto.person-2")]))
+    assert {found.keep, found.drop} == {"pto.person", "obo.person"}
+    assert found.rule == "same-name-elsewhere"
+    assert "their owners differ (obo, pto)" in found.reason
+
+
+def test_who_calls_the_other_is_not_the_other() -> None:
+    nodes = [Node(id="orders"), Node(id="orders-service")]
+    assert suggest(Network.of(nodes))
+    assert not suggest(Network.of(nodes, [Flow(consumer="orders", provider="orders-service")]))
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("shop.db", "crm.db"), ("a.postgres", "b.postgres"), ("ext:api.acme.org", "ext:api.other.org"),
+        ("ext:www.acme.org", "ext:www.other.org"), ("db:t.amt-x-2", "db:t.amt-x-3"), ("team.amt-x-2", "team.amt-x-3"),
+    ],
+)  # fmt: skip
+def test_what_every_project_has_is_not_one(one: str, two: str) -> None:
+    assert not suggest(Network.of([Node(id=one), Node(id=two)]))
+
+
+def test_a_suggestion_names_evidence_shared_users_and_what_it_joins() -> None:
+    nodes = [Node(id="team.orders"), Node(id="ext:orders.acme.org"), Node(id="shop")]
+    flows = [Flow(consumer="shop", provider=p) for p in ("team.orders", "ext:orders.acme.org")]
+    (found,) = suggest(Network.of(nodes, flows))
+    assert (found.keep, found.drop) == ("team.orders", "ext:orders.acme.org")
+    assert "both are used by shop; joins 1 and 1 flows" in found.reason
+
+
+def test_a_merge_of_ones_own_is_applied_and_kept(tmp_path: Path) -> None:
+    root = landscape(tmp_path / "x")
+    path = root / REVIEW_NAME
+    path.write_text(HEAD + "  - decision: accept\n    keep: crm\n    drop: erp\n    note: one since 2025\n")
+    assert "erp" not in map_folders([root]).network.nodes
+    map_(root, review=path)
+    kept = load_review(path)[0]
+    assert (kept.decision, kept.drop, kept.note) == ("accept", "erp", "one since 2025")
+
+
+def test_an_accepted_merge_is_split_by_refusing_it(tmp_path: Path) -> None:
+    root = landscape(tmp_path / "x")
+    path = root / REVIEW_NAME
+    before = map_folders([root]).network
+    map_(root, review=path)
+    drop = load_review(path)[0].drop
+    review(path, accept=(drop,))
+    assert drop not in map_folders([root]).network.nodes
+    review(path, refuse=(drop,))
+    after = map_folders([root])
+    assert after.network.sorted() == before.sorted()
+    assert not after.suggestions
+    map_(root, review=path)
+    assert [s.decision for s in load_review(path)] == ["refuse"]
+
+
+def test_what_was_refused_stays_refused_when_one_of_the_two_is_merged_elsewhere(tmp_path: Path) -> None:
+    root = tmp_path / "x"
+    root.mkdir()
+    (root / "flows.csv").write_text(FLOWS + "u,orders,sync,\nv,orders-api,sync,\nw,Orders_Service,sync,\n")
+    path = root / REVIEW_NAME
+    path.write_text(
+        HEAD + "  - {keep: orders, drop: orders-api, decision: accept}\n"
+        "  - {keep: orders-api, drop: Orders_Service, decision: refuse}\n"
+    )
+    mapped = map_folders([root])
+    assert not mapped.suggestions
+    assert {"orders", "Orders_Service"} <= mapped.network.nodes.keys()
+
+
+def test_a_decision_on_nobody_is_told_with_its_line(tmp_path: Path) -> None:
+    root = landscape(tmp_path / "x")
+    (root / REVIEW_NAME).write_text(HEAD + "  - {keep: crm, drop: crmm, decision: accept}\n")
+    (found,) = [f for f in map_folders([root]).network.findings if f.kind == "review"]
+    assert (found.line, found.source) == (3, REVIEW_NAME)
+    assert "crmm" in found.text
+
+
+def test_contradicting_decisions_are_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    text = HEAD + "  - {keep: a, drop: b}\n  - {keep: c, drop: b}\n"
+    path.write_text(text)
+    with pytest.raises(ReviewError, match="into a .line 3. and into c"):
+        review(path, accept=("b",))
+    assert path.read_text() == text
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(HEAD + "  - {keep: a, drop: b}\n")
+    before = path.read_bytes()
+    assert review(path, accept=("b",), dry_run=True) == 0
+    assert path.read_bytes() == before
+    assert "1 would change; nothing was written" in capsys.readouterr().out
+
+
+def test_the_names_of_a_real_organisation(tmp_path: Path) -> None:
+    """Ids as the exports of one organisation hold them: who is under two names, and who only looks so."""
+    (tmp_path / "systems.csv").write_text(
+        "id,name,kind,owner,domain\npoao.follow,follow,app,poao,poao\npto.follow,follow,app,pto,pto\n"
+        "obo.person,person,app,obo,obo\npto.person,person,app,pto,pto\ndab.desk,desk,app,dab,dab\n"
+        "ext:desk.intern.acme.org,desk.intern.acme.org,app,acme,\nhm.proxy-x,proxy-x,app,hm,hm\n"
+        "ext:proxy-x.prod-pub.acme.io,proxy-x.prod-pub.acme.io,app,acme,\nhm.order-api,order-api,app,hm,hm\n"
+        "hm.order,order,channel,hm,hm\ndb:hm.amt-2,amt-2,db,hm,hm\ndb:hm.amt-3,amt-3,db,hm,hm\n"
+    )
+    (tmp_path / "flows.csv").write_text(
+        FLOWS + "hm.order,hm.order-api,unknown,\nhm.order-api,hm.proxy-x,sync,http\n"
+    )
+    found = {(s.keep, s.drop) for s in map_folders([tmp_path]).suggestions}
+    assert found == {
+        ("obo.person", "pto.person"),
+        ("poao.follow", "pto.follow"),
+        ("dab.desk", "ext:desk.intern.acme.org"),
+        ("hm.proxy-x", "ext:proxy-x.prod-pub.acme.io"),
+    }

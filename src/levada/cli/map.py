@@ -67,9 +67,9 @@ def map_(
         text.write(mapped.network, out)
         console.print(f"Written to [bold]{out}[/]")
     if review is not None:
-        from levada.landscape.reconcile import write_review
+        from levada.landscape.review import write_review
 
-        count = write_review(review, mapped)
+        count = write_review(review, mapped.suggestions)
         console.print(f"{count} suggested merges to review in [bold]{review}[/]: levada review {review}")
     if questions is not None:
         from levada.landscape.questions import write_questions

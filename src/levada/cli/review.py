@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from levada.landscape.review import Suggestion
 
 __all__ = ["review"]
 
@@ -17,11 +23,13 @@ def review(
     refuse: tuple[str, ...] = (),
     accept_above: float | None = None,
     by: str | None = None,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Show suggested merges of systems, and decide on them.
 
-    Decisions are kept in the file and applied by the next ``levada map`` that is given it.
+    Decisions are kept in the file and applied by every ``levada map`` that is given it. A merge
+    that was accepted before is split by refusing it.
 
     Args:
         file: The review file that ``levada map --review FILE`` wrote.
@@ -29,16 +37,15 @@ def review(
         refuse: Ids to drop whose merge is refused.
         accept_above: Accept all open merges at least this sure (0 to 1).
         by: Who decides; kept with the decision.
+        dry_run: Show what would be decided, and write nothing.
         json: Print as JSON.
     """
     import sys
 
     import msgspec
     from msgspec import structs
-    from rich.console import Console
-    from rich.table import Table
 
-    from levada.landscape.reconcile import ReviewError, Suggestion, load_review, save_review
+    from levada.landscape.review import ReviewError, load_review, save_review
 
     if not file.exists():
         raise ReviewError(
@@ -48,6 +55,11 @@ def review(
     unknown = (set(accept) | set(refuse)) - {r.drop for r in rows}
     if unknown:
         raise ReviewError(path=file, line="-", problem=f"no merge drops {', '.join(sorted(unknown))}")
+    both = set(accept) & set(refuse)
+    if both:
+        raise ReviewError(
+            path=file, line="-", problem=f"{', '.join(sorted(both))} is to be accepted and refused"
+        )
 
     def decided(row: Suggestion) -> Suggestion:
         if row.drop in refuse:
@@ -56,22 +68,37 @@ def review(
         return structs.replace(row, decision="accept", by=by) if row.drop in accept or sure else row
 
     after = [decided(r) for r in rows]
-    if after != rows:
+    if after != rows and not dry_run:
         save_review(file, after)
     if json:
         sys.stdout.write(msgspec.json.encode(after).decode() + "\n")
-        return 0
+    else:
+        _show(after, file, changed=sum(a != b for a, b in zip(after, rows, strict=True)), dry_run=dry_run)
+    return 0
+
+
+def _show(rows: Sequence[Suggestion], file: Path, *, changed: int, dry_run: bool) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(
         "Keep", "Drop", "Because", "Sure", "Decision", box=None, pad_edge=False, header_style="bold"
     )
     colour = {"accept": "green", "refuse": "red", "open": "yellow"}
-    for row in after:
+    for row in rows:
         table.add_row(
-            row.keep,
-            row.drop,
-            row.reason,
+            escape(row.keep),
+            escape(row.drop),
+            escape("\n".join(filter(None, (row.reason or row.rule, *row.evidence, row.note)))),
             f"{row.confidence:.0%}",
-            f"[{colour[row.decision]}]{row.decision}[/]",
+            f"[{colour[row.decision]}]{row.decision}[/]" + (f" ({escape(row.by)})" if row.by else ""),
         )
-    Console().print(table)
-    return 0
+    console = Console()
+    console.print(table)
+    counts = Counter(r.decision for r in rows)
+    console.print(f"{counts['accept']} accepted, {counts['refuse']} refused, {counts['open']} open")
+    if changed and dry_run:
+        console.print(f"{changed} would change; nothing was written.")
+    elif changed:
+        console.print(f"Applied by the next: levada map DIR --review {file}", soft_wrap=True)

@@ -19,7 +19,8 @@ from levada.landscape._settle import settle
 from levada.landscape._sink import Sink
 from levada.landscape.answers import ANSWERS_NAME, read_answers, take_answers
 from levada.landscape.importers.protocol import Context, Finishes, Importer, Malformed, SourceFile
-from levada.landscape.reconcile import REVIEW_NAME, Suggestion, closed, load_review, suggest
+from levada.landscape.reconcile import suggest
+from levada.landscape.review import REVIEW_NAME, Suggestion, apart, load_review, merges
 from levada.network.graph import Finding, Network
 
 __all__ = ["FileReport", "Mapped", "NoSuchFolder", "Progress", "map_folders", "recognised"]
@@ -273,12 +274,19 @@ def _guarded(do: Callable[[], None], who: str, file: SourceFile | None, sink: Si
 def reconcile(mapped: Mapped, review: Path | None) -> Mapped:
     """Apply the merges that a person accepted, and suggest others."""
     decided = load_review(review) if review is not None else []
-    names = {s.drop: s.keep for s in decided if s.decision == "accept"}
-    network = mapped.network.renamed(closed(names)) if names else mapped.network
-    refused = {(s.keep, s.drop) for s in decided if s.decision == "refuse"}
+    names = merges(decided)
+    network = mapped.network.renamed(names) if names else mapped.network
+    for row in decided:
+        for name in (row.keep, row.drop):
+            if name not in mapped.network.nodes and mapped.network.resolve(name) is None:
+                text = (
+                    f"{name} is no system of this map; what was decided on it ({row.decision}) waits for it"
+                )
+                network.add_finding(
+                    Finding("review", "info", text, review.name if review else None, row.line or None)
+                )
     mapped.network = network
     mapped.applied = [s for s in decided if s.decision == "accept"]
-    mapped.suggestions = [
-        s for s in suggest(network) if (s.keep, s.drop) not in refused and (s.drop, s.keep) not in refused
-    ]
+    refused = apart(decided)
+    mapped.suggestions = [s for s in suggest(network) if frozenset((s.keep, s.drop)) not in refused]
     return mapped

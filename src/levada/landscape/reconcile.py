@@ -1,77 +1,65 @@
 """One system under many names: rules that explain themselves, merges that a person accepts.
 
-Rules only suggest. A suggestion that is accepted in the review file is applied at this
-and every later import; one that is refused is not made again.
+Rules only suggest (``rules.toml``); the review file keeps what a person decides. A rule that
+goes by looks is not believed where something speaks against it: two names of one namespace are
+two systems, and so are two of which one calls the other.
 """
 
 from __future__ import annotations
 
-import json
+import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-from levada._errors import LevadaError
-from levada.network._yaml import YamlError, line_of, read_yaml
+from levada.landscape.review import Suggestion
 from levada.network.graph import Network, Node
 from levada.network.names import normal
 
-if TYPE_CHECKING:
-    from levada.landscape.mapping import Mapped
-
-__all__ = ["REVIEW_NAME", "ReviewError", "Suggestion", "closed", "load_review", "suggest", "write_review"]
-
-REVIEW_NAME = "levada-review.yaml"
-FORMAT = 1
-
-
-class ReviewError(LevadaError, code="LV1903"):
-    """{path}, line {line}: this is no review of merges: {problem}. Mend the line, or take the file away and map again."""
-
-
-class Suggestion(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Two ids that may be one system: the one to keep, the one to drop, by which rule, and why."""
-
-    keep: str
-    drop: str
-    rule: str
-    reason: str
-    confidence: float
-    decision: Literal["accept", "refuse", "open"] = "open"
-    by: str | None = None
-    evidence: tuple[str, ...] = ()
+__all__ = ["rules", "suggest"]
 
 
 class Rule(Struct, frozen=True):
     """A rule as data: what is compared, how sure it is, and the sentence that explains it."""
 
     name: str
-    compare: Literal["alias", "name", "host", "product", "setting"]
+    compare: Literal["alias", "elsewhere", "name", "host", "product", "setting"]
     confidence: float
     because: str
     prefix: str = ""
+
+    @property
+    def by_looks(self) -> bool:
+        """Does it compare what things are called, and nothing else?"""
+        return self.compare in ("elsewhere", "name", "host")
+
+
+@cache
+def _data() -> dict[str, Any]:
+    return tomllib.loads(files("levada.landscape").joinpath("rules.toml").read_text("utf-8"))
 
 
 @cache
 def rules() -> tuple[Rule, ...]:
     """The rules of ``rules.toml``, surest first."""
-    data = tomllib.loads(files("levada.landscape").joinpath("rules.toml").read_text("utf-8"))
-    return tuple(sorted((msgspec.convert(r, Rule) for r in data["rule"]), key=lambda r: -r.confidence))
+    return tuple(sorted((msgspec.convert(r, Rule) for r in _data()["rule"]), key=lambda r: -r.confidence))
+
+
+@cache
+def _generic() -> frozenset[str]:
+    return frozenset(_data()["generic"])
 
 
 def suggest(network: Network) -> list[Suggestion]:
     """Merges worth a look, surest first; a pair is suggested once, by its surest rule."""
-    degree: dict[str, int] = {}
-    for flow in network.flows.values():
-        for end in (flow.consumer, flow.provider):
-            degree[end] = degree.get(end, 0) + 1
-    found: dict[tuple[str, str], Suggestion] = {}
+    around = _Around(network)
+    found: dict[frozenset[str], Suggestion] = {}
+    joined: dict[str, set[str]] = {}
     for rule in rules():
         groups: dict[str, list[Node]] = {}
         for node in network.nodes.values():
@@ -79,40 +67,118 @@ def suggest(network: Network) -> list[Suggestion]:
                 groups.setdefault(key, []).append(node)
         for key, nodes in sorted(groups.items()):
             if 1 < len(nodes) <= 20:
-                for suggestion in _pairs(rule, key, nodes, degree):
-                    found.setdefault((suggestion.keep, suggestion.drop), suggestion)
+                for suggestion in _pairs(rule, key, nodes, around):
+                    pair = frozenset((suggestion.keep, suggestion.drop))
+                    if pair not in found and not (rule.by_looks and _crowded(joined, suggestion)):
+                        found[pair] = suggestion
+                        _join(joined, suggestion)
     return sorted(found.values(), key=lambda s: (-s.confidence, s.keep, s.drop))
 
 
-def _pairs(rule: Rule, key: str, nodes: list[Node], degree: Mapping[str, int]) -> Iterator[Suggestion]:
-    first, *others = sorted(
-        nodes, key=lambda n: (n.owner is None, n.kind is None, -degree.get(n.id, 0), n.id)
+def _crowded(joined: dict[str, set[str]], new: Suggestion) -> bool:
+    """Would it, with the surer ones, make one system of two names of a namespace?"""
+    one, two = joined.get(new.keep, {new.keep}), joined.get(new.drop, {new.drop})
+    return one is not two and bool({_namespace(n) for n in one} & {_namespace(n) for n in two} - {""})
+
+
+def _join(joined: dict[str, set[str]], new: Suggestion) -> None:
+    together = joined.get(new.keep, {new.keep}) | joined.get(new.drop, {new.drop})
+    joined.update(dict.fromkeys(together, together))
+
+
+class _Around:
+    """Who uses a system and whom it uses."""
+
+    def __init__(self, network: Network) -> None:
+        self.consumers: dict[str, set[str]] = {}
+        self.providers: dict[str, set[str]] = {}
+        self.places: dict[str, list[str]] = {}
+        self.count: dict[str, int] = {}
+        for flow in network.flows.values():
+            self.consumers.setdefault(flow.provider, set()).add(flow.consumer)
+            self.providers.setdefault(flow.consumer, set()).add(flow.provider)
+            for end in (flow.consumer, flow.provider):
+                self.count[end] = self.count.get(end, 0) + 1
+                self.places.setdefault(end, []).extend(_place(e.source, e.line) for e in flow.evidence[:1])
+
+    def joined(self, one: str, two: str) -> bool:
+        """Is there a flow between them?"""
+        return two in self.providers.get(one, ()) or one in self.providers.get(two, ())
+
+    def evidence(self, node: Node) -> list[str]:
+        """Where it is spoken of: its own places, else those of its flows."""
+        own = [_place(e.source, e.line) for e in node.evidence]
+        return list(dict.fromkeys(own or self.places.get(node.id, [])))[:2]
+
+
+def _place(source: str, line: int | None) -> str:
+    return f"{source}:{line}" if line else source
+
+
+def _pairs(rule: Rule, key: str, nodes: list[Node], around: _Around) -> Iterator[Suggestion]:
+    ranked = sorted(
+        nodes,
+        key=lambda n: (_outside(n), n.owner is None, n.kind is None, -around.count.get(n.id, 0), n.id),
     )
-    for other in others:
-        if first.kind and other.kind and first.kind != other.kind:
-            continue  # a database and the application before it may share a name
-        yield Suggestion(
-            keep=first.id,
-            drop=other.id,
-            rule=rule.name,
-            reason=rule.because.format(key=key, keep=first.id, drop=other.id),
-            confidence=rule.confidence,
-            evidence=tuple(
-                f"{e.source}:{e.line}" if e.line else e.source for n in (first, other) for e in n.evidence[:2]
-            ),
-        )
+    for number, other in enumerate(ranked):
+        first = next((n for n in ranked[:number] if _may_be_one(rule, n, other, around)), None)
+        if first is not None:
+            said = rule.because.format(key=key, keep=first.id, drop=other.id)
+            yield Suggestion(
+                keep=first.id,
+                drop=other.id,
+                rule=rule.name,
+                reason="; ".join([said, *_besides(first, other, around)]),
+                confidence=rule.confidence,
+                evidence=(*around.evidence(first), *around.evidence(other)),
+            )
+
+
+def _may_be_one(rule: Rule, one: Node, two: Node, around: _Around) -> bool:
+    if one.kind and two.kind and one.kind != two.kind:
+        return False  # a database and the application before it may share a name
+    if not rule.by_looks:
+        return True
+    space = _namespace(one.id)
+    return not (space and space == _namespace(two.id)) and not around.joined(one.id, two.id)
+
+
+def _besides(one: Node, two: Node, around: _Around) -> Iterator[str]:
+    """What else speaks for or against it, and what a merge would join."""
+    shared = sorted(around.consumers.get(one.id, set()) & around.consumers.get(two.id, set()))
+    if shared:
+        more = f" and {len(shared) - 3} more" if len(shared) > 3 else ""
+        yield f"both are used by {', '.join(shared[:3])}{more}"
+    if one.owner and two.owner and one.owner != two.owner:
+        yield f"against it: their owners differ ({one.owner}, {two.owner})"
+    yield f"joins {around.count.get(one.id, 0)} and {around.count.get(two.id, 0)} flows"
+
+
+def _outside(node: Node) -> bool:
+    """Is it known as a host alone? A name of one's own is the better one to keep."""
+    return node.id.startswith("ext:") or _is_host(node.id)
+
+
+def _namespace(name: str) -> str:
+    """What stands before the name in an id of an application (``team.app``, ``n8n/flow``); empty of a host."""
+    if ":" in name or _is_host(name):
+        return ""
+    return re.split(r"[^./]*\Z", name)[0]
 
 
 def _keys(rule: Rule, node: Node) -> Iterable[str]:
     if rule.compare == "alias":
         return (a.casefold() for a in node.aliases if a.startswith(rule.prefix))
+    if rule.compare == "elsewhere":
+        space = _namespace(node.id)
+        return _telling([node.id.removeprefix(space).casefold()]) if space else ()
     if rule.compare == "name":
-        return (normal(t) for t in {node.name or node.id, node.id.rpartition("/")[2]} if len(normal(t)) > 2)
+        return _telling(normal(t) for t in (node.name or node.id, node.id.rpartition("/")[2]))
     if rule.compare == "host":
         hosts = [a[5:] for a in node.aliases if a.startswith("host:")]
         outside = node.id.removeprefix("ext:")
         hosts += [outside if _is_host(outside) or outside != node.id else node.id.rpartition(".")[2]]
-        return (normal(h.split(".")[0]) for h in hosts if len(normal(h.split(".")[0])) > 2)
+        return _telling(normal(h.split(".")[0]) for h in hosts)
     if rule.compare == "product":
         from levada.landscape.importers._products import by_host, by_word
 
@@ -121,25 +187,22 @@ def _keys(rule: Rule, node: Node) -> Iterable[str]:
     return (a.partition(":")[2] for a in node.aliases if a.startswith("setting:"))
 
 
+def _telling(names: Iterable[str]) -> Iterator[str]:
+    """The names that say which system is meant: not ``db``, ``api`` or ``postgres``, which every project has."""
+    from levada.landscape.importers._products import by_word
+
+    for name in names:
+        product = by_word(name)
+        if len(name) > 2 and name not in _generic() and not (product and product.kind in ("db", "broker")):
+            yield name
+
+
 _DOMAINS = frozenset(
-    [
-        "com",
-        "net",
-        "org",
-        "io",
-        "dev",
-        "app",
-        "cloud",
-        "internal",
-        "intern",
-        "local",
-        "lan",
-        "corp",
-        "home",
-        "test",
+    (
+        "com", "net", "org", "io", "dev", "app", "cloud", "internal", "intern", "local", "lan", "corp", "home", "test",
         "example",
-    ]
-)
+    )
+)  # fmt: skip
 """Last parts that make a name of two parts a host, not an application of a namespace."""
 
 
@@ -148,67 +211,3 @@ def _is_host(text: str) -> bool:
     return "/" not in text and (
         (text.count(".") >= 2 and last.isalpha()) or ("." in text and last in _DOMAINS)
     )
-
-
-def closed(names: Mapping[str, str]) -> dict[str, str]:
-    """Renamings followed to their end; one that leads back to itself is left out."""
-    out: dict[str, str] = {}
-    for start in names:
-        at, seen = start, {start}
-        while at in names and names[at] not in seen:
-            at = names[at]
-            seen.add(at)
-        if at != start:
-            out[start] = at
-    return out
-
-
-def load_review(path: Path) -> list[Suggestion]:
-    """The suggestions of a review file with what a person decided; empty if there is no file.
-
-    Raises:
-        ReviewError: Malformed, or with a word that is no decision.
-    """
-    if not path.exists():
-        return []
-    try:
-        documents = list(read_yaml(path.read_text(encoding="utf-8-sig")))
-    except YamlError as exc:
-        raise ReviewError(path=path, line=exc.line or "?", problem=str(exc)) from exc
-    data: Any = documents[0] if documents else None
-    if not isinstance(data, dict) or data.get("levada_review") != FORMAT:
-        raise ReviewError(path=path, line=1, problem=f"it does not begin with levada_review: {FORMAT}")
-    out: list[Suggestion] = []
-    merges: Any = data.get("merges") or []
-    for number, row in enumerate(merges):
-        try:
-            out.append(msgspec.convert(row, Suggestion))
-        except msgspec.ValidationError as exc:
-            raise ReviewError(path=path, line=line_of(merges, number) or "?", problem=str(exc)) from exc
-    return out
-
-
-def write_review(path: Path, mapped: Mapped) -> int:
-    """Write the review file: what was decided stays, new suggestions are added; returns how many are open."""
-    decided = [s for s in load_review(path) if s.decision != "open"]
-    known = {(s.keep, s.drop) for s in decided}
-    fresh = [s for s in mapped.suggestions if (s.keep, s.drop) not in known]
-    save_review(path, [*decided, *fresh])
-    return len(fresh)
-
-
-def save_review(path: Path, suggestions: Iterable[Suggestion]) -> None:
-    """Write these suggestions as a review file."""
-    lines = [
-        "# Names that may be one system. Set decision to accept or refuse; map again to apply.",
-        f"levada_review: {FORMAT}",
-        "merges:",
-    ]
-    for suggestion in suggestions:
-        row: dict[str, Any] = {"decision": suggestion.decision, **msgspec.to_builtins(suggestion)}
-        for number, (name, value) in enumerate(row.items()):
-            start = "  - " if number == 0 else "    "
-            lines.append(
-                f"{start}{name}: {value if name == 'decision' else json.dumps(value, ensure_ascii=False)}"
-            )
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
