@@ -97,7 +97,7 @@ def test_a_refused_merge_is_not_suggested_again(tmp_path: Path) -> None:
 def test_a_malformed_review_names_its_line(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     path.write_text("levada_review: 1\nmerges:\n  - keep: a\n    drop: b\n    decision: perhaps\n")
-    with pytest.raises(ReviewError, match="line 5.*'perhaps' is no decision"):
+    with pytest.raises(ReviewError, match=r"line 5.*'perhaps' is no decision"):
         load_review(path)
 
 
@@ -143,7 +143,7 @@ def test_a_mistake_of_a_person_is_told_with_its_line(
 ) -> None:
     path = tmp_path / "r.yaml"
     path.write_text(text)
-    with pytest.raises(ReviewError, match=f"line {line}: .*{problem}"):
+    with pytest.raises(ReviewError, match=rf"line {line}: .*{problem}"):
         load_review(path)
 
 
@@ -232,7 +232,7 @@ def test_contradicting_decisions_are_not_written(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     text = HEAD + "  - {keep: a, drop: b}\n  - {keep: c, drop: b}\n"
     path.write_text(text)
-    with pytest.raises(ReviewError, match="into a .line 3. and into c"):
+    with pytest.raises(ReviewError, match=r"into a .line 3. and into c"):
         review(path, accept=("b",))
     assert path.read_text() == text
 

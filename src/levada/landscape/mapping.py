@@ -14,6 +14,7 @@ from levada._errors import LevadaError
 from levada.landscape._clients import resolve_clients
 from levada.landscape._hosts import resolve_hosts
 from levada.landscape._kinds import infer_kinds
+from levada.landscape._local import settle_local
 from levada.landscape._names import resolve_names
 from levada.landscape._settle import settle
 from levada.landscape._sink import Sink
@@ -124,7 +125,7 @@ def map_folders(
     sink.take(context.topic_flows())
     if progress:
         progress(len(files), len(files), "")
-    network = infer_kinds(settle(resolve_names(resolve_clients(resolve_hosts(sink.network)))))
+    network = infer_kinds(settle_local(settle(resolve_names(resolve_clients(resolve_hosts(sink.network))))))
     mapped = reconcile(Mapped(network=network, files=reports), _beside(paths, review, REVIEW_NAME))
     sheet = _beside(paths, answers, ANSWERS_NAME)
     if sheet is not None:

@@ -68,6 +68,50 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
             "t.a > db:t.a [adb] (db/postgres)", "t.b > t.a [t.k] (async/kafka)",
         },
     ),
+    "spring": (
+        {
+            "orders/pom.xml": "<project><artifactId>orders</artifactId></project>",
+            "orders/src/main/resources/application.yml": "spring:\n  datasource:\n    url: ${DB_URL:jdbc:postgresql://localhost:5432/orders}\n"
+            "  kafka:\n    bootstrap-servers: kafka-1:9092,kafka-2:9092\n  cloud:\n    stream:\n      bindings:\n"
+            "        place-out-0: {destination: orders.placed}\n    gateway:\n      routes:\n      - {id: c, uri: 'lb://customers', predicates: [Path=/c]}\n"
+            "stock:\n  base-url: http://${stock.host}/api\n  host: stock-dev\npay.url: ${PAY_URL}\n"
+            "server:\n  port: 8081\n---\nspring.config.activate.on-profile: prod\nstock.host: stock.acme.org\n",
+            "orders/src/main/resources/application-prod.properties": "spring.datasource.url=jdbc:postgresql://db.acme.org/orders\n"
+            "spring.security.oauth2.client.provider.x.token-uri=https://id.acme.org/token\n",
+            "orders/src/test/resources/application.yml": "spring.datasource.url: jdbc:postgresql://nowhere.acme.org/x\n",
+            "billing/src/main/resources/application.properties": "spring.application.name=billing-svc\norders.url=http://localhost:8081/orders\n"
+            "spring.rabbitmq.host=rabbit\nspring.rabbitmq.port=5672\nspring.mail.host=localhost\n",
+        },
+        {
+            "orders > db.acme.org [orders] (db/postgres)", "orders > kafka-1 [orders.placed] (async/kafka)",
+            "orders > customers (sync/http)", "orders > stock.acme.org (sync/http)", "orders > unresolved:orders/pay_url (sync)",
+            "orders > id.acme.org (sync/oidc)", "billing-svc > orders (sync/http)", "billing-svc > rabbit (async/amqp)",
+            "billing-svc > billing-svc/local-smtp (async/smtp)",
+        },
+    ),
+    "dotnet": (
+        {
+            "Orders.API/Orders.API.csproj": "<Project/>",
+            "Orders.API/appsettings.json": '{\n  // comments are fine\n  "ConnectionStrings": {\n    "OrderingDb": "Server=tcp:sql,1433;Initial Catalog=Ordering;User Id=sa",\n'
+            '    "Cache": "redis:6379,abortConnect=false",\n    "Bus": "Endpoint=sb://acme.servicebus.windows.net/;SharedAccessKeyName=x",\n'
+            '    "Local": "Data Source=app.db",\n    "Reports": "Host=localhost;Database=reports;Username=u",\n  },\n'
+            '  "Services": {"BasketUrl": "http://basket-api", "CatalogUrl": "http://localhost:5101"},\n  "EventBusConnection": "rabbitmq",\n'
+            '  "Kafka": {"BootstrapServers": "kafka:9092"},\n  "Identity": {"Authority": "https://id.acme.org"},\n'
+            '  "Serilog": {"WriteTo": [{"Name": "Seq", "Args": {"serverUrl": "http://seq"}}]},\n  "Urls": "http://0.0.0.0:80",\n'
+            '  "Cors": {"Origins": ["https://shop.acme.org"]}\n}\n',
+            "Orders.API/appsettings.Production.json": '{"Services": {"BasketUrl": "https://basket.acme.org"}}',
+            "Orders.API/appsettings.Development.json": '{"Services": {"TryUrl": "https://try.acme.org"}}',
+            "Catalog.API/appsettings.json": '{"AllowedHosts": "*"}',
+            "Catalog.API/Properties/launchSettings.json": '{"profiles": {"c": {"applicationUrl": "http://localhost:5101"}}}',
+        },
+        {
+            "orders.api > sql [Ordering] (db/mssql)", "orders.api > redis (db/redis)",
+            "orders.api > azure-service-bus (async/azure-service-bus)",
+            "orders.api > orders.api/local-postgres [reports] (db/postgres)", "orders.api > basket.acme.org (sync/http)",
+            "orders.api > catalog.api (sync/http)", "orders.api > rabbitmq (async/amqp)", "orders.api > kafka (async/kafka)",
+            "orders.api > id.acme.org (sync/oidc)", "orders.api > seq [telemetry] (sync/http)",
+        },
+    ),
     "mule": (
         {
             "orders/pom.xml": "<project><artifactId>orders-sapi</artifactId></project>",

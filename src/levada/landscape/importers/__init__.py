@@ -25,6 +25,8 @@ _BUILT_IN = (
     "nais:Nais",
     "compose:Compose",
     "kubernetes:Kubernetes",
+    "spring:Spring",
+    "dotnet:DotNet",
     "mule:Mule",
     "n8n:N8n",
     "workato:Workato",

@@ -10,7 +10,7 @@ from msgspec import Struct
 from levada.landscape.importers._products import by_host
 from levada.network.graph import Evidence, Flow, Mode, Node
 
-__all__ = ["Address", "addresses", "flow_to", "host_id", "is_local", "node_of_host"]
+__all__ = ["Address", "addresses", "flow_to", "host_id", "is_local", "known_scheme", "node_of_host"]
 
 _SCHEMES: dict[str, tuple[Mode, str]] = {
     "http": ("sync", "http"), "https": ("sync", "http"), "ws": ("sync", "websocket"), "wss": ("sync", "websocket"),
@@ -25,6 +25,8 @@ _SCHEMES: dict[str, tuple[Mode, str]] = {
     "smb": ("file", "smb"), "smtp": ("async", "smtp"), "smtps": ("async", "smtp"), "imap": ("async", "imap"), "imaps": ("async", "imap"),
     "pop3": ("async", "pop3"), "pop3s": ("async", "pop3"),
     "ldap": ("sync", "ldap"), "ldaps": ("sync", "ldap"), "neo4j": ("db", "neo4j"), "bolt": ("db", "neo4j"),
+    "cassandra": ("db", "cassandra"), "jms": ("async", "jms"), "lb": ("sync", "http"), "https+http": ("sync", "http"),
+    "http+https": ("sync", "http"), "sb": ("async", "azure-service-bus"),
 }  # fmt: skip
 _PORTS: dict[int, tuple[Mode, str]] = {
     5432: ("db", "postgres"), 3306: ("db", "mysql"), 1433: ("db", "mssql"), 1521: ("db", "oracle"),
@@ -36,7 +38,7 @@ _PORTS: dict[int, tuple[Mode, str]] = {
 _HOST = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
 _URL = re.compile(
     rf"\b(?:jdbc:)?(?P<scheme>[a-z][a-z0-9+]{{1,20}})://+(?:(?P<user>[^\s/@:\"']*)(?P<secret>:[^\s/@\"']*)?@)?"
-    rf"(?P<host>{_HOST})(?::(?P<port>\d{{1,5}}))?(?![^\s/\"';,]*@)(?P<more>(?:,{_HOST}(?::\d{{1,5}})?)*)(?P<path>[/;?][^\s\"'<>`]*)?",
+    rf"(?P<host>{_HOST})(?::(?P<port>\d{{1,5}}))?(?![^\s/\"';,]*@)(?P<more>(?:,(?![a-z0-9+]+://){_HOST}(?::\d{{1,5}})?)*)(?P<path>[/;?][^\s\"'<>`]*)?",
     re.IGNORECASE,
 )
 _ORACLE = re.compile(
@@ -76,6 +78,11 @@ class Address(Struct, frozen=True):
         if self.scheme in ("http", "https") and self.port in (4317, 4318):
             return _PORTS[self.port]
         return _SCHEMES.get(self.scheme or "", ("sync", None))
+
+
+def known_scheme(scheme: str) -> bool:
+    """Is it a scheme of addresses whose mode and protocol are known?"""
+    return scheme.lower() in _SCHEMES
 
 
 def is_local(host: str) -> bool:

@@ -12,7 +12,7 @@ from levada.landscape.importers._address import Address, addresses, flow_to, is_
 from levada.landscape.importers.protocol import Item
 from levada.network.graph import Evidence
 
-__all__ = ["expand", "settings_flows"]
+__all__ = ["SCHEMA_HOSTS", "expand", "settings_flows"]
 
 _VARIABLE = re.compile(
     r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?+])([^{}]*))?\}|\$([A-Za-z_][A-Za-z0-9_]*)|\$\(([A-Za-z_][A-Za-z0-9_]*)\)"
@@ -61,13 +61,14 @@ def settings_flows(
             yield from _flow(consumer, name, address, evidence)
 
 
-_SCHEMA_HOSTS = re.compile(
-    r"(^|\.)(w3\.org|xmlsoap\.org|json-schema\.org|apache\.org|springframework\.org|example\.(com|org|net)|schemas\.microsoft\.com)$"
+SCHEMA_HOSTS = re.compile(
+    r"(^|\.)(w3\.org|xmlsoap\.org|json-schema\.org|apache\.org|springframework\.org|oasis-open\.org|example\.(com|org|net)|schemas\.microsoft\.com)$"
 )
+"""Hosts that stand in names of schemas and in examples: no system."""
 
 
 def _flow(consumer: str, name: str, address: Address, evidence: tuple[Evidence, ...]) -> Iterator[Item]:
-    if _SCHEMA_HOSTS.search(address.host):
+    if SCHEMA_HOSTS.search(address.host):
         return
     if name.startswith("OTEL_") and address.scheme != "otlp" and address.how[1] != "otlp":
         address = structs.replace(address, port=4317, scheme=None)
