@@ -166,6 +166,7 @@ def test_who_calls_the_other_is_not_the_other() -> None:
     [
         ("shop.db", "crm.db"), ("a.postgres", "b.postgres"), ("ext:api.acme.org", "ext:api.other.org"),
         ("ext:www.acme.org", "ext:www.other.org"), ("db:t.amt-x-2", "db:t.amt-x-3"), ("team.amt-x-2", "team.amt-x-3"),
+        ("orders", "orders-test"), ("a/local-postgres", "b/local-postgres"), ("unresolved:a/db_url", "unresolved:b/db_url"),
     ],
 )  # fmt: skip
 def test_what_every_project_has_is_not_one(one: str, two: str) -> None:

@@ -39,4 +39,4 @@ def settle_local(network: Network) -> Network:
 
 
 def _is_local(flow: Flow) -> bool:
-    return flow.provider.startswith(f"{flow.consumer}/local-")
+    return "/local-" in flow.provider

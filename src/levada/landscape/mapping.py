@@ -276,7 +276,7 @@ def reconcile(mapped: Mapped, review: Path | None) -> Mapped:
     """Apply the merges that a person accepted, and suggest others."""
     decided = load_review(review) if review is not None else []
     names = merges(decided)
-    network = mapped.network.renamed(names) if names else mapped.network
+    network = settle_local(mapped.network.renamed(names)) if names else mapped.network
     for row in decided:
         for name in (row.keep, row.drop):
             if name not in mapped.network.nodes and mapped.network.resolve(name) is None:

@@ -139,8 +139,14 @@ def _may_be_one(rule: Rule, one: Node, two: Node, around: _Around) -> bool:
         return False  # a database and the application before it may share a name
     if not rule.by_looks:
         return True
+    if _trial(one.id) != _trial(two.id):
+        return False  # a system and its test instance
     space = _namespace(one.id)
     return not (space and space == _namespace(two.id)) and not around.joined(one.id, two.id)
+
+
+def _trial(name: str) -> set[str]:
+    return set(re.split(r"[^a-z0-9]+", name.lower())) & {"test", "dev", "staging", "stage", "uat", "qa"}
 
 
 def _besides(one: Node, two: Node, around: _Around) -> Iterator[str]:
@@ -168,7 +174,9 @@ def _namespace(name: str) -> str:
 
 def _keys(rule: Rule, node: Node) -> Iterable[str]:
     if rule.compare == "alias":
-        return (a.casefold() for a in node.aliases if a.startswith(rule.prefix))
+        return (a.removeprefix(rule.prefix).casefold() for a in node.aliases if a.startswith(rule.prefix))
+    if rule.by_looks and ("/local-" in node.id or node.id.startswith("unresolved:")):
+        return ()  # its name is of our making
     if rule.compare == "elsewhere":
         space = _namespace(node.id)
         return _telling([node.id.removeprefix(space).casefold()]) if space else ()

@@ -69,12 +69,13 @@ def test_a_config_server_gives_each_program_its_own_and_the_common_settings(fold
                 "config/shared/application.yml": "spring:\n  rabbitmq:\n    host: bus\n",
                 "config/shared/orders.yml": "spring:\n  data:\n    mongodb:\n      host: localhost\n",
                 "config/shared/orders-docker.yml": "spring:\n  data:\n    mongodb:\n      host: orders-db\n",
+                "config/shared/idle.yml": "",
                 "config/shared/gateway.yml": "zuul:\n  routes:\n    orders:\n      path: /o/**\n    late:\n      path: /l\n      serviceId: late-svc\n",
             }
         )
     )
     assert {(f.consumer, f.provider) for f in mapped.network.flows.values()} == {
-        ("orders", "bus"), ("gateway", "bus"), ("orders", "orders-db"), ("gateway", "orders"), ("gateway", "late-svc"),
+        ("orders", "bus"), ("gateway", "bus"), ("idle", "bus"), ("orders", "orders-db"), ("gateway", "orders"), ("gateway", "late-svc"),
     }  # fmt: skip
 
 

@@ -151,16 +151,29 @@ class Spring:
             common = [s for f in files if f.own for s in f.settings]
             others = [f for f in files if not f.own]
             if others and not folder.endswith("resources") and not _named(common):
-                for name in dict.fromkeys(f.stem for f in others):
+                for name in dict.fromkeys([*(f.stem for f in others), *_empty(folder, context)]):
                     program = out.setdefault(slug(name), Program(slug(name), name, []))
                     program.settings += [s for f in others if f.stem == name for s in f.settings] + common
                 continue
-            if not common:
-                continue  # nothing says whose these are
+            if not common or _camel(folder, common, context):
+                continue  # nothing says whose these are, or the Camel importer reads them with its routes
             name = _named(common) or _project(folder, context)
             program = out.setdefault(slug(name), Program(slug(name), name, []))
             program.settings += [s for f in files for s in f.settings]
         return out
+
+
+def _camel(folder: str, settings: Iterable[Setting], context: Context) -> bool:
+    return any(s.plain.startswith("camel.") for s in settings) or any(
+        ".camel." in f.name for f in context.within(folder)
+    )
+
+
+def _empty(folder: str, context: Context) -> Iterator[str]:
+    """Programs whose file of a config server's folder is empty: they have the common settings."""
+    for file in context.within(folder):
+        if file.suffix in (".yml", ".yaml", ".properties") and not _OWN.match(file.name) and file.size < 3:
+            yield file.name.rpartition(".")[0]
 
 
 def _named(settings: Iterable[Setting]) -> str | None:
