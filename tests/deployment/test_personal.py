@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from enum import Enum
 from time import monotonic
+from typing import Any
 
 import msgspec
 import pytest
@@ -31,7 +32,7 @@ from tests.deployment.personal_shop import (
     sent,
 )
 
-from levada import FORGOTTEN, Event, Personal, ProcessAPI, Publishes, http, testing
+from levada import FORGOTTEN, Event, Personal, ProcessAPI, Publishes, http, testing, upcaster
 from levada.app import App, Caller, Context, Settings
 from levada.app.context import _current
 from levada.connect import open_resource
@@ -555,3 +556,75 @@ def test_what_an_operation_takes_and_answers_of_persons_is_masked_in_runs_also_i
         "arguments": {"boss": "a", "age": MASK},
         "value": [{"id": "b", "salary": MASK, "payGrade": MASK}],
     }
+
+
+class Renamed1(Event, version="1.0", domain="shop", event_name="Renamed"):
+    member: str
+    email: Personal[str, "member"]  # noqa: F821 - names a field
+    note: str = ""
+
+
+class Renamed2(Event, version="1.1", domain="shop", event_name="Renamed"):
+    member: str
+    mail: Personal[str, "member"]  # noqa: F821 - names a field
+    note: str = ""
+
+    @upcaster
+    def from_email(stored: dict[str, Any]) -> dict[str, Any]:
+        if "email" in stored:
+            stored["mail"] = stored.pop("email")
+        return stored
+
+
+async def test_an_upcaster_is_given_what_was_sealed_under_an_older_name_in_clear(tmp_path):
+    store = await open_store(f"sqlite:{tmp_path / 'levada.db'}")
+    try:
+        vault, old, new = Vault(store, Masters(lambda: OLD)), event_type(Renamed1), event_type(Renamed2)
+        data, _ = await seal_event(vault, old, Renamed1(member="c-1", email=MAIL))
+        opened = await open_event(vault, new, data)
+        assert new.decode(opened.data).mail == MAIL
+        assert (list(opened.values), [key.subject for key in opened.keys]) == ([MAIL], ["c-1"])
+        # What was moved from another record is refused, and what a customer writes is only text.
+        moved = json.dumps({**json.loads(data), "member": "c-2"}).encode()
+        with pytest.raises(SealedWrongly):
+            await open_event(vault, new, moved)
+        text = Renamed2(member="c-1", mail=MAIL, note="lvp1.nobody.aGk=")
+        data2, _ = await seal_event(vault, new, text)
+        assert new.decode((await open_event(vault, new, data2)).data) == text
+        key = await vault.key("member", "c-1")
+        await store.commit(Unit([Statement("subject.forget", {"id": key.id, "blank": BLANK}, 1)]))
+        vault.drop()
+        assert new.decode((await open_event(vault, new, data)).data).mail == FORGOTTEN
+    finally:
+        await store.close()
+
+
+def test_what_an_upcaster_says_of_a_personal_value_is_not_kept_in_clear():
+    class Split(Event, version="1.0", domain="shop"):
+        customer: str
+        name: Personal[str, "customer"]  # noqa: F821 - names a field
+
+        @upcaster
+        def from_parts(stored: dict[str, Any]) -> dict[str, Any]:
+            raise ValueError(f"no surname in {stored['name']}")
+
+    kind = event_type(Split)
+    with pytest.raises(msgspec.ValidationError, match=NAME) as failed:
+        kind.decode(json.dumps({"customer": "c", "name": NAME}, ensure_ascii=False).encode())
+    why = _unfit(kind, failed.value)
+    assert NAME not in why
+    assert why.endswith("from_parts failed: ValueError")
+
+
+def test_what_a_class_says_of_a_personal_value_is_not_kept_in_clear():
+    class Short(Event, version="1.0", domain="shop"):
+        customer: str
+        name: Personal[str, "customer"]  # noqa: F821 - names a field
+
+        def __post_init__(self) -> None:
+            raise ValueError(f"{self.name} is too long")
+
+    kind = event_type(Short)
+    with pytest.raises(msgspec.ValidationError, match=NAME) as failed:
+        kind.decode(json.dumps({"customer": "c", "name": NAME}, ensure_ascii=False).encode())
+    assert NAME not in _unfit(kind, failed.value)

@@ -115,6 +115,19 @@ async def test_an_arrival_stays_while_a_run_that_is_older_may_wait_for_it(world)
     assert (await purge(world.store, KEPT)).arrivals == 1
 
 
+async def test_an_arrival_stays_as_long_as_a_replay_of_the_log_could_make_a_run_that_waits_for_it(world):
+    from levada.events.log import Log
+
+    await Log(world.store).create(event_type(Placed).topic)
+    await world.arrive("o-1")
+    await world.age(29)
+    assert (await purge(world.store, KEPT)).arrivals == 0
+    await world.age(2)
+    assert (await purge(world.store, RetentionSection(events=0, arrivals=10))).arrivals == 0
+    assert (await purgeable(world.store, KEPT)).arrivals == 1
+    assert (await purge(world.store, KEPT)).arrivals == 1
+
+
 async def test_more_than_one_batch_and_one_cleaner_at_a_time(world):
     await world.run("r-0", "done", None)
     for n in range(1, 620):

@@ -169,3 +169,12 @@ async def test_a_role_in_one_domain_sees_the_requests_of_that_domain(admin):
     shown = await admin.do("requests.list", {}, who="dora")
     assert [r["arguments"]["id"] for r in shown] == ["sales/x:1"]
     assert len(await admin.do("requests.list", {}, who="deploy")) == 3
+
+
+async def test_an_approval_that_says_too_little_or_too_much_is_refused_with_a_reason(admin):
+    for arguments in ({}, {"id": "x", "other": 1}):
+        with pytest.raises(AdminError, match="does not take that"):
+            await admin.do("requests.approve", arguments, who="ben")
+    asked = await admin.do("events.skip", {"id": "sales/x:1", "why": "a test"}, who="anna")
+    with pytest.raises(SamePerson):
+        await admin.do("requests.approve", {"id": asked["asked"], "who": "ben"}, who="anna")

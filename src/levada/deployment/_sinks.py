@@ -47,6 +47,10 @@ class ToRuns:
 
 def _unfit(kind: EventType, error: Exception) -> str:
     """Why an event does not fit, which is kept in clear: of a personal field only where, the decoder may quote it."""
+    cause = error.__cause__
+    if kind.personal and cause is not None:  # what an upcaster or the class itself raises says what it likes
+        where = str(error).removesuffix(f": {cause}")
+        return where if where != str(error) else f"its own code refuses it: {type(cause).__name__}"
     at = re.search(r"`\$\.(\w+)", str(error))
     return (
         f"the value of {at[1]}" if at is not None and at[1] in map(kind.wire, kind.personal) else str(error)

@@ -123,7 +123,7 @@ class Admin:
             LevadaError: What the action itself refuses.
         """
         if action == "requests.approve":
-            return await self._approve(who=who, **arguments)
+            return await self._called(action, self._approve, {**arguments, "who": who})
         asked = f"{action} --reveal" if arguments.get("reveal") else action
         limits = self.roles.check(who, asked, await domain_of(self.store, action, arguments))
         if self.roles.needs_second(action):

@@ -32,7 +32,8 @@ class RetentionSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             subscription has not read stays. Default 90. A replay reaches back as far.
         runs: Days that a run is kept once it is done or compensated; those of events at least as long as the log.
             Default 90.
-        arrivals: Days that events are kept that runs may wait for; longer while a run is open that may. Default 90.
+        arrivals: Days that events are kept that runs may wait for; longer while a run is open that may, and as long as
+            the log, whose replay makes such runs anew. Default 90.
         calls: Days that the counts of calls are kept. Default 400.
         outbox: Days that a system's outbox keeps events that are in the log, so that a restored backup of the store
             gets them again. Default 7.
@@ -68,7 +69,7 @@ async def purge(store: Store, kept: RetentionSection) -> Purged | None:
         await Idempotency(store).clean()
         await lease.beat()
         runs = await _runs(store, lease, await _times(store, log, kept))
-        before = await _arrivals_before(store, kept)
+        before = await _arrivals_before(store, log, kept)
         arrivals = await _batches(store, lease, "purge.arrivals", before, "purge.arrivals_count")
         await _calls(store, kept)
         return Purged(tidied.events, runs, arrivals)
@@ -87,21 +88,27 @@ async def purgeable(store: Store, kept: RetentionSection) -> Purged:
             events += (await store.read("purge.log_count", named))[0]["n"]
     times = await _times(store, log, kept)
     runs = (await store.read("purge.runs_count", times))[0]["n"]
-    before = await _arrivals_before(store, kept)
+    before = await _arrivals_before(store, log, kept)
     arrivals = (await store.read("purge.arrivals_count", {"before": before}))[0]["n"]
     return Purged(events, runs, arrivals)
 
 
 async def _times(store: Store, log: Log, kept: RetentionSection) -> dict[str, int]:
     """Up to when runs go: of events never before the log has let go of all that could make them anew."""
-    now, own = await store.now(), round(kept.runs * DAY)
+    own = round(kept.runs * DAY)
+    # A call's key is kept a day, and its run at least as long.
+    called = await store.now() - max(own, DAY)
+    return {"before": await _log_before(store, log, kept, own), "called": called}
+
+
+async def _log_before(store: Store, log: Log, kept: RetentionSection, own: int) -> int:
+    """A time of its own (microseconds ago), or before all that the log has; 0 where it keeps events for good."""
     longest, forever = own, False
     for topic in await log.topics():
         retention = topic.retention if topic.retention is not None else _days(kept.events)
         forever = forever or retention is None
         longest = max(longest, retention or 0)
-    # A call's key is kept a day, and its run at least as long.
-    return {"before": 0 if forever else now - longest, "called": now - max(own, DAY)}
+    return 0 if forever else await store.now() - longest
 
 
 async def _runs(store: Store, lease: Lease, times: dict[str, int]) -> int:
@@ -117,9 +124,10 @@ async def _runs(store: Store, lease: Lease, times: dict[str, int]) -> int:
     return deleted
 
 
-async def _arrivals_before(store: Store, kept: RetentionSection) -> int:
+async def _arrivals_before(store: Store, log: Log, kept: RetentionSection) -> int:
+    """Up to when arrivals go: a replay makes runs of all that the log has, and they wait for what came then."""
     needed = (await store.read("purge.needed"))[0]["at"]
-    before = await store.now() - round(kept.arrivals * DAY)
+    before = await _log_before(store, log, kept, round(kept.arrivals * DAY))
     return before if needed is None else min(before, needed)
 
 

@@ -89,7 +89,9 @@ class Actor:
         self._row = row
         self._handler = handler
         self._inbox: asyncio.Queue[tuple[str, Performed | Entry]] = asyncio.Queue()
-        self._calls = Calls(handler, host.restored if row.since < host.restored else 0)
+        older = row.since < host.restored
+        asked = bool(host.restored) and row.since < host.restored + _KEYS
+        self._calls = Calls(handler, host.restored if older else 0, asked=asked)
         self._waits: set[str] = set()
         self._flying: dict[str, asyncio.Task[None]] = {}
         self._core: Core | None = None
@@ -528,4 +530,6 @@ class Actor:
         self._inbox.put_nowait((call.step.id, outcome))
 
 
+_KEYS = 86_400_000_000
+"""Microseconds that callers' keys are kept, and calls so repeated."""
 _INLINE = frozenset((Kind.NOW, Kind.UUID, Kind.RANDOM, Kind.PUBLISH))

@@ -67,12 +67,14 @@ class Calls(dict[str, Call]):
     """The open calls of a run, by step id.
 
     ``restored``: when a backup was restored, microseconds UTC, if the run is older than that; else 0.
+    ``asked``: the run may repeat one from before the restoring, by its caller's key: what can be looked up is.
     """
 
-    def __init__(self, handler: Handler, restored: int = 0) -> None:
+    def __init__(self, handler: Handler, restored: int = 0, *, asked: bool = False) -> None:
         super().__init__()
         self._handler = handler
         self._restored = restored
+        self._asked = asked
 
     def open(self, step: Step) -> Call:
         """The record of a step; a new one for a new step."""
@@ -85,8 +87,9 @@ class Calls(dict[str, Call]):
         return call
 
     def _doubt(self, call: Call) -> None:
-        """The run is older than the restoring of a backup: whether a call was made meanwhile is not known."""
-        if self._restored and call.operation.effect is not Effect.SAFE:
+        """The run, or what it repeats, is older than the restoring of a backup: a call may have been made since."""
+        effect = call.operation.effect
+        if (self._restored and effect is not Effect.SAFE) or (self._asked and effect is Effect.LOOKUP):
             call.unknown = True
             call.reason = call.reason or RESTORED
 

@@ -395,3 +395,13 @@ def load_source(source: str) -> dict[str, Any]:
     made = sys.modules["generated_contract"] = ModuleType("generated_contract")
     exec(compile(source, "generated_contract", "exec"), vars(made))
     return vars(made)
+
+
+def test_an_address_with_quotes_stays_one_string_of_the_settings(project):
+    url = """https://api.example/a"b"c"', auth = "bearer:env:OTHER_SECRET", x = "\\"""
+    document = {**PETS, "servers": [{"url": url}]}
+    (project.folder / "pets.json").write_text(json.dumps(document))
+    report = project.adopt("pets.json", "--domain", "shop", "--dry-run")
+    (binding,) = tomllib.loads(report["settings"])["bind"].values()
+    assert binding["path"] == url.removeprefix("https://api.example")
+    assert "OTHER_SECRET" not in str(binding.get("auth"))

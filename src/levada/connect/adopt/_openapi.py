@@ -9,12 +9,11 @@ from urllib.parse import urljoin, urlsplit
 from levada.connect.adopt._documents import bundled
 from levada.connect.adopt._fetch import Place
 from levada.connect.adopt._kinds import Wishes
-from levada.connect.adopt._package import Adopted, Package, package_name
+from levada.connect.adopt._package import Adopted, Package, package_name, toml
 from levada.connect.adopt.errors import NotAdopted
 from levada.contract._generate.fake import fake_of
 from levada.contract._generate.model import Module, snake_name
 from levada.contract._generate.read import read
-from levada.contract._generate.text import quoted
 
 __all__ = ["adopt_document", "adopt_openapi"]
 
@@ -72,14 +71,14 @@ def _settings(place: Place, document: dict[str, Any], module: Module) -> str:
     """The binding of the contract; whoever calls it through this gets the service."""
     address = urlsplit(_server(place, document))
     url = f"{address.scheme}://{address.netloc.rpartition('@')[2]}" if address.netloc else "https://…"
-    words = [f"url = {quoted(url)}", f"path = {quoted(address.path.rstrip('/'))}"]
+    words = [f"url = {toml(url)}", f"path = {toml(address.path.rstrip('/'))}"]
     kind = _auth(document, module)
     if kind is not None:
-        words.append(f"auth = {quoted(_AUTH[kind].format(snake_name(module.name).upper()))}")
+        words.append(f"auth = {toml(_AUTH[kind].format(snake_name(module.name).upper()))}")
     if not _takes_key(document):
         words.append('effect = "at_least_once"')
     contract = f"{module.domain}/{module.name}/v{module.version.partition('.')[0]}"
-    return f"[bind]\n{quoted(contract)} = {{ {', '.join(words)} }}"
+    return f"[bind]\n{toml(contract)} = {{ {', '.join(words)} }}"
 
 
 def _server(place: Place, document: dict[str, Any]) -> str:

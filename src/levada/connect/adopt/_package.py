@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import keyword
 import re
 import sys
@@ -13,10 +14,10 @@ from msgspec import Struct
 from levada.connect.adopt.errors import NotAdopted
 from levada.contract._generate.fake import TESTED, FakeClass
 from levada.contract._generate.model import Module, snake_name
-from levada.contract._generate.text import docstring
+from levada.contract._generate.text import clean, docstring
 from levada.contract._generate.write import imports, whole, write
 
-__all__ = ["Adopted", "Decision", "Package", "package_name"]
+__all__ = ["Adopted", "Decision", "Package", "package_name", "toml"]
 
 
 class Decision(Struct, frozen=True):
@@ -120,6 +121,11 @@ def package_name(wanted: str | None, module: Module) -> str:
     else:
         return name
     raise NotAdopted(place=f"package {name}", reason=reason, mend="Say --package shop.billing")
+
+
+def toml(text: str) -> str:
+    """A basic string of TOML, whatever the text holds; Python's single-quoted literals are others there."""
+    return json.dumps(clean(text), ensure_ascii=False)
 
 
 def _decisions(path: str, text: str) -> list[Decision]:

@@ -7,7 +7,7 @@ import re
 
 from levada.connect.adopt._fetch import Place
 from levada.connect.adopt._kinds import Wishes
-from levada.connect.adopt._package import Adopted, Package, package_name
+from levada.connect.adopt._package import Adopted, Package, package_name, toml
 from levada.connect.adopt._shapes import Listed, Member, Plain, Record, Shape, read, write
 from levada.connect.adopt._wsdl import SoapCall, SoapService, read_wsdl
 from levada.contract._generate.fake import TESTED, fake_of, scenario
@@ -82,8 +82,8 @@ class _Writer:
             {f"Soap{name}": f"{package.package}.adapter", "Soap": "levada.connect.soap"},
         )
         lines = [f"[resources.{self.resource}]", 'kind = "soap"', f'url = "env:{self.variable}"']
-        lines += [f"service = {quoted(self.found.service)}"] if self.found.service else []
-        lines += [f"port = {quoted(self.found.port)}"] if self.found.port else []
+        lines += [f"service = {toml(self.found.service)}"] if self.found.service else []
+        lines += [f"port = {toml(self.found.port)}"] if self.found.port else []
         return package.adopted("\n".join(lines), {self.variable: self.place.shown})
 
     def _adapter(self) -> str:

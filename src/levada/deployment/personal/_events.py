@@ -10,8 +10,9 @@ from msgspec import Raw, Struct
 
 from levada.contract.event import Event, EventType
 from levada.contract.personal import Found
+from levada.contract.types import FORGOTTEN
 from levada.deployment.personal._vault import DataKey, Vault
-from levada.deployment.personal.errors import SubjectMissing
+from levada.deployment.personal.errors import SealedWrongly, SubjectMissing
 
 __all__ = ["Opened", "open_event", "prepare_event", "seal_event", "seal_prepared"]
 
@@ -53,7 +54,7 @@ def seal_prepared(vault: Vault, kind: EventType, event: Event) -> tuple[bytes, s
         subject = str(getattr(event, subject_field))
         key = vault.held(subject_field, subject)
         assert key is not None
-        place = _place(kind, field, subject_field, subject)
+        place = _place(kind, wire, subject_field, subject)
         members[wire] = vault.token(key, place, bytes(members[wire]))
         ids[key.id] = None
     return (msgspec.json.encode(members), ",".join(ids)) if ids else (data, None)
@@ -86,7 +87,7 @@ async def open_event(vault: Vault, kind: EventType, data: bytes) -> Opened:
         changed = True
         key = await vault.by_id(value.split(".", 2)[1])
         subject = msgspec.json.decode(members[named]) if named in members else key.subject
-        clear = await vault.untoken(value, _place(kind, field, subject_field, str(subject)))
+        clear = await vault.untoken(value, _place(kind, wire, subject_field, str(subject)))
         keys[key.id] = key
         if clear is None:
             clear = kind.forgotten.get(field)
@@ -96,7 +97,29 @@ async def open_event(vault: Vault, kind: EventType, data: bytes) -> Opened:
             del members[wire]
         else:
             members[wire] = Raw(clear)
+    for wire in [w for w, raw in members.items() if bytes(raw).startswith(b'"lvp1.')]:
+        if (former := await _former(vault, kind, members, wire)) is not None:
+            key, clear = former
+            changed, keys[key.id], members[wire] = True, key, Raw(clear)
+            values.append(msgspec.json.decode(clear))
     return Opened(msgspec.json.encode(members) if changed else data, tuple(keys.values()), values)
+
+
+async def _former(
+    vault: Vault, kind: EventType, members: dict[str, Any], wire: str
+) -> tuple[DataKey, bytes] | None:
+    """A field that was personal in an older form, for upcasters; None: it only looks as if it were sealed."""
+    text = msgspec.json.decode(members[wire])
+    if wire in map(kind.wire, kind.personal) or not vault.is_token(text):
+        return None
+    try:
+        key = await vault.by_id(text.split(".", 2)[1])
+    except SealedWrongly:
+        return None
+    named = kind.wire(key.kind)
+    subject = msgspec.json.decode(members[named]) if named in members else key.subject
+    clear = await vault.untoken(text, _place(kind, wire, key.kind, str(subject)))
+    return key, msgspec.json.encode(FORGOTTEN) if clear is None else clear
 
 
 def _personal(kind: EventType, event: Event) -> list[Found]:
@@ -111,5 +134,5 @@ def _personal(kind: EventType, event: Event) -> list[Found]:
     return found
 
 
-def _place(kind: EventType, field: str, subject_field: str, subject: str) -> str:
-    return f"{kind.type}\n{field}\n{subject_field}={subject}"
+def _place(kind: EventType, wire: str, subject_field: str, subject: str) -> str:
+    return f"{kind.type}\n{wire}\n{subject_field}={subject}"
