@@ -20,9 +20,18 @@ $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/bench.txt
 	@touch $@
 
+# Without Java and Maven the tests with Kafka are skipped; in CI that fails.
+$(VENV)/.kafka: requirements/kafka/pom.xml requirements/kafka/jars.sha256 $(VENV)/.dev
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
+	    rm -rf $(VENV)/kafka; \
+	    mvn -q -B -C -f requirements/kafka/pom.xml org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies -DoutputDirectory=$(CURDIR)/$(VENV)/kafka \
+	    && (cd $(VENV)/kafka && sha256sum --quiet -c $(CURDIR)/requirements/kafka/jars.sha256) && touch $@ \
+	    || { rm -rf $(VENV)/kafka; test "$$CI" != true && echo "Kafka's jars could not be fetched: the tests with Kafka are skipped"; }; \
+	else test "$$CI" != true && echo "There is no Java 17 or no Maven: the tests with Kafka are skipped"; fi
+
 setup: $(VENV)/.dev ## Make .venv with all that development needs, pinned by hash
 
-test: setup ## Run all tests, with coverage
+test: setup $(VENV)/.kafka ## Run all tests, with coverage
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
 
 test-fast: setup ## Run the tests that take seconds

@@ -14,27 +14,31 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from levada.landscape.live import KafkaCluster
     from levada.landscape.mapping import Mapped
 
 __all__ = ["map_"]
 
 
 def map_(
-    *folders: Path,
+    *sources: str | Path,
     json: Annotated[bool, Parameter(negative="")] = False,
     out: Path | None = None,
     review: Path | None = None,
     questions: Path | None = None,
     answers: Path | None = None,
+    kafka_settings: str | None = None,
     formats: Annotated[bool, Parameter(negative="")] = False,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Map an integration landscape from the files in these folders.
+    """Map an integration landscape from the files in these folders and from running Kafka clusters.
 
-    Finds by itself what each file is, and tells what it read, skipped and could not resolve.
+    Finds by itself what each file is, and tells what it read, skipped and could not resolve. On a cluster
+    nothing is changed; where one does not answer the rest is mapped, and the exit code is 1.
 
     Args:
-        folders: Folders with exports, configurations, logs, spreadsheets.
+        sources: Folders with exports, configurations, logs, spreadsheets; clusters as
+            kafka://HOST:PORT[,HOST:PORT].
         json: Print the map as JSON (systems, flows, findings) instead of a summary.
         out: Write the network: .yaml, .jsonl, .xlsx, or a folder for CSV files.
         review: File of merges of names, accepted ones are applied, suggestions are added
@@ -42,6 +46,8 @@ def map_(
         questions: Write the ten questions whose answers would change the blueprint most: .csv or .xlsx.
         answers: That sheet with answers, .csv or .xlsx: they are taken in, and remembered in
             levada-answers.csv of the first folder for every later map, blueprint and plan.
+        kafka_settings: How to sign in to the clusters: a file of client properties as Kafka's own tools take it
+            with --command-config, as file:PATH or env:NAME. A value in it may be such a reference too.
         formats: List what can be read, and whether it was verified on real exports.
         dry_run: Say what each file would be read as, and read nothing.
     """
@@ -51,16 +57,18 @@ def map_(
     if formats:
         _formats(console)
         return 0
-    if not folders:
+    if not sources:
         console.print(
             "Name the folders to map: [bold]levada map DIR…[/]  (what can be read: levada map --formats)"
         )
         return 2
+    folders = tuple(Path(s) for s in sources if not _is_cluster(s))
+    clusters = _clusters([str(s) for s in sources if _is_cluster(s)], kafka_settings)
     if dry_run:
-        return _dry_run(folders, console, as_json=json)
+        return _dry_run(folders, clusters, console, as_json=json)
     if answers is not None:
-        _remember(folders[0], answers, console)
-    mapped = _mapped(folders, review, console)
+        _remember(folders[0] if folders else Path(), answers, console)
+    mapped = _mapped(folders, clusters, review, console)
     if out is not None:
         from levada.network import text
 
@@ -82,7 +90,20 @@ def map_(
         sys.stdout.write(json_module.dumps(as_map(mapped.network), ensure_ascii=False, indent=2) + "\n")
     else:
         summary(mapped, console)
-    return 0
+    unread = {c.source for c in clusters} & {f.source for f in mapped.files if f.skipped is not None}
+    return 1 if unread else 0
+
+
+def _is_cluster(source: str | Path) -> bool:
+    return isinstance(source, str) and source.lower().startswith("kafka:")
+
+
+def _clusters(addresses: list[str], settings: str | None) -> list[KafkaCluster]:
+    if not addresses:
+        return []
+    from levada.landscape.live import KafkaCluster, kafka_settings
+
+    return [KafkaCluster(kafka_settings(address, settings)) for address in dict.fromkeys(addresses)]
 
 
 def _remember(folder: Path, answers: Path, console: Console) -> None:
@@ -95,7 +116,9 @@ def _remember(folder: Path, answers: Path, console: Console) -> None:
     console.print(f"{len(given)} answers taken in and remembered in [bold]{kept}[/]")
 
 
-def _mapped(folders: tuple[Path, ...], review: Path | None, console: Console) -> Mapped:
+def _mapped(
+    folders: tuple[Path, ...], clusters: list[KafkaCluster], review: Path | None, console: Console
+) -> Mapped:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from levada.landscape.mapping import map_folders
@@ -110,7 +133,7 @@ def _mapped(folders: tuple[Path, ...], review: Path | None, console: Console) ->
         def progress(done: int, total: int, source: str) -> None:
             bar.update(task, completed=done, total=total, description=source[-60:])
 
-        return map_folders(folders, progress=progress, review=review)
+        return map_folders(folders, live=clusters, progress=progress, review=review)
 
 
 def _formats(console: Console) -> None:
@@ -129,22 +152,25 @@ def _formats(console: Console) -> None:
     console.print(table)
 
 
-def _dry_run(folders: tuple[Path, ...], console: Console, *, as_json: bool) -> int:
+def _dry_run(
+    folders: tuple[Path, ...], clusters: list[KafkaCluster], console: Console, *, as_json: bool
+) -> int:
     from rich.table import Table
 
     from levada.landscape.mapping import recognised
 
-    found = recognised(folders)
+    found = [*recognised(folders), *((c.source, c.name, 1.0) for c in clusters)]
     if as_json:
         rows: list[dict[str, Any]] = [{"source": s, "importer": i, "confidence": c} for s, i, c in found]
         sys.stdout.write(json_module.dumps(rows, indent=2) + "\n")
         return 0
-    table = Table("File", "Would be read as", "Sure", box=None, pad_edge=False, header_style="bold")
+    table = Table("Source", "Would be read as", "Sure", box=None, pad_edge=False, header_style="bold")
     for source, importer, confidence in found:
         if importer:
             table.add_row(source, importer, f"{confidence:.0%}")
     console.print(table)
-    console.print(f"{sum(1 for f in found if f[1])} of {len(found)} files recognised; nothing was read.")
+    what = "files and clusters" if clusters else "files"
+    console.print(f"{sum(1 for f in found if f[1])} of {len(found)} {what} recognised; nothing was read.")
     return 0
 
 
@@ -157,7 +183,7 @@ def summary(mapped: Mapped, console: Console) -> None:
     console.print()
     console.print(
         f"[bold]{len(network.nodes):,}[/] systems  [bold]{len(network.flows):,}[/] flows  "
-        f"[bold]{len(network.pairs()):,}[/] pairs   from [bold]{len(read):,}[/] of {len(mapped.files):,} files"
+        f"[bold]{len(network.pairs()):,}[/] pairs   from [bold]{len(read):,}[/] of {len(mapped.files):,} sources"
     )
     console.print()
     by_importer = Counter(f.importer for f in read)

@@ -20,6 +20,7 @@ from levada.landscape._settle import settle
 from levada.landscape._sink import Sink
 from levada.landscape.answers import ANSWERS_NAME, read_answers, take_answers
 from levada.landscape.importers.protocol import Context, Finishes, Importer, Malformed, SourceFile
+from levada.landscape.live.protocol import Live, Unreachable
 from levada.landscape.reconcile import suggest
 from levada.landscape.review import REVIEW_NAME, Suggestion, apart, load_review, merges
 from levada.network.graph import Finding, Network
@@ -55,7 +56,7 @@ class NoSuchFolder(LevadaError, code="LV1902"):
 
 
 class FileReport(Struct, frozen=True, omit_defaults=True):
-    """What became of one file."""
+    """What became of one file, or of one live source."""
 
     source: str
     importer: str | None = None
@@ -85,6 +86,7 @@ class Mapped(Struct, kw_only=True):
 def map_folders(
     paths: Sequence[Path | str],
     *,
+    live: Sequence[Live] = (),
     progress: Progress | None = None,
     use: Iterable[Importer] | None = None,
     review: Path | None = None,
@@ -95,7 +97,9 @@ def map_folders(
     Args:
         paths: Folders (or files). With one folder, evidence names files relative to it;
             with several, each begins with its folder's name.
-        progress: Called before each file.
+        live: What runs and is asked itself, after the files were read; one that does not answer
+            becomes a finding.
+        progress: Called before each file, and with what a live source is being asked.
         review: File of accepted and refused merges; by default ``levada-review.yaml`` in the
             first folder, where there is one.
         answers: Sheet of answers of the people who know; by default ``levada-answers.csv`` in the
@@ -115,16 +119,24 @@ def map_folders(
     reports: list[FileReport] = []
     files = list(_walk([Path(p) for p in paths], sink))
     context = Context(files)
+    steps = len(files) + len(live)
     for done, file in enumerate(files):
         if progress:
-            progress(done, len(files), file.source)
+            progress(done, steps, file.source)
         reports.append(_read(file, chosen, context, sink))
         file.forget()
     for importer in chosen:
         _finish(importer, context, sink)
+    for done, one in enumerate(live, len(files)):
+
+        def tell(what: str, done: int = done, source: str = one.source) -> None:
+            if progress:
+                progress(done, steps, f"{source}: {what}")
+
+        reports.append(_ask(one, context, sink, tell))
     sink.take(context.topic_flows())
     if progress:
-        progress(len(files), len(files), "")
+        progress(steps, steps, "")
     network = infer_kinds(settle_local(settle(resolve_names(resolve_clients(resolve_hosts(sink.network))))))
     mapped = reconcile(Mapped(network=network, files=reports), _beside(paths, review, REVIEW_NAME))
     sheet = _beside(paths, answers, ANSWERS_NAME)
@@ -243,6 +255,19 @@ def _read(file: SourceFile, chosen: Sequence[Importer], context: Context, sink: 
     return FileReport(
         file.source, importer.name, confidence, len(network.nodes) - before[0], len(network.flows) - before[1]
     )
+
+
+def _ask(one: Live, context: Context, sink: Sink, tell: Callable[[str], None]) -> FileReport:
+    context.importer = one.name
+    before = len(sink.network.nodes), len(sink.network.flows)
+    skipped = None
+    try:
+        sink.take(one.read(context, tell))
+    except (Unreachable, *_FAULTS) as exc:
+        skipped = str(exc)
+        sink.add(Finding("unreachable", "error", f"{one.name} could not be read: {skipped}", one.source))
+    nodes, flows = len(sink.network.nodes) - before[0], len(sink.network.flows) - before[1]
+    return FileReport(one.source, one.name, 1.0, nodes, flows, skipped)
 
 
 def _ranked(file: SourceFile, chosen: Sequence[Importer], sink: Sink) -> list[tuple[float, int, Importer]]:

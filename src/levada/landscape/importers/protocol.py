@@ -116,6 +116,10 @@ class Context:
         self._protocols.setdefault(broker, protocol or broker)
         sides[role].setdefault(app, []).extend(held)
 
+    def sides(self, topic: str, broker: str) -> dict[str, dict[str, list[Evidence]]]:
+        """Who ``writes`` and who ``reads`` a topic, as far as noted by now, with the evidence."""
+        return self._topics.get((broker, topic), {"writes": {}, "reads": {}})
+
     def topic_flows(self) -> Iterator[Item]:
         """The flows of all topics noted."""
         for (broker, topic), sides in sorted(self._topics.items()):
