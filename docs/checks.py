@@ -9,6 +9,8 @@ import tokenize
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from docs.bad_input import section
+
 MISTAKES = Path(__file__).parents[1] / "tests" / "typing" / "hire" / "mistakes.py"
 CHECKERS = ("pyright", "mypy", "ty")
 
@@ -60,4 +62,4 @@ def page(head: str) -> str:
     for mistake in mistakes():
         cells = ["yes" if checker in mistake.found else "-" for checker in CHECKERS]
         lines.append(f"| {mistake.what} | {' | '.join(cells)} | {'yes' if mistake.said else '-'} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *section()]) + "\n"

@@ -68,6 +68,7 @@ async def admin(tmp_path):
 
 async def test_every_change_is_tried_here_or_on_its_own(admin):
     others = {
+        "runs.answer",
         "subjects.forget",
         "subjects.export",
         "subjects.rewrap",

@@ -13,7 +13,7 @@ READS = (
     "runs.list runs.show runs.counts runs.forms runs.unclaimed events.topics events.tail events.subscriptions"
 )
 READS += " events.parked events.explain calls.read gateway.status keys.list requests.list"
-RUNS = "runs.resume runs.compensate runs.skip events.resume events.skip events.pause events.continue events.replay"
+RUNS = "runs.resume runs.answer runs.compensate runs.skip events.resume events.skip events.pause events.continue events.replay"
 EXPECTED = {
     "viewer": READS,
     "developer": READS,

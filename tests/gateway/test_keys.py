@@ -45,7 +45,9 @@ async def test_a_key_is_shown_once_and_nowhere_in_the_store(keys, store, tmp_pat
     assert await good(keys) == [key.key]
     secret = key.key.rpartition("_")[2]
     assert secret not in repr(key)
-    assert all("secret" not in shown(k) and secret not in str(shown(k)) for k in await keys.list())
+    seen = [shown(k, await keys.now()) for k in await keys.list()]
+    assert [k["state"] for k in seen] == ["live"]
+    assert all("secret" not in k and secret not in str(k) for k in seen)
     await store.close()
     for file in tmp_path.iterdir():
         assert secret.encode() not in file.read_bytes(), file
@@ -75,6 +77,19 @@ async def test_a_rotation_makes_no_key_live_longer(keys, clock):
     clock.advance(DAY)
     assert await good(keys) == []
     assert new.expires == old.expires
+
+
+async def test_a_clock_that_is_set_back_makes_no_ended_key_good_again(keys, clock):
+    short, old = await made(keys, expires=clock.now() + DAY), await made(keys)
+    new = await keys.rotate(old.id, grace=DAY)
+    clock.advance(DAY + 1000)
+    gone = await made(keys)
+    await keys.revoke(gone.id)
+    assert await good(keys) == [new.key]
+    clock.advance(-DAY)
+    assert await good(keys) == [new.key]
+    states = {k["id"]: k["state"] for k in [shown(k, await keys.now()) for k in await keys.list()]}
+    assert states == {short.id: "ended", old.id: "ended", gone.id: "revoked", new.id: "live"}
 
 
 async def test_another_master_opens_nothing_and_keeps_nothing_from_changing(keys, store):

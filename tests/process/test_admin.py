@@ -1,8 +1,8 @@
 import pytest
 
 from levada.process import run
-from levada.process._errors import RunNotFound, WhyMissing, WrongState
-from levada.process._protocol import Effect
+from levada.process._errors import NoOpenCall, RunNotFound, WhyMissing, WrongState
+from levada.process._protocol import Effect, Unknown
 from levada.process._steps import await_step
 from levada.process.admin import Admin
 from levada.process.start import start
@@ -173,3 +173,60 @@ async def test_a_refusal_that_made_it_stuck_is_asked_anew_after_resume(
     await worker.settle()
     assert (await world.run())["state"] == ("compensated" if where == "undo" else "done")
     assert world.legacy.done == ["hold", "ship"]
+
+
+async def test_what_was_not_done_is_made_and_no_other_call_is_repeated(world, call, event, admin):
+    async def fulfil(_):
+        await run.gather(call("mail"), call("print"))
+
+    world.code(fulfil, operations=dict.fromkeys(("mail", "print"), Effect.AT_LEAST_ONCE))
+    lost = {"mail": iter([True]), "print": iter([True])}
+
+    def broken(name):
+        return lambda attempt: Unknown("lost") if next(lost[name], False) else None
+
+    for name in lost:
+        world.legacy.faults[name] = broken(name)
+    worker, run_id = await stuck_run(world, event)
+    shown = await admin.show(run_id)
+    steps = {s.operation: s.id for b in shown.root.branches for s in b.steps}
+    for step in steps.values():
+        assert f'levada runs answer {run_id} {step} --not-done --why "..."' in shown.commands
+        assert f'levada runs answer {run_id} {step} RESULT --why "..."' in shown.commands
+    with pytest.raises(WhyMissing):
+        await admin.not_done(run_id, steps["mail"], "ann", " ")
+    await admin.not_done(run_id, steps["mail"], "ann", "the log has nothing")
+    await worker.settle()
+    assert world.legacy.done == []
+    assert (await world.run())["state"] == "stuck"  # the other is still unknown, and not repeated
+    with pytest.raises(NoOpenCall, match=r"of unknown outcome are"):
+        await admin.answer(run_id, steps["mail"], b"1", "ann", "why")
+    await admin.answer(run_id, steps["print"], b"7", "ann", "it lies in the tray")
+    await worker.settle()
+    world.advance(60)
+    await worker.settle()
+    assert (await world.run())["state"] == "done"
+    assert world.legacy.done == ["mail"]
+    assert [c.action for c in world.audited] == ["answer", "answer"]
+
+
+async def test_what_was_not_done_is_left_out_of_a_run_that_is_undone(world, call, event, admin):
+    async def fulfil(_):
+        await call("hold")
+        await call("mail")
+
+    async def release(result):
+        await call("release")
+
+    world.code(fulfil, operations={"mail": Effect.AT_LEAST_ONCE}, undos={"hold": release, "mail": release})
+    world.legacy.faults["mail"] = lambda attempt: Unknown("lost")
+    worker, run_id = await stuck_run(world, event)
+    await admin.compensate(run_id, "ann", "the customer called")
+    await worker.settle()
+    assert (await world.run())["state"] == "stuck"  # whether there is a mail to undo is not known
+    calls = len(world.legacy.calls)
+    await admin.not_done(run_id, "/1", "ann", "the log has nothing")
+    await worker.settle()
+    assert (await world.run())["state"] == "compensated"
+    assert world.legacy.done == ["hold", "release"]
+    assert len(world.legacy.calls) == calls + 1

@@ -255,9 +255,28 @@ def test_the_steady_clock_does_not_follow_a_step_back(monkeypatch):
     start = clock.now()
     wall[0] -= 3_600_000_000_000
     monotonic[0] += 1_000_000
-    assert clock.now() == start + 1000
+    assert clock.now() == start + 875  # an eighth slower
     wall[0] += 7_200_000_000_000
     assert clock.now() == wall[0] // 1000
+
+
+async def test_after_a_step_back_and_a_restart_time_goes_on_and_does_not_stand(tmp_path, monkeypatch):
+    path = f"sqlite:{tmp_path / 'levada.db'}"
+    store = await open_store(path)
+    before = (await store.commit(Unit([Statement("store.time"), *put("a").statements]))).rows[0][0]["now"]
+    await store.close()
+    wall, monotonic = [time.time_ns() - 3_600_000_000_000], [time.monotonic_ns()]
+    monkeypatch.setattr(time, "time_ns", lambda: wall[0])
+    monkeypatch.setattr(time, "monotonic_ns", lambda: monotonic[0])
+    store = await open_store(path)
+    assert before <= await store.now() < before + 1_000_000
+    for passed in (wall, monotonic):
+        passed[0] += 80_000_000_000
+    assert 69_000_000 < await store.now() - before < 71_000_000
+    for passed in (wall, monotonic):  # the wall clock is there again after eight hours
+        passed[0] += 30_000_000_000_000
+    assert await store.now() == wall[0] // 1000
+    await store.close()
 
 
 async def test_what_was_chosen_for_durability_is_what_the_file_has(tmp_path, closing):

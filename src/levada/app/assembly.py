@@ -132,10 +132,11 @@ def _behind(
     if stated is not None:
         return next(c for c in candidates if stated is c.instance or stated is type(c.instance))
     if not candidates:
-        others = sorted(
-            i for i in by_contract if i.rpartition("/v")[0] == dependency.contract.id.rpartition("/v")[0]
-        )
+        name = dependency.contract.id.rpartition("/v")[0]
+        others = sorted(i for i in by_contract if i.rpartition("/v")[0] == name)
+        stated_too = sorted(i for i in bindings if i.rpartition("/v")[0] == name)
         hint = f" Here is {', '.join(others)}, another major." if others else ""
+        hint += f" [bind] has {', '.join(stated_too)}, another major." if stated_too else ""
         raise AssemblyError(
             place=place,
             reason=f"nothing is bound to {dependency.id}.{hint}",

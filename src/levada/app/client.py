@@ -31,6 +31,8 @@ from levada.contract.standard import (
     STANDARD,
     DeadlineExceeded,
     InternalError,
+    MethodNotAllowed,
+    NotFound,
     NotSent,
     StandardProblem,
     Unavailable,
@@ -89,6 +91,20 @@ class RemoteAPI:
         if session is not None:
             await session.close()
         await self._credential.stop()
+
+    async def look(self) -> tuple[int, bool]:
+        """The status with which the service answers for the contract's document, and whether it is a service of Levada's.
+
+        Raises:
+            Problem: It cannot be reached, or its answer was lost.
+        """
+        if self._session is None:
+            raise NotRunning
+        headers: dict[str, str] = {}
+        self._credential.sign(headers, _current.get())
+        url, seconds = f"{self._base}/openapi.json", self.remote.timeout
+        async with _Opened(self._session, "GET", url, headers, None, self._credential, seconds) as response:
+            return response.status, "levada-problem" in response.headers or response.status == 200
 
     def targets(self, contract: Contract) -> Mapping[str, Target]:
         """What stands behind each operation of a consumer's class of this contract."""
@@ -205,7 +221,13 @@ class RemoteAPI:
                 return InternalError(
                     reason=_NOT_OURS.format(what=f"a problem {code or response.status} without its fields")
                 )
-        return _standard(code, response, document)
+        told = _standard(code, response, document)
+        if isinstance(told, (NotFound, MethodNotAllowed)):
+            log.error(
+                "a service does not serve what is asked of it: check the URL in [bind], and which majors it has",
+                extra={"operation": self.contract.operation_id(call.operation.name), "service": self._base},
+            )
+        return told
 
     async def _stream(self, call: _Call, arguments: tuple[Any, ...]) -> AsyncIterator[Any]:
         ended = False

@@ -229,11 +229,14 @@ class Endpoint:
                 return self._whole(body)
             raise BadRequest(reason=str(error), place=_place(error)) from None
         except msgspec.DecodeError as error:
-            raise BadRequest(reason=f"The body is not JSON: {error}", place="body") from None
+            told = f"The body is not JSON: {error}" if body else "The body is empty; send JSON."
+            raise BadRequest(reason=told, place="body") from None
         except RecursionError:
-            raise BadRequest(reason="The body nests too deeply.", place="body") from None
+            raise BadRequest(reason="The body nests too deeply; send it flatter.", place="body") from None
         except UnicodeDecodeError:
-            raise BadRequest(reason="The body is not valid UTF-8.", place="body") from None
+            raise BadRequest(
+                reason="The body is not valid UTF-8; send JSON in UTF-8.", place="body"
+            ) from None
 
     def _whole(self, body: bytes) -> Any:
         """Take 72.0 for a whole number, as JSON Schema does; msgspec alone does not."""

@@ -17,6 +17,8 @@ from msgspec import Struct
 from levada._errors import LevadaError
 
 if TYPE_CHECKING:
+    from levada.app import App
+    from levada.app.assembly import Away
     from levada.deployment.configuration import Configuration
 
 __all__ = ["Check", "State", "deployment", "machine"]
@@ -132,7 +134,10 @@ async def deployment(config: Path, environment: str | None) -> list[Check]:
         return [Check("levada.toml", "failed", "cannot be read", error.message)]
     checks = [Check("levada.toml", "ok", f"environment {configuration.app.environment}")]
     checks += _owner(configuration)
-    checks.append(_assembly(configuration))
+    assembled, app = _assembly(configuration)
+    checks.append(assembled)
+    if app is not None:
+        checks += await asyncio.gather(*(_elsewhere(app, away) for away in app.plan.aways.values()))
     checks.append(await _store(configuration))
     checks += await asyncio.gather(
         *(_resource(name, settings) for name, settings in configuration.resources.items())
@@ -148,17 +153,49 @@ def _owner(configuration: Configuration) -> list[Check]:
     ]
 
 
-def _assembly(configuration: Configuration) -> Check:
+def _assembly(configuration: Configuration) -> tuple[Check, App | None]:
     from levada.deployment.build import build_app
 
     try:
         app = build_app(configuration)
     except LevadaError as error:
-        return Check("Assembly", "failed", f"{error.code}", error.message)
+        return Check("Assembly", "failed", f"{error.code}", error.message), None
     runs = sum(len(local.implementation.handlers) for local in app.plan.locals)
-    return Check(
-        "Assembly", "ok", f"{len(app.plan.locals)} APIs, {len(app.plan.aways)} elsewhere, {runs} handlers"
-    )
+    found = f"{len(app.plan.locals)} APIs, {len(app.plan.aways)} elsewhere, {runs} handlers"
+    return Check("Assembly", "ok", found), app
+
+
+async def _elsewhere(app: App, away: Away) -> Check:
+    """Whether a service that is bound by URL is there and has this contract in this major."""
+    title, bind = f"Service {away.contract.id}", f'[bind] "{away.contract.id}"'
+    from levada.app.client import RemoteAPI
+    from levada.contract.problem import Problem
+
+    try:
+        async with asyncio.timeout(HEALTH_WITHIN):
+            remote = RemoteAPI(away.contract, away.remote, app.settings)
+            await remote.start()
+            try:
+                status, ours = await remote.look()
+            finally:
+                await remote.stop()
+    except LevadaError as error:
+        return Check(title, "failed", error.code, error.message)
+    except (Problem, OSError, TimeoutError) as error:
+        return Check(
+            title, "failed", str(error) or f"no answer in {HEALTH_WITHIN:.0f} s",
+            f"Check the URL of {bind}, and that the service is up and reachable from here",
+        )  # fmt: skip
+    if status == 404 and ours:
+        return Check(
+            title, "failed", f"the service is there, and does not serve {away.contract.id}",
+            f"Check the URL of {bind}, and which majors the service has; depend on one of these",
+        )  # fmt: skip
+    if status >= 500:
+        return Check(title, "failed", f"it answers with status {status}", "Ask whoever runs it")
+    if status == 404:
+        return Check(title, "note", "it answers, and has no openapi.json: its contract was not looked at")
+    return Check(title, "ok", "it answers")
 
 
 async def _store(configuration: Configuration) -> Check:

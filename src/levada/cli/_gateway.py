@@ -150,12 +150,15 @@ class Door:
         return self._keys
 
     async def _list(self, consumer: str = "") -> Any:
-        return [shown(key) for key in await self._api_keys.list(consumer)]
+        now = await self._api_keys.now()
+        return [shown(key, now) for key in await self._api_keys.list(consumer)]
 
     async def _create(
-        self, consumer: str, product: str, plan: str, expires: int | None = None, why: str = ""
+        self, consumer: str, product: str, plan: str, days: int | None = None, why: str = ""
     ) -> Any:
         del why  # the audit has it
+        # By the store's clock, by which keys end: that of whoever asks may have been set.
+        expires = None if days is None else await self._api_keys.now() + days * 86_400_000_000
         made = await self._api_keys.create(consumer=consumer, product=product, plan=plan, expires=expires)
         await self._in_force()
         return msgspec.structs.asdict(made)

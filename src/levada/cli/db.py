@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import App, Parameter
 
-from levada.cli._operate import At, Common, ask, emit, table, when
+from levada.cli._operate import At, Common, ask, change, emit, table, when
 
 __all__ = ["app"]
 
 app = App(name="levada db", version_flags=())
+_Flag = Annotated[bool, Parameter(negative="")]
 
 
 @app.command
@@ -28,7 +29,7 @@ def status(*, common: Common = At) -> int:
 
 
 @app.command
-def migrate(*, dry_run: Annotated[bool, Parameter(negative="")] = False, common: Common = At) -> int:
+def migrate(*, dry_run: _Flag = False, common: Common = At) -> int:
     """Bring the store's schema up to date; the older program goes on with it.
 
     Args:
@@ -43,7 +44,7 @@ def migrate(*, dry_run: Annotated[bool, Parameter(negative="")] = False, common:
 
 
 @app.command
-def backup(file: Path, *, why: str | None = None, common: Common = At) -> int:
+def backup(file: Path, *, why: str | None = None, dry_run: _Flag = False, common: Common = At) -> int:
     """Write a copy of the store as it is at one moment, also while it is used; of mode 0600.
 
     The master secret is not in it, and has to be kept apart. PostgreSQL: pg_dump.
@@ -51,17 +52,18 @@ def backup(file: Path, *, why: str | None = None, common: Common = At) -> int:
     Args:
         file: Where to; it must not be there yet.
         why: Why; it goes into the audit.
+        dry_run: Only say what would be done.
         common: Options of every operating verb.
     """
+    if dry_run:
+        return change(common, f"write a backup to {file.absolute()}", "db.backup", dry_run=True)
     done: dict[str, Any] = ask(common, "db.backup", file=str(file.absolute()), why=why)
     emit(common, done, lambda: print(f"Wrote {done['file']}, {done['bytes']:,} bytes."))
     return 0
 
 
 @app.command
-def restore(
-    file: Path, *, why: str, dry_run: Annotated[bool, Parameter(negative="")] = False, common: Common = At
-) -> int:
+def restore(file: Path, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
     """Put a backup in the place of the store and open a new epoch. Refused while a deployment runs.
 
     Of runs that are open then, every unsafe call counts as one of unknown outcome: it is repeated
@@ -88,17 +90,20 @@ def restore(
 
 
 @app.command
-def restored(*, why: str, common: Common = At) -> int:
+def restored(*, why: str, dry_run: _Flag = False, common: Common = At) -> int:
     """Open a new epoch after the store was restored with the database's own tools, before anything runs.
 
     Args:
         why: Why; it goes into the audit.
+        dry_run: Only say what would be done.
         common: Options of every operating verb.
     """
     from levada.deployment.backup import Reopened, open_epoch
     from levada.store import open_store
 
     url, who = _platform(common)
+    if dry_run:
+        return change(common, "open a new epoch of the store", "db.restored", dry_run=True)
 
     async def opening() -> Reopened:
         store = await open_store(url)
@@ -112,9 +117,7 @@ def restored(*, why: str, common: Common = At) -> int:
 
 
 @app.command
-def purge(
-    *, why: str | None = None, dry_run: Annotated[bool, Parameter(negative="")] = False, common: Common = At
-) -> int:
+def purge(*, why: str | None = None, dry_run: _Flag = False, common: Common = At) -> int:
     """Delete now what is past its time by [retention]; a deployment that runs does so by itself.
 
     Args:

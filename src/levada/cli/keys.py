@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 
 from levada.cli._operate import At, Common, ask, change, emit, table, when
 
@@ -21,8 +20,9 @@ def create(
     consumer: str,
     product: str,
     plan: str,
-    days: int | None = None,
+    days: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
     why: str | None = None,
+    dry_run: _Flag = False,
     common: Common = At,
 ) -> int:
     """Make a key. It is shown once, and never again.
@@ -33,11 +33,14 @@ def create(
         plan: A plan of levada.toml.
         days: How long it is good; without it, until it is revoked.
         why: Why; it goes into the audit.
+        dry_run: Only say what would be done.
         common: Options of every operating verb.
     """
-    expires = None if days is None else int((time.time() + days * 86_400) * 1_000_000)
+    if dry_run:
+        said = f"make a key of {consumer} for {product}, plan {plan}"
+        return change(common, said, "keys.create", dry_run=True)
     made: dict[str, Any] = ask(
-        common, "keys.create", consumer=consumer, product=product, plan=plan, expires=expires, why=why
+        common, "keys.create", consumer=consumer, product=product, plan=plan, days=days, why=why
     )
     emit(common, made, lambda: _once(made))
     return 0
@@ -47,13 +50,6 @@ def create(
 def list_(*, consumer: str = "", common: Common = At) -> int:
     """List keys, ended ones too; never the keys themselves."""
     rows: list[dict[str, Any]] = ask(common, "keys.list", consumer=consumer)
-    now = time.time() * 1e6
-
-    def state(key: dict[str, Any]) -> str:
-        if key["revoked"]:
-            return "revoked"
-        return "ended" if key["expires"] and key["expires"] <= now else "live"
-
     emit(
         common,
         rows,
@@ -62,7 +58,7 @@ def list_(*, consumer: str = "", common: Common = At) -> int:
             [
                 (
                     k["id"],
-                    state(k),
+                    k["state"],
                     k["consumer"],
                     k["product"],
                     k["plan"],
@@ -78,15 +74,26 @@ def list_(*, consumer: str = "", common: Common = At) -> int:
 
 
 @app.command
-def rotate(id: str, *, grace_hours: float = 24, why: str | None = None, common: Common = At) -> int:
+def rotate(
+    id: str,
+    *,
+    grace_hours: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 24,
+    why: str | None = None,
+    dry_run: _Flag = False,
+    common: Common = At,
+) -> int:
     """Make a successor of a key, which itself ends after the grace.
 
     Args:
         id: The key's id.
         grace_hours: How long the old one is still good.
         why: Why; it goes into the audit.
+        dry_run: Only say what would be done.
         common: Options of every operating verb.
     """
+    if dry_run:
+        said = f"make a successor of the key {id}, which itself ends {grace_hours:g} hours later"
+        return change(common, said, "keys.rotate", dry_run=True)
     made: dict[str, Any] = ask(common, "keys.rotate", id=id, grace=int(grace_hours * 3_600_000_000), why=why)
     emit(common, made, lambda: _once(made))
     return 0

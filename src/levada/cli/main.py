@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "adopt": ("levada.cli.adopt:adopt", "Put an API on a system that is there, from its own description."),
     "db": ("levada.cli.db:app", "The store: its schema and state."),
     "events": ("levada.cli.events:app", "The log, subscriptions, parked events, replay."),
-    "runs": ("levada.cli.runs:app", "Durable runs: list, show, resume, compensate."),
+    "runs": ("levada.cli.runs:app", "Durable runs: list, show, resume, answer, compensate."),
     "keys": ("levada.cli.keys:app", "API keys of consumers: create, list, rotate, revoke."),
     "requests": ("levada.cli.requests:app", "What waits for a second person in production."),
     "subjects": ("levada.cli.subjects:app", "Persons whose data is kept: export, forget."),
@@ -100,6 +100,13 @@ def _call(verb: str, rest: list[str]) -> int:
         return 2
     except LevadaError as error:
         return _tell(error, json="--json" in rest)
+    except OSError as error:
+        # A file named on the command line; all else that meets the system tells its own errors.
+        if error.filename is None:
+            raise
+        from levada.cli._files import FileUnusable
+
+        return _tell(FileUnusable.of(error), json="--json" in rest)
     return result if isinstance(result, int) and not isinstance(result, bool) else 0
 
 

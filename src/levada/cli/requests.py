@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from levada.cli._operate import At, Common, ask, change, emit, table, when
 
 __all__ = ["app"]
 
 app = App(name="levada requests", version_flags=())
+_Flag = Annotated[bool, Parameter(negative="")]
 
 
 @app.command(name="list")
@@ -38,24 +39,26 @@ def list_(*, state: str = "asked", common: Common = At) -> int:
 
 
 @app.command
-def approve(id: str, *, why: str | None = None, common: Common = At) -> int:
+def approve(id: str, *, why: str | None = None, dry_run: _Flag = False, common: Common = At) -> int:
     """Do what another person has asked for.
 
     Args:
         id: The request's id.
         why: A word of your own; the audit has it beside the reason that was given.
+        dry_run: Only say what would be done.
         common: Options of every operating verb.
     """
-    return change(common, f"approve the request {id}", "requests.approve", dry_run=False, id=id, why=why)
+    return change(common, f"approve the request {id}", "requests.approve", dry_run=dry_run, id=id, why=why)
 
 
 @app.command
-def refuse(id: str, *, why: str, common: Common = At) -> int:
+def refuse(id: str, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
     """Decide that it is not done.
 
     Args:
         id: The request's id.
         why: Why; it goes into the audit.
+        dry_run: Only say what would be done.
         common: Options of every operating verb.
     """
-    return change(common, f"refuse the request {id}", "requests.refuse", dry_run=False, id=id, why=why)
+    return change(common, f"refuse the request {id}", "requests.refuse", dry_run=dry_run, id=id, why=why)

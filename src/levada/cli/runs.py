@@ -61,6 +61,38 @@ def resume(run: str, *, why: str | None = None, dry_run: _Flag = False, common: 
 
 
 @app.command
+def answer(
+    run: str,
+    step: str,
+    result: str | None = None,
+    *,
+    not_done: _Flag = False,
+    why: str,
+    dry_run: _Flag = False,
+    common: Common = At,
+) -> int:
+    """Tell a stuck run what became of a call of unknown outcome, and let it go on.
+
+    A call that was done is not made again. One that was not done is made now; or, where the run is being
+    undone, left out. Other calls of unknown outcome stay as they are.
+
+    Args:
+        run: Its id.
+        step: The call's step, as ``levada runs show`` names it.
+        result: What the system answered, as JSON; null where the operation answers nothing.
+        not_done: The system was asked, and the call was not done.
+        why: How you know; it goes into the audit.
+        dry_run: Only say what would be done.
+        common: Options of every operating verb.
+    """
+    said = f"answer step {step} of the run {run}: {'not done' if not_done else result}"
+    return change(
+        common, said, "runs.answer", dry_run=dry_run,
+        run=run, step=step, value=result, not_done=not_done or None, why=why,
+    )  # fmt: skip
+
+
+@app.command
 def skip(run: str, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
     """Give a stuck run up as it is; what it has done stays done, and its key is open again."""
     return change(common, f"skip the run {run}", "runs.skip", dry_run=dry_run, run=run, why=why)

@@ -58,8 +58,10 @@ def forget(
 
 
 @app.command
-def rewrap(*, why: str | None = None, common: Common = At) -> int:
+def rewrap(*, why: str | None = None, dry_run: _Flag = False, common: Common = At) -> int:
     """Put all keys under the present master secret, after it was changed; the former one is not needed any more."""
+    if dry_run:
+        return change(common, "put all keys under the present master secret", "subjects.rewrap", dry_run=True)
     done: dict[str, int] = ask(common, "subjects.rewrap", why=why)
     emit(common, done, lambda: print(f"{done['keys']} keys lie under the present secret now."))
     return 0

@@ -16,6 +16,8 @@ import msgspec
 from levada._errors import LevadaError
 from levada.app import App
 from levada.deployment._handlers import codes_of
+from levada.deployment.admin_answers import Answers
+from levada.deployment.admin_errors import AdminError
 from levada.deployment.admin_masks import Masks, published, readable
 from levada.deployment.backup import backup
 from levada.deployment.forms import kept_forms
@@ -36,10 +38,6 @@ __all__ = ["Admin", "AdminError"]
 Action: TypeAlias = Callable[..., Awaitable[Any]]
 
 
-class AdminError(LevadaError, code="LV1205"):
-    """{reason} {mend}"""
-
-
 class Admin:
     """What operators see and do. May be called concurrently; changes are made one after another."""
 
@@ -55,6 +53,7 @@ class Admin:
         self._changing = asyncio.Lock()
         self.events = EventsAdmin(self.log)
         self.runs = RunsAdmin(store, self._audit_of_run)
+        self._answers = Answers(self.runs)
         self._reads: dict[str, Action] = {
             "runs.list": self._runs_list,
             "runs.show": self._runs_show,
@@ -75,6 +74,7 @@ class Admin:
         self._subjects: Subjects | None = None
         self._changes: dict[str, Action] = {
             "runs.resume": self.runs.resume,
+            "runs.answer": self._answers.answer,
             "runs.skip": self.runs.skip,
             "runs.compensate": self.runs.compensate,
             "events.resume": self._events_resume,
@@ -104,8 +104,10 @@ class Admin:
         With ``personal`` they can be opened, and subjects exported and forgotten.
         """
         self._masks = Masks.of(app)
+        codes = codes_of(app)
         if personal is not None and personal.vault is not None:
-            self._subjects = Subjects(personal.vault, personal.kinds, codes_of(app))
+            self._subjects = Subjects(personal.vault, personal.kinds, codes)
+        self._answers.know(codes, self._subjects)
 
     @property
     def actions(self) -> Sequence[str]:

@@ -9,7 +9,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import Struct, field
@@ -192,11 +192,15 @@ def load_configuration(path: Path, environment: str | None = None) -> Configurat
             mend="Run this where levada.toml is, name it with --config, or begin with `levada new`",
         )
     data = _read(path)
-    stated = environment or data.get("app", {}).get("environment")
+    stated = environment or _environment(data, path)
+    if stated and ("/" in stated or "\0" in stated):
+        raise ConfigurationError(
+            place=str(path), reason=f"{stated!r} is no name of an environment", mend="Name it without a slash"
+        )
     overlay = path.with_name(f"{path.stem}.{stated}.toml") if stated else None
     if overlay is not None and overlay.exists():
         data = _merged(data, _read(overlay))
-    elif environment is not None and environment != data.get("app", {}).get("environment", "development"):
+    elif environment is not None and environment != (_environment(data, path) or "development"):
         raise ConfigurationError(
             place=str(overlay),
             reason="there is no such file",
@@ -212,9 +216,24 @@ def load_configuration(path: Path, environment: str | None = None) -> Configurat
         ) from None
 
 
+def _environment(data: Mapping[str, Any], path: Path) -> str | None:
+    """The environment that the file states."""
+    section: Any = data.get("app", {})
+    stated: Any = cast("dict[str, Any]", section).get("environment") if isinstance(section, dict) else None
+    if isinstance(section, dict) and isinstance(stated, str | None):
+        return stated
+    raise ConfigurationError(
+        place=str(path), reason="[app] environment is no text", mend="See docs/reference/configuration.md"
+    )
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigurationError(
+            place=str(path), reason=str(error.strerror), mend="Make it a file that this user may read"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             place=str(path), reason=f"it is not TOML: {error}", mend="Mend the line"

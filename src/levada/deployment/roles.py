@@ -44,7 +44,7 @@ MAY: Mapping[str, frozenset[str]] = {
     ),
     **dict.fromkeys(("runs.show --reveal", "events.tail --reveal"), _CLEAR),
     **dict.fromkeys(("audit.list", "audit.verify"), _LOOK),
-    **dict.fromkeys(("runs.resume", "runs.compensate", "runs.skip"), _WORK),
+    **dict.fromkeys(("runs.resume", "runs.answer", "runs.compensate", "runs.skip"), _WORK),
     **dict.fromkeys(
         ("events.resume", "events.skip", "events.pause", "events.continue", "events.replay"), _WORK
     ),

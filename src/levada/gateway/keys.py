@@ -118,6 +118,10 @@ class ApiKeys:
         """Keys without their secrets, ended ones too."""
         return await self._keys.list(consumer)
 
+    async def now(self) -> int:
+        """The clock by which keys end, microseconds since 1970-01-01 UTC."""
+        return await self._store.now()
+
     async def credentials(self) -> Sequence[Credential]:
         """The keys that are good now, in clear: for the gateway's file alone.
 
@@ -166,9 +170,11 @@ def _check(what: str, name: str, others: str) -> None:
         )
 
 
-def shown(key: Key) -> Mapping[str, object]:
-    """A key as people see it."""
+def shown(key: Key, now: int) -> Mapping[str, object]:
+    """A key as people see it at a time. ``state``: live, ended or revoked."""
+    ended = key.expires is not None and key.expires <= now
     return {
+        "state": "revoked" if key.revoked else "ended" if ended else "live",
         "id": key.id,
         "consumer": key.consumer,
         "product": key.product,

@@ -99,13 +99,19 @@ class Calls(dict[str, Call]):
             del self[step_id]
 
     def recover(self, journal: Sequence[Entry], waits: set[str]) -> None:
-        """Read what a journal says; the ids of waits whose intent it has are added to ``waits``."""
+        """Read what a journal says; the ids of waits whose intent it has are added to ``waits``.
+
+        What was said of a call after the restoring of a backup is not in doubt for it.
+        """
+        sure: set[str] = set()
         for entry in journal:
             if entry.kind is EntryKind.INTENT:
                 self._intent(entry, waits)
             elif entry.kind is EntryKind.ATTEMPT:
                 step = Step(entry.step, Kind.CALL, entry.operation, entry.arguments)
                 self.open(step).tried(entry.type, entry.value.decode(), entry.at)
+                if entry.type == AGAIN and entry.at >= self._restored:
+                    sure.add(entry.step)
             elif entry.kind is EntryKind.RESUMED:
                 for call in self.values():
                     call.resumed(again=entry.type != UNDO)
@@ -115,7 +121,8 @@ class Calls(dict[str, Call]):
                 self.pop(entry.step, None)
         if not any(e.kind is EntryKind.RESUMED and e.at >= self._restored for e in journal):
             for call in self.values():
-                self._doubt(call)
+                if call.step.id not in sure:
+                    self._doubt(call)
 
     def _intent(self, entry: Entry, waits: set[str]) -> None:
         if entry.type in (Kind.WAIT, Kind.SLEEP):

@@ -9,6 +9,7 @@ __all__ = [
     "HandlerFailed",
     "HandlerMissing",
     "KeyReused",
+    "NoOpenCall",
     "NotAwaited",
     "NotInRun",
     "RetriesExhausted",
@@ -46,7 +47,7 @@ class StepsExhausted(LevadaError, code="LV1504"):
 
 class UnknownOutcome(LevadaError, code="LV1505"):
     """{operation} (step {step}) may or may not have been done: {reason}. It is declared at_least_once, so
-    it is not repeated. Look in the system, then resume (repeats it) or skip with the reason.
+    it is not repeated. Look in the system, then say with `levada runs answer` what came of it, or resume (repeats it).
     """
 
 
@@ -57,7 +58,9 @@ class RetriesExhausted(LevadaError, code="LV1506"):
 
 
 class UndoFailed(LevadaError, code="LV1507"):
-    """Undoing {operation} (step {step}) failed: {reason}. Still to be undone: {remaining}."""
+    """Undoing {operation} (step {step}) failed: {reason}. Still to be undone: {remaining}. Mend the cause, then
+    resume; or undo the rest by hand and skip the run with the reason.
+    """
 
 
 class HandlerFailed(LevadaError, code="LV1508"):
@@ -71,11 +74,11 @@ class HandlerMissing(LevadaError, code="LV1509"):
 
 
 class RunNotFound(LevadaError, code="LV1510"):
-    """There is no run {run}."""
+    """There is no run {run}. `levada runs list` shows those there are; one that has ended is deleted after its [retention]."""
 
 
 class WrongState(LevadaError, code="LV1511"):
-    """Run {run} is {state}; {action} needs it to be {needed}."""
+    """Run {run} is {state}; {action} needs it to be {needed}. `levada runs show` tells what can be done with it now."""
 
 
 class WhyMissing(LevadaError, code="LV1512"):
@@ -90,3 +93,7 @@ class NotAwaited(LevadaError, code="LV1514"):
     """{code} waits for {type} at step {step}, which no `Awaits` port of it declares: such events are not taken in.
     Declare the port and wait through it.
     """
+
+
+class NoOpenCall(LevadaError, code="LV1516"):
+    """Run {run} has no call of unknown outcome at step {step}; of unknown outcome are: {open}. `levada runs show` lists its steps."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from levada.process._calls import AGAIN
 from levada.process._journal import Entry, EntryKind
 from levada.process._states import State
 from levada.process._steps import Kind
 from levada.store.protocol import Row
 
-__all__ = ["BranchShown", "RunShown", "StepShown", "WaitShown", "shown"]
+__all__ = ["BranchShown", "RunShown", "StepShown", "WaitShown", "open_calls", "shown"]
 
 
 class StepShown(Struct, frozen=True):
@@ -163,16 +165,24 @@ def _commands(row: Row, journal: Sequence[Entry]) -> list[str]:
     undoing = any(entry.kind is EntryKind.COMPENSATE for entry in journal)
     compensate = [] if undoing else [f'levada runs compensate {run} --why "..."']
     if state == State.STUCK:
-        answers = [f'levada runs answer {run} {step} VALUE --why "..."' for step in _open_calls(journal)]
+        answers = [
+            f'levada runs answer {run} {shlex.quote(step)} {how} --why "..."'
+            for step in open_calls(journal)
+            for how in ("RESULT", "--not-done")
+        ]
         return [f"levada runs resume {run}", *answers, *compensate, f'levada runs skip {run} --why "..."']
     return compensate if state == State.WAITING else []
 
 
-def _open_calls(journal: Sequence[Entry]) -> list[str]:
-    calls: dict[str, None] = {}
+def open_calls(journal: Sequence[Entry]) -> dict[str, Entry]:
+    """The intents of the calls of which nobody knows whether they were done, by step id."""
+    intents: dict[str, Entry] = {}
+    calls: dict[str, Entry] = {}
     for entry in journal:
         if entry.kind is EntryKind.INTENT and entry.type == Kind.CALL:
-            calls[entry.step] = None
-        elif entry.kind in _STATES and entry.kind is not EntryKind.ATTEMPT:
+            calls[entry.step] = intents[entry.step] = entry
+        elif entry.kind is EntryKind.ATTEMPT and entry.type != AGAIN and entry.step in intents:
+            calls[entry.step] = intents[entry.step]
+        elif entry.kind in _STATES:  # known, refused, or certainly not done
             calls.pop(entry.step, None)
-    return list(calls)
+    return calls

@@ -11,11 +11,11 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from levada.process._calls import UNDO
-from levada.process._errors import RunNotFound, WhyMissing, WrongState
+from levada.process._calls import AGAIN, UNDO
+from levada.process._errors import NoOpenCall, RunNotFound, WhyMissing, WrongState
 from levada.process._journal import Entry, EntryKind
 from levada.process._rows import CHANNEL, append_entry, entries, leave_lane, touch_lane
-from levada.process._shown import RunShown, shown
+from levada.process._shown import RunShown, open_calls, shown
 from levada.process._states import State
 from levada.store.protocol import Row, Statement, Store, Unit
 
@@ -131,21 +131,52 @@ class Admin:
             who: Who says so.
             why: How it is known; obligatory.
         """
+        row, call, undoing = await self._open_call(run, step)
+        entry = Entry(0, EntryKind.KNOWN, step, call.operation, call.arguments, value, "answered")
+        await self._answered(row, entry, who, why, undoing=undoing)
+
+    async def not_done(self, run: str, step: str, who: str, why: str) -> None:
+        """Tell a stuck run that a call was certainly not done, and let it go on: it is made then.
+
+        Where the run is being undone, it is not made, and there is nothing of it to undo.
+
+        Args:
+            run: The stuck run.
+            step: The call's step id.
+            who: Who says so.
+            why: How it is known; obligatory.
+        """
+        row, call, undoing = await self._open_call(run, step)
+        kind, value, type_ = EntryKind.ATTEMPT, f"not done: {why}".encode(), AGAIN
+        if undoing and not step.startswith("~"):
+            kind, value, type_ = EntryKind.FAILED, b"", "not done"
+        entry = Entry(0, kind, step, call.operation, call.arguments, value, type_)
+        await self._answered(row, entry, who, why, undoing=undoing)
+
+    async def open_call(self, run: str, step: str) -> tuple[Row, Entry]:
+        """A run, and the intent of a call of it whose outcome is not known.
+
+        Raises:
+            RunNotFound: There is no such run.
+            NoOpenCall: It has no such call.
+        """
+        row, call, _ = await self._open_call(run, step)
+        return row, call
+
+    async def _open_call(self, run: str, step: str) -> tuple[Row, Entry, bool]:
         row = await self._row(run)
-        _say_why(why, "answer")
         journal = entries(await self._store.read("runs.journal", {"run": run}))
-        intent = next((e for e in reversed(journal) if e.step == step and e.kind is EntryKind.INTENT), None)
-        known = any(e.step == step and e.kind in (EntryKind.KNOWN, EntryKind.REFUSED) for e in journal)
-        if intent is None or known:
-            raise WrongState(
-                run=run, state=f"not waiting for step {step}", action="answer", needed="an open call"
-            )
-        entry = Entry(0, EntryKind.KNOWN, step, intent.operation, intent.arguments, value, "answered")
-        undoing = any(e.kind is EntryKind.COMPENSATE for e in journal)
+        calls = open_calls(journal)
+        if step not in calls:
+            raise NoOpenCall(run=run, step=step, open=", ".join(calls) or "none")
+        return row, calls[step], any(e.kind is EntryKind.COMPENSATE for e in journal)
+
+    async def _answered(self, row: Row, entry: Entry, who: str, why: str, *, undoing: bool) -> None:
+        _say_why(why, "answer")
         state = State.COMPENSATING if undoing else State.SCHEDULED
-        await self._change(
-            row, "answer", (State.STUCK,), who, why, state, [append_entry(run, entry), *_enqueue(row, state)]
-        )
+        # No mark that it was resumed: that would let other calls of unknown outcome be made again, too.
+        statements = [append_entry(row["id"], entry), *_enqueue(row, state)]
+        await self._change(row, "answer", (State.STUCK,), who, why, state, statements)
 
     async def skip(self, run: str, who: str, why: str) -> None:
         """Give a stuck run up as it is. What it has done stays done; its key is open again.

@@ -8,6 +8,9 @@ from typing import Protocol
 
 __all__ = ["Clock", "SteadyClock", "VirtualClock"]
 
+_STEP = 1_000_000_000
+"""Nanoseconds: what the two clocks of a machine may be apart by its gentle setting; more is a step."""
+
 
 class Clock(Protocol):
     """Tells the time; may be called from any thread."""
@@ -20,12 +23,13 @@ class Clock(Protocol):
 class SteadyClock:
     """The wall clock, carried on by the monotonic one.
 
-    A step of the wall clock back is not followed: time goes on from where it was. One
-    ahead is followed, since a machine that slept makes one.
+    A step of the wall clock back is not followed: time goes on from where it was, an eighth
+    slower until the wall clock is there again. One ahead is followed, since a machine that slept
+    makes one.
     """
 
     def __init__(self) -> None:
-        self._wall = time.time_ns()
+        self._at = time.time_ns()
         self._monotonic = time.monotonic_ns()
         self._last = 0
         self._lock = threading.Lock()
@@ -33,12 +37,18 @@ class SteadyClock:
     def now(self) -> int:
         """The time by the wall clock, or by the monotonic one where the wall clock went back."""
         with self._lock:
-            steady = self._wall + time.monotonic_ns() - self._monotonic
-            wall = time.time_ns()
-            if wall > steady:
-                self._wall, self._monotonic, steady = wall, time.monotonic_ns(), wall
-            self._last = max(self._last, steady // 1000)
+            wall, monotonic = time.time_ns(), time.monotonic_ns()
+            passed = monotonic - self._monotonic
+            ahead = self._at + passed > wall + _STEP
+            steady = self._at + (passed - passed // 8 if ahead else passed)
+            self._at, self._monotonic = max(wall, steady), monotonic
+            self._last = max(self._last, self._at // 1000)
             return self._last
+
+    def carry(self, at: int) -> None:
+        """Go on from a time that was told before, by a process that has ended: time does not stand until it is reached."""
+        with self._lock:
+            self._at = max(self._at, at * 1000)
 
 
 class VirtualClock:

@@ -118,6 +118,8 @@ class SqliteStore:
         db.execute("COMMIT")
         kept, _ = run(db, self._queries, Statement("meta.get", {"name": "now"}), 0)
         self._last = int(kept[0]["value"]) if kept else 0
+        if isinstance(self._clock, SteadyClock):
+            self._clock.carry(self._last)
 
     # -- writing ----------------------------------------------------------------------
 

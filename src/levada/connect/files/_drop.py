@@ -17,7 +17,8 @@ import msgspec
 
 from levada._errors import LevadaError
 from levada.connect.errors import ConnectError, NotStarted, SettingsError
-from levada.connect.files._claim import Taken, claim_name, parse_claim
+from levada.connect.files._abandoned import Claims
+from levada.connect.files._claim import Taken, claim_name
 from levada.connect.files._places import Entry, Folder, Place
 from levada.connect.files._settings import DropSettings
 from levada.connect.files.errors import AlreadyThere, DeliveryConflict, FileRefused, Gone
@@ -53,6 +54,7 @@ class Drop:
         self._place: Place | None = None
         self._seen: dict[str, tuple[int, float, float]] = {}
         self._refused: dict[str, str] = {}
+        self._claims = Claims(self.settings.lease)
 
     @property
     def name(self) -> str:
@@ -153,12 +155,8 @@ class Drop:
     async def _candidates(self) -> list[tuple[str, str]]:
         """(path, name) of the files that may be claimed now: those of dead workers, then the new ones."""
         place, s = self._ready(), self.settings
-        now = time.time()
-        left: list[tuple[str, str]] = []
-        for entry in await place.entries(s.taken):
-            claim = parse_claim(entry.name)
-            if claim is not None and claim[0] + s.lease < now:
-                left.append((f"{s.taken}/{entry.name}", claim[1]))
+        claims = self._claims.abandoned([entry.name for entry in await place.entries(s.taken)])
+        left = [(f"{s.taken}/{claim}", name) for claim, name in claims]
         entries = await place.entries("")
         names = {entry.name for entry in entries}
         new = sorted((e for e in entries if self._named(e.name)), key=lambda e: (e.modified, e.name))

@@ -26,7 +26,8 @@ class DropSettings(Struct, frozen=True, kw_only=True):
         marker: What is appended to the name for its marker. Default ``.ok``.
         taken, done, failed: Folders below the drop for files under way, finished, and failed.
         lease: Seconds after which the file of a worker that died is given to another. Default 300; workers
-            renew it while they live, and their clocks have to agree within a third of it.
+            renew it while they live. The clocks of several hosts have to agree within a third of it; one that is
+            set while they work takes no file from anybody.
         poll: Seconds between looks. Default 2.
         receipts: Folder below the drop in which ``deliver`` remembers what it left, so that a repeat is
             recognised even after the receiver took the file away. Default ``.delivered``; None where
