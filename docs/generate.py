@@ -6,7 +6,6 @@ The pages are part of the repository, so that they can be read there; a test com
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import pkgutil
 import re
@@ -244,8 +243,10 @@ def _type(annotation: Any) -> str:
         return {"str": "text", "int": "integer", "float": "number", "bool": "true or false"}.get(
             annotation.__name__, annotation.__name__
         )
-    arguments = [_type(a) for a in typing.get_args(annotation) if a is not type(None)]
     origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _type(annotation.__origin__)
+    arguments = [_type(a) for a in typing.get_args(annotation) if a is not type(None)]
     if origin is list:
         return f"list of {arguments[0]}"
     if origin is dict:
@@ -260,7 +261,7 @@ def _type(annotation: Any) -> str:
 
 def command_line() -> str:
     """Every verb with its help, as the command line itself says it."""
-    from levada.cli.main import COMMANDS, GROUPS
+    from levada.cli.main import COMMANDS, GROUPS, app_of
 
     lines = [
         MADE,
@@ -273,16 +274,11 @@ def command_line() -> str:
     for title, verbs in GROUPS:
         lines += ["", f"## {title}"]
         for verb in verbs:
-            where, doc = COMMANDS[verb]
-            module, _, name = where.partition(":")
-            lines += ["", f"### levada {verb}", "", doc]
-            if importlib.util.find_spec(module) is None:
-                lines += ["", "Not in this version yet."]
-                continue
-            for name_, text in _helps(verb, getattr(importlib.import_module(module), name)):
+            lines += ["", f"### levada {verb}", "", COMMANDS[verb][1]]
+            for name, text in _helps(verb, app_of(verb)):
                 lines += [
                     "",
-                    *([f"#### levada {name_}", ""] if name_ != verb else []),
+                    *([f"#### levada {name}", ""] if name != verb else []),
                     "```text",
                     text,
                     "```",
@@ -290,18 +286,11 @@ def command_line() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _helps(verb: str, command: Any) -> Iterator[tuple[str, str]]:
-    from cyclopts import App
-
-    if isinstance(command, App):
-        yield verb, _help(command, [])
-        for name in command:
-            if not name.startswith("-"):
-                yield f"{verb} {name}", _help(command, [name])
-        return
-    app = App(name=f"levada {verb}", help_format="markdown", version_flags=())
-    app.default(command)
+def _helps(verb: str, app: Any) -> Iterator[tuple[str, str]]:
     yield verb, _help(app, [])
+    for name in app:
+        if not name.startswith("-"):
+            yield f"{verb} {name}", _help(app, [name])
 
 
 def _help(app: Any, tokens: list[str]) -> str:

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from docs import generate
-from levada.cli.main import COMMANDS, GROUPS
+from levada.cli.main import COMMANDS, GROUPS, app_of
 
 
 def test_help_comes_at_once():
@@ -43,9 +43,7 @@ def test_every_verb_is_there_and_has_help(verb: str):
 
 @pytest.mark.parametrize("verb", sorted(COMMANDS))
 def test_every_verb_and_each_of_its_commands_takes_json(verb: str):
-    where, _ = COMMANDS[verb]
-    module, _, name = where.partition(":")
-    helps = dict(generate._helps(verb, getattr(importlib.import_module(module), name)))
+    helps = dict(generate._helps(verb, app_of(verb)))
     if len(helps) > 1:
         del helps[verb]  # a group, which does nothing by itself
     assert [name for name, text in helps.items() if "--json" not in text] == []
@@ -77,6 +75,15 @@ def test_where_there_is_no_configuration_every_verb_says_the_same(tmp_path, verb
             assert json.loads(done.stdout)["error"]["code"] == "LV1202"
         assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_help_of_a_verb_has_no_noise():
+    done = subprocess.run(
+        [sys.executable, "-m", "levada", "review", "--help"], capture_output=True, text=True, timeout=30
+    )
+    assert "--accept" in done.stdout
+    for noise in ("--empty-accept", "default: False", "default: None", "default: ()", "Commands"):
+        assert noise not in done.stdout
 
 
 def test_a_misspelt_verb_is_answered_with_the_nearest():

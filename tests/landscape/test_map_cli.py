@@ -41,6 +41,25 @@ def test_summary_formats_and_dry_run(root: Path, capsys: pytest.CaptureFixture[s
     assert map_() == 2
 
 
+def test_files_that_nothing_reads_are_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "minutes.docx").write_bytes(b"\x00\x01")
+    assert map_(root) == 0
+    assert "Not recognised: minutes.docx\n" in capsys.readouterr().out
+    assert map_(root, dry_run=True) == 0
+    assert "minutes.docx  not recognised" in capsys.readouterr().out
+    assert map_(root / "minutes.docx") == 0
+    out = capsys.readouterr().out
+    assert "Nothing was read." in out
+    assert "Most depended on" not in out
+
+
+def test_where_to_write_is_judged_before_anything_is_read(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert map_(root, out=tmp_path / "network.pdf") == 2
+    assert ".yaml, .jsonl or .xlsx" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", ["n.yaml", "n.jsonl", "n.xlsx", "folder"])
 def test_what_is_written_is_an_input_again(
     root: Path, tmp_path_factory: pytest.TempPathFactory, name: str

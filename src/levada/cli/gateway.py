@@ -25,9 +25,15 @@ def status(*, common: Common = At) -> int:
     emit(
         common,
         found,
-        lambda: table(("", ""), list(found.items()), empty=""),
+        lambda: table(
+            ("Gateway", "State"), [(name, _said(value)) for name, value in found.items()], empty=""
+        ),
     )
     return 0 if found["running"] and not found.get("reason") else 3
+
+
+def _said(value: Any) -> Any:
+    return ("yes" if value else "no") if isinstance(value, bool) else value
 
 
 @app.command

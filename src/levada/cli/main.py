@@ -10,9 +10,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-__all__ = ["COMMANDS", "main"]
+if TYPE_CHECKING:
+    from cyclopts import App
+
+__all__ = ["COMMANDS", "app_of", "main"]
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "new": ("levada.cli.new:new", "Make a project that runs and is tested."),
@@ -78,12 +81,11 @@ def _dispatch(given: list[str]) -> int:
     return _call(verb, given[1:])
 
 
-def _call(verb: str, rest: list[str]) -> int:
+def app_of(verb: str) -> App:
+    """The command line of one verb: what it takes, and its help."""
     import importlib
 
-    from cyclopts import App, CycloptsError
-
-    from levada._errors import LevadaError
+    from cyclopts import App, Parameter
 
     where, doc = COMMANDS[verb]
     module, _, name = where.partition(":")
@@ -94,19 +96,36 @@ def _call(verb: str, rest: list[str]) -> int:
     else:
         app = App(name=f"levada {verb}", help_format="markdown", version_flags=())
         app.default(command)
+    app.default_parameter = Parameter(show_default=_default)
+    for each in (app, *(app[name] for name in app if not name.startswith("-"))):
+        each["--help"].show = False  # a frame that holds nothing but the option just used
+    return app
+
+
+def _default(value: Any) -> str | None:
+    """A default as the help tells it: that nothing is given goes without saying."""
+    return None if value is None or value is False or value == () else str(value)
+
+
+def _call(verb: str, rest: list[str]) -> int:
+    from cyclopts import CycloptsError
+
+    from levada._errors import LevadaError
+    from levada.cli._trouble import trouble
+
     try:
-        result = app(rest, exit_on_error=False, print_error=True, result_action="return_value")
+        result = app_of(verb)(rest, exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
         return 2
     except LevadaError as error:
         return _tell(error, json="--json" in rest)
-    except OSError as error:
-        # A file named on the command line; all else that meets the system tells its own errors.
-        if error.filename is None:
+    except BrokenPipeError:
+        raise
+    except (OSError, ModuleNotFoundError) as error:
+        told = trouble(verb, error)
+        if told is None:
             raise
-        from levada.cli._files import FileUnusable
-
-        return _tell(FileUnusable.of(error), json="--json" in rest)
+        return _tell(told, json="--json" in rest)
     return result if isinstance(result, int) and not isinstance(result, bool) else 0
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["map_"]
 
+NETWORK_FILES = (".yaml", ".yml", ".jsonl", ".xlsx")
+UNREAD_NAMED = 5
+
 
 def map_(
     *sources: str | Path,
@@ -61,6 +64,9 @@ def map_(
         console.print(
             "Name the folders to map: [bold]levada map DIR…[/]  (what can be read: levada map --formats)"
         )
+        return 2
+    if out is not None and out.suffix and out.suffix not in NETWORK_FILES and not out.is_dir():
+        console.print("A network is written to a file that ends with .yaml, .jsonl or .xlsx, or to a folder.")
         return 2
     folders = tuple(Path(s) for s in sources if not _is_cluster(s))
     clusters = _clusters([str(s) for s in sources if _is_cluster(s)], kafka_settings)
@@ -165,9 +171,11 @@ def _dry_run(
         sys.stdout.write(json_module.dumps(rows, indent=2) + "\n")
         return 0
     table = Table("Source", "Would be read as", "Sure", box=None, pad_edge=False, header_style="bold")
-    for source, importer, confidence in found:
+    for source, importer, confidence in sorted(found, key=lambda f: f[1] is None):
         if importer:
             table.add_row(source, importer, f"{confidence:.0%}")
+        else:
+            table.add_row(source, "[yellow]not recognised[/]", "")
     console.print(table)
     what = "files and clusters" if clusters else "files"
     console.print(f"{sum(1 for f in found if f[1])} of {len(found)} {what} recognised; nothing was read.")
@@ -176,8 +184,6 @@ def _dry_run(
 
 def summary(mapped: Mapped, console: Console) -> None:
     """The map for a person at a terminal."""
-    from rich.table import Table
-
     network = mapped.network
     read = mapped.read
     console.print()
@@ -185,8 +191,19 @@ def summary(mapped: Mapped, console: Console) -> None:
         f"[bold]{len(network.nodes):,}[/] systems  [bold]{len(network.flows):,}[/] flows  "
         f"[bold]{len(network.pairs()):,}[/] pairs   from [bold]{len(read):,}[/] of {len(mapped.files):,} sources"
     )
-    console.print()
-    by_importer = Counter(f.importer for f in read)
+    _unread(mapped, console)
+    if read:
+        console.print()
+        console.print(_overview(mapped))
+    _findings(mapped, console)
+
+
+def _overview(mapped: Mapped) -> Table:
+    """What was read, what is known of the flows, and who is depended on most, side by side."""
+    from rich.table import Table
+
+    network = mapped.network
+    by_importer = Counter(f.importer for f in mapped.read)
     sources = _table("Read as", "Files")
     for name, count in by_importer.most_common():
         sources.add_row(name or "", f"{count:,}")
@@ -199,8 +216,23 @@ def summary(mapped: Mapped, console: Console) -> None:
         busiest.add_row(network.nodes[name].name or name, str(count))
     grid = Table.grid(padding=(0, 3))
     grid.add_row(sources, known, busiest)
-    console.print(grid)
-    _findings(mapped, console)
+    return grid
+
+
+def _unread(mapped: Mapped, console: Console) -> None:
+    """What no importer knows, by name: nobody should have to count files to find that one is missing."""
+    from levada.landscape.answers import ANSWERS_NAME
+    from levada.landscape.reconcile import REVIEW_NAME
+
+    own = (ANSWERS_NAME, REVIEW_NAME)
+    names = [f.source for f in mapped.files if f.skipped is not None and Path(f.source).name not in own]
+    if names:
+        told = f"Not recognised: {', '.join(names[:UNREAD_NAMED])}"
+        if len(names) > UNREAD_NAMED:
+            told += f" and {len(names) - UNREAD_NAMED:,} more (all: levada map DIR… --dry-run)"
+        console.print(told, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    if not mapped.read:
+        console.print("Nothing was read. What can be: levada map --formats", soft_wrap=True)
 
 
 def _coverage(mapped: Mapped) -> list[tuple[str, int]]:
@@ -245,5 +277,6 @@ def _findings(mapped: Mapped, console: Console) -> None:
             else ""
         )
         console.print(
-            f"[{colour[severity]}]{count:>5,} {kind}[/]  {escape(first.text[:100])}{place}", highlight=False
-        )
+            f"[{colour[severity]}]{count:>5,} {kind}[/]  {escape(first.text[:100])}{place}",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip

@@ -134,7 +134,8 @@ def check(
         colour = {"gone": "green", "still used": "red", "not proven": "yellow"}
         for c in found:
             console.print(
-                f"[{colour[c.verdict]}]{c.verdict:>10}[/]  {escape(c.flow)}  [dim]{escape('; '.join(c.reasons))}[/]"
+                f"[{colour[c.verdict]}]{c.verdict:>10}[/]  {escape(c.flow)}  [dim]{escape('; '.join(c.reasons))}[/]",
+                soft_wrap=True,
             )
         gone = sum(c.verdict == "gone" for c in found)
         console.print(f"\n[bold]{gone}[/] of {len(found)} old connections are gone.")
@@ -152,7 +153,8 @@ def _show(made: Plan) -> None:
     )
     if not made.items and not made.beyond:
         console.print(
-            "There is nothing to do: no API and no topic pays. The reasons: levada blueprint DIR --ledger"
+            "There is nothing to do: no API and no topic pays. The reasons: levada blueprint DIR --ledger",
+            soft_wrap=True,
         )
     else:
         table = Table(
@@ -164,7 +166,7 @@ def _show(made: Plan) -> None:
             table.add_row(f"{i.start}", end, escape(i.title), owner, escape(i.exit["text"]))
         console.print(table)
     if made.critical:
-        console.print(f"\nCritical path: {escape(' -> '.join(made.critical))}")
+        console.print(f"\nCritical path: {escape(' -> '.join(made.critical))}", soft_wrap=True)
     if made.beyond:
         flows = sum(len(i.ledger) for i in made.beyond)
         console.print(

@@ -8,19 +8,33 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from levada._errors import LevadaError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from levada.landscape.review import Suggestion
 
-__all__ = ["review"]
+__all__ = ["MergeContradicted", "MergeMissing", "ReviewMissing", "review"]
+
+
+class ReviewMissing(LevadaError, code="LV1826"):
+    """There is no review {path}. `levada map DIR… --review {path}` writes it."""
+
+
+class MergeMissing(LevadaError, code="LV1827"):
+    """No merge in {path} drops {drop}; nothing was decided. `levada review {path}` shows those that there are."""
+
+
+class MergeContradicted(LevadaError, code="LV1828"):
+    """{drop} cannot be accepted and refused at once; nothing was decided. Name it once."""
 
 
 def review(
     file: Path,
     *,
-    accept: tuple[str, ...] = (),
-    refuse: tuple[str, ...] = (),
+    accept: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    refuse: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     accept_above: float | None = None,
     by: str | None = None,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
@@ -33,8 +47,8 @@ def review(
 
     Args:
         file: The review file that ``levada map --review FILE`` wrote.
-        accept: Ids to drop whose merge is accepted.
-        refuse: Ids to drop whose merge is refused.
+        accept: A system that is merged: its id in the column Drop. May be given several times.
+        refuse: A system that is not merged: its id in the column Drop. May be given several times.
         accept_above: Accept all open merges at least this sure (0 to 1).
         by: Who decides; kept with the decision.
         dry_run: Show what would be decided, and write nothing.
@@ -45,21 +59,17 @@ def review(
     import msgspec
     from msgspec import structs
 
-    from levada.landscape.review import ReviewError, load_review, save_review
+    from levada.landscape.review import load_review, save_review
 
     if not file.exists():
-        raise ReviewError(
-            path=file, line="-", problem="there is no such file; levada map DIR --review FILE makes it"
-        )
+        raise ReviewMissing(path=file)
     rows = load_review(file)
     unknown = (set(accept) | set(refuse)) - {r.drop for r in rows}
     if unknown:
-        raise ReviewError(path=file, line="-", problem=f"no merge drops {', '.join(sorted(unknown))}")
+        raise MergeMissing(path=file, drop=", ".join(sorted(unknown)))
     both = set(accept) & set(refuse)
     if both:
-        raise ReviewError(
-            path=file, line="-", problem=f"{', '.join(sorted(both))} is to be accepted and refused"
-        )
+        raise MergeContradicted(drop=", ".join(sorted(both)))
 
     def decided(row: Suggestion) -> Suggestion:
         if row.drop in refuse:

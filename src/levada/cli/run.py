@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 if TYPE_CHECKING:
     from levada.deployment.serve import Ready
 
-__all__ = ["run", "tell"]
+__all__ = ["PortOption", "WorkersOption", "run", "tell"]
+
+PortOption: TypeAlias = Annotated[int | None, Parameter(validator=validators.Number(gte=0, lte=65535))]
+WorkersOption: TypeAlias = Annotated[int | None, Parameter(validator=validators.Number(gte=1))]
 
 
 def run(
     *,
     config: Path = Path("levada.toml"),
     env: str | None = None,
-    port: int | None = None,
-    workers: int | None = None,
+    port: PortOption = None,
+    workers: WorkersOption = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Serve the app of levada.toml until it is stopped (Ctrl-C or SIGTERM); no request in flight is cut.

@@ -27,12 +27,16 @@ def list_(*, state: str | None = None, limit: int = 100, common: Common = At) ->
     empty = "No runs" + (
         f" are {state}." if state else " yet. They begin with an event that a handler takes."
     )
+    width = 6 if any(r["reason"] for r in rows) else 5
     emit(
         common,
         rows,
         lambda: table(
-            ("Run", "State", "Code", "Key", "Changed", "Problem"),
-            [(r["id"], r["state"], r["code"], r["key"], when(r["changed"]), r["reason"]) for r in rows],
+            ("Run", "State", "Code", "Key", "Changed", "Problem")[:width],
+            [
+                (r["id"], r["state"], r["code"], r["key"], when(r["changed"]), r["reason"])[:width]
+                for r in rows
+            ],
             empty=empty,
         ),
     )
@@ -138,7 +142,7 @@ def _show_check(rows: list[dict[str, Any]], forms: list[dict[str, Any]]) -> None
     table(
         ("Code", "Open runs", "Here"),
         [
-            (r["code"], r["open"], "yes" if r["known"] else "missing: keep this version with former=")
+            (r["code"], r["open"], "yes" if r["known"] else "missing: keep its code as a version")
             for r in rows
         ],
         empty="No run is open: any handler may be deployed.",

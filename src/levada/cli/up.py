@@ -8,6 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from msgspec import structs
 
+from levada.cli.run import PortOption, WorkersOption
+
 __all__ = ["up"]
 
 
@@ -15,8 +17,8 @@ def up(
     *,
     config: Path = Path("levada.toml"),
     env: str | None = None,
-    port: int | None = None,
-    workers: int | None = None,
+    port: PortOption = None,
+    workers: WorkersOption = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Serve the app of levada.toml behind Envoy: keys, limits, access log; until it is stopped.

@@ -9,10 +9,10 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, TypeAlias, cast
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from levada.app.errors import ConfigurationError
 from levada.app.secrets import resolve
@@ -32,6 +32,10 @@ __all__ = [
     "implementations_in",
     "load_configuration",
 ]
+
+
+Port: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
+"""A port to listen on; 0 is a free one."""
 
 
 class AppSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,13 +69,13 @@ class ServerSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """
 
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: Port = 8000
     deadline: float = 30.0
     body_limit: int = 1 << 20
     drain: float = 30.0
     anonymous: bool = True
     anonymous_scopes: list[str] = field(default_factory=list)
-    workers: int = 1
+    workers: Annotated[int, Meta(ge=1)] = 1
     lease: float = 5.0
 
 
@@ -145,7 +149,7 @@ class GatewaySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     host: str = "127.0.0.1"
-    port: int = 8080
+    port: Port = 8080
     body_limit: int = 1 << 20
     dir: str = ".levada/gateway"
     master: str | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -84,9 +85,7 @@ class PostgresStore:
             await _migrate(self._writer, place_of(self.url))
         except (OSError, driver().PostgresError, driver().InterfaceError) as error:
             await self._end()
-            raise StoreUnusable(
-                place=place_of(self.url), reason=f"{error or type(error).__name__}."
-            ) from error
+            raise _unusable(self.url, error) from error
         except StoreError:
             await self._end()
             raise
@@ -350,7 +349,14 @@ async def applied(url: str) -> Sequence[Row]:
         finally:
             connection.drop()
     except (OSError, driver().PostgresError, driver().InterfaceError) as error:
-        raise StoreUnusable(place=place_of(url), reason=f"{error or type(error).__name__}.") from error
+        raise _unusable(url, error) from error
+
+
+def _unusable(url: str, error: Exception) -> StoreUnusable:
+    known = isinstance(error, OSError) and error.errno is not None and error.errno > 0
+    said = os.strerror(error.errno) if known else str(error) or type(error).__name__
+    reason = f"{said.rstrip('.')}. Look whether its server is up, and whether [store] url is right."
+    return StoreUnusable(place=place_of(url), reason=reason)
 
 
 def _setting(event: asyncio.Event) -> Callable[[object], None]:

@@ -55,6 +55,7 @@ async def test_from_a_table_of_the_erp_to_its_rows(erp, project, load):
     )
     assert erp not in str(report)
     assert 'url = "env:ERP_URL"' in report["settings"]
+    assert '# [app] modules has to name "erp"\n' in report["settings"]
     # With ERP_URL set the generated tests ask the real tables, too.
     assert "9 passed" in await asyncio.to_thread(project.tested)
 

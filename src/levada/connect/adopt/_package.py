@@ -92,6 +92,10 @@ class Package:
     def adopted(self, settings: str, environment: dict[str, str] | None = None) -> Adopted:
         """All of it."""
         module = self.module
+        if f"{self.folder}/adapter.py" in self.files:
+            parts = self.package.split(".")
+            names = " or ".join(f'"{".".join(parts[:depth])}"' for depth in range(len(parts), 0, -1))
+            settings = f"# [app] modules has to name {names}\n{settings}"
         decide = [d for path, text in self.files.items() for d in _decisions(path, text)]
         left_out = [*module.notes, *(f"the fake leaves out {n}" for n in self.fake.left_out)]
         return Adopted(
