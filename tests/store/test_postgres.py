@@ -253,6 +253,8 @@ async def test_what_cannot_be_reached_is_told_without_its_password(url):
     with pytest.raises(StoreUnusable) as caught:
         await open_store(url)
     assert "secret" not in str(caught.value)
+    assert "[store] url" in str(caught.value)
+    assert "[Errno" not in str(caught.value)
 
 
 def test_a_place_is_shown_without_password_and_options():

@@ -42,7 +42,8 @@ class AppSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[app]``: what is deployed.
 
     Attributes:
-        modules: Packages or modules; every implementation in them (and below) becomes part of the app.
+        modules: Packages or modules; every implementation in them (and below) becomes part of the app;
+            fakes of the test kit do not.
         environment: The environment's name. Default ``development``; ``--env`` overrides it.
         owner: Who is called when it is broken.
     """

@@ -130,7 +130,12 @@ def _reasons(flow: Flow, core: set[str], shared: Mapping[str, int]) -> list[tupl
     elif flow.errors_day:
         found.append((1.5, f"{flow.errors_day:g} errors a day"))
     if flow.incidents_90d:
-        found.append((min(5.0, flow.incidents_90d), f"{flow.incidents_90d:g} incidents in 90 days"))
+        found.append(
+            (
+                min(5.0, flow.incidents_90d),
+                f"{flow.incidents_90d:g} incident{'s' if flow.incidents_90d != 1 else ''} in 90 days",
+            )
+        )
     if flow.hours_month:
         found.append((min(4.0, flow.hours_month / 8), f"{flow.hours_month:g} hours of hand work a month"))
     if flow.mode == "sync" and flow.consumer in core and flow.provider in core:

@@ -44,7 +44,8 @@ def _system(box: Box, users: int, what: str, *, adapter: bool) -> str:
     if box.contract is not None:
         return f"{who} by {what}, past the contract that it has ({box.contract}): they move to it"
     if box.foreign:
-        return f"{who} by {what}, each by itself: one API shields them from what its vendor changes"
+        each = ", each by itself" if users > 1 else ""
+        return f"{who} by {what}{each}: one API shields them from what its vendor changes"
     if adapter:
         return f"{who} by {what}, and nothing is promised: one contract, and an adapter that keeps it"
     return f"{who} by {what} without a contract: one is published; it needs no adapter, the calls are answered already"

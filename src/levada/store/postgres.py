@@ -353,8 +353,9 @@ async def applied(url: str) -> Sequence[Row]:
 
 
 def _unusable(url: str, error: Exception) -> StoreUnusable:
-    known = isinstance(error, OSError) and error.errno is not None and error.errno > 0
-    said = os.strerror(error.errno) if known else str(error) or type(error).__name__
+    said = str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.errno is not None:
+        said = os.strerror(error.errno) if error.errno > 0 else error.strerror or said
     reason = f"{said.rstrip('.')}. Look whether its server is up, and whether [store] url is right."
     return StoreUnusable(place=place_of(url), reason=reason)
 

@@ -58,7 +58,7 @@ def recommendations(a: Assessment) -> list[tuple[str, str]]:
     planned = {i.id.partition(":")[2] for i in a.plan.items if i.kind == "build"}
     if planned:
         gone = {f for i in (*a.plan.items, *a.plan.beyond) if i.kind == "retire" for f in i.ledger}
-        more = f"; {len(a.plan.later):,} follow later" if a.plan.later else ""
+        more = f"; {_count(len(a.plan.later), 'follows', 'follow')} later" if a.plan.later else ""
         out.append(
             (
                 f"Fund {a.plan.days} days",
