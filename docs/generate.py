@@ -267,7 +267,7 @@ def command_line() -> str:
         MADE,
         "# Command line",
         "",
-        "`levada COMMAND --help` says the same. Every command that shows something takes `--json`; every command that changes something for others takes",
+        "`levada COMMAND --help` says the same. Every command that shows something takes `--json`; every command that takes something away or changes its course takes",
         "`--dry-run`. Exit codes: 0 done; 1 it did not succeed, the message says why; 2 the command line or the configuration is wrong; 3 something was found",
         "that needs a person (parked events, stuck runs, failed checks); 130 interrupted.",
     ]

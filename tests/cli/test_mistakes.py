@@ -81,6 +81,13 @@ def test_so_it_is_in_the_configuration(tmp_path, section, field):
     assert f"$.{section}.{field.split()[0]}" in done.stderr
 
 
+def test_a_key_is_rotated_only_when_it_is_meant(tmp_path):
+    (tmp_path / "levada.toml").write_text("[app]\nmodules = []\n")
+    done = levada(tmp_path, "keys", "rotate", "k-1", "--dry-run")
+    assert (done.returncode, "Nothing was changed." in done.stdout) == (0, True)
+    assert levada(tmp_path, "keys", "rotate", "k-1", "--grace-hours", "-1").returncode == 2
+
+
 def test_a_review_that_is_not_there_and_a_merge_that_it_has_not(tmp_path):
     assert levada(tmp_path, "review", "r.yaml").stderr.startswith("LV1826 There is no review r.yaml.")
     (tmp_path / "r.yaml").write_text("levada_review: 1\nmerges: []\n")
