@@ -103,16 +103,6 @@ def described(project: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_a_fake_beside_the_contract_is_not_deployed(project: Path):
-    (project / "app" / "fake.py").write_text(
-        "from levada import testing\nfrom app.contracts import Billing, Stock\n\n"
-        "class FakeStock(testing.Fake, Stock): ...\n\nclass FakeBilling(testing.Fake, Billing): ...\n"
-    )
-    shown = described(project)
-    assert "app.parts:ErpStock" in shown
-    assert "Fake" not in shown
-
-
 def test_json_is_a_network_and_no_secret_is_needed(project: Path):
     network = from_map(json.loads(described(project, "--format", "json")))
     assert {i: (n.kind, n.layer) for i, n in network.nodes.items()} == {
