@@ -115,7 +115,7 @@ def emit(common: Common, data: Any, show: Callable[[], None]) -> None:
 def _say(text: str) -> None:
     from rich.console import Console
 
-    Console(highlight=False).print(text, markup=False)
+    Console(highlight=False).print(text, markup=False, soft_wrap=True)
 
 
 def table(
