@@ -222,7 +222,7 @@ def _overview(mapped: Mapped) -> Table:
 def _unread(mapped: Mapped, console: Console) -> None:
     """What no importer knows, by name: nobody should have to count files to find that one is missing."""
     from levada.landscape.answers import ANSWERS_NAME
-    from levada.landscape.reconcile import REVIEW_NAME
+    from levada.landscape.review import REVIEW_NAME
 
     own = (ANSWERS_NAME, REVIEW_NAME)
     names = [f.source for f in mapped.files if f.skipped is not None and Path(f.source).name not in own]
