@@ -1,9 +1,7 @@
 """Every verb with arguments that it takes, for tests that go over all of them."""
 
-import importlib
-
 from docs import generate
-from levada.cli.main import COMMANDS
+from levada.cli.main import COMMANDS, app_of
 
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "new": ("shop",),
@@ -62,9 +60,8 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 def helps() -> dict[str, str]:
     """The help of each verb that does something, by its name."""
     found: dict[str, str] = {}
-    for verb, (where, _) in COMMANDS.items():
-        module, _, name = where.partition(":")
-        texts = dict(generate._helps(verb, getattr(importlib.import_module(module), name)))
+    for verb in COMMANDS:
+        texts = dict(generate._helps(verb, app_of(verb)))
         if len(texts) > 1 and verb != "plan":
             del texts[verb]  # a group, which does nothing by itself
         found |= texts
