@@ -103,10 +103,9 @@ def choose(flows: Sequence[Question], candidates: Sequence[Candidate], *, second
     bound = sum(f.direct for i, f in enumerate(flows) if i not in live)
     hard: list[tuple[list[int], list[int]]] = []
     for members, used in _components(flows, live, chain):
-        if (
-            all(_fits(flows, candidates[j], members) for j in used)
-            and len({flows[i].options[k].via for i in members for k in live[i]}) == 1
-        ):
+        load = sum(flows[i].load for i in members)
+        one_way = len({flows[i].options[k].via for i in members for k in live[i]}) == 1
+        if one_way and all(load <= candidates[j].capacity for j in used):
             bound += _compared(flows, candidates, used, members, live, options)
         else:
             hard.append((members, used))
@@ -117,10 +116,6 @@ def choose(flows: Sequence[Question], candidates: Sequence[Candidate], *, second
         bound += solve(flows, candidates, chain, members, used, live, options, share)
     cost = cost_of(flows, candidates, options)
     return Choice(tuple(options), frozenset(opened(flows, chain, options)), cost, min(cost, bound))
-
-
-def _fits(flows: Sequence[Question], candidate: Candidate, members: Iterable[int]) -> bool:
-    return sum(flows[i].load for i in members) <= candidate.capacity
 
 
 def _useful(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -96,11 +96,28 @@ def _of_node(node: Node) -> str | None:
     said = _said(node)
     if said is not None:
         return "infrastructure, as its row says" if said else None
-    names = (_words(node.id), _words(node.name))
-    for rule in rules():
-        if (node.domain or "").lower() in rule.domains or any(_has(n, w) for n in names for w in rule.words):
+    return _of_names(node.id, node.name, node.domain or "")
+
+
+@lru_cache(maxsize=1 << 16)
+def _of_names(node_id: str, name: str, domain: str) -> str | None:
+    text = _words(node_id) + "\n" + _words(name)
+    for rule, words in _patterns():
+        if domain.lower() in rule.domains or (words is not None and words.search(text)):
             return rule.because
     return None
+
+
+@cache
+def _patterns() -> tuple[tuple[Rule, re.Pattern[str] | None], ...]:
+    """Each rule with one pattern for its words: whole words, ``*end`` of one, ``=the whole name``."""
+    return tuple((r, re.compile("|".join(map(_pattern, r.words))) if r.words else None) for r in rules())
+
+
+def _pattern(word: str) -> str:
+    if word.startswith("="):
+        return f"(?m:^-{re.escape(word[1:])}-$)"
+    return f"{re.escape(word[1:])}-" if word.startswith("*") else f"-{re.escape(word)}-"
 
 
 def _of_flow(flow: Flow) -> str | None:
@@ -113,12 +130,6 @@ def _of_flow(flow: Flow) -> str | None:
 
 def _words(text: str) -> str:
     return "-" + re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") + "-"
-
-
-def _has(name: str, word: str) -> bool:
-    if word.startswith("="):
-        return name == f"-{word[1:]}-"
-    return f"{word[1:]}-" in name if word.startswith("*") else f"-{word}-" in name
 
 
 def _start_order(flow: Flow) -> bool:

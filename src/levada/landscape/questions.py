@@ -28,6 +28,9 @@ __all__ = ["Question", "questions", "write_questions"]
 
 MOST_SYSTEMS = 120
 """Systems that are asked about: those whose connections cost most."""
+MOST_FLOWS = 300
+"""Connections that are decided anew for an answer. Where more hang together, those of the systems
+nearest to the one asked about stand for them: an answer changes little beyond."""
 _HOURS = ("0.5", "2", "8", "20")
 _MODES = ("sync", "file", "db", "async")
 
@@ -52,10 +55,10 @@ def questions(network: Network, count: int = 10, *, costs: Costs | None = None) 
     """The ``count`` questions that the blueprint hangs on most; at most two about one system."""
     costs = costs or load_costs()
     posed = pose(network, costs)
-    groups = _groups(posed)
+    near = _Near(posed)
     found: list[Question] = []
     for provider in _dearest(posed):
-        part = _part(network, groups[provider])
+        part = _part(network, near.to(provider))
         now = blueprint(part, costs)
         found += [_weighed(asked, part, now, costs) for asked in _of_system(network, part, provider)]
     weighed = [q for q in found if q.flips > 0 or q.hours > 0]
@@ -99,18 +102,27 @@ def _dearest(posed: Posed) -> list[str]:
     return sorted(hours, key=lambda p: (-hours[p], p))[:MOST_SYSTEMS]
 
 
-def _groups(posed: Posed) -> dict[str, frozenset[str]]:
-    """Provider -> the providers that are decided together with it."""
-    group: dict[str, set[str]] = {}
-    for flow in posed.flows:
-        group.setdefault(flow.provider, {flow.provider})
-    for box in posed.boxes:
-        merged: set[str] = set()
-        for provider in box.providers:
-            merged |= group[provider]
-        for provider in merged:
-            group[provider] = merged
-    return {p: frozenset(g) for p, g in group.items()}
+class _Near:
+    """The providers that are decided together, from one outwards."""
+
+    def __init__(self, posed: Posed) -> None:
+        self._flows = Counter(f.provider for f in posed.flows)
+        self._beside: dict[str, dict[str, None]] = defaultdict(dict)
+        for box in posed.boxes:
+            for provider in box.providers:
+                self._beside[provider] |= dict.fromkeys(box.providers)
+
+    def to(self, provider: str) -> frozenset[str]:
+        """All that may change with it, as far as ``MOST_FLOWS`` reaches."""
+        reached = {provider: None}
+        count = self._flows[provider]
+        for now in (queue := [provider]):
+            for other in self._beside[now]:
+                if other not in reached and count + self._flows[other] <= MOST_FLOWS:
+                    reached[other] = None
+                    count += self._flows[other]
+                    queue.append(other)
+        return frozenset(reached)
 
 
 def _part(network: Network, providers: frozenset[str]) -> Network:
