@@ -21,7 +21,7 @@ stand against one request, and the request has become cheaper than the calls hav
 third the context variable, a quarter the context itself; none can be left out, as each is promised to the code behind.
 """
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "11"))
-SECONDS = float(os.environ.get("BENCH_SECONDS", "1.0"))
+SECONDS = float(os.environ.get("BENCH_SECONDS", "4.0"))
 LAYERS = ("customers", "stocks", "prices", "quotes", "shop")
 NAMES = {"customers": "Customers", "stocks": "Stocks", "prices": "Prices", "quotes": "Quotes", "shop": "Shop"}
 

@@ -6,18 +6,20 @@ import asyncio
 import logging
 import random
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from time import monotonic
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
 import msgspec
+from yarl import URL
 
 from levada.app.binding import Remote
 from levada.app.border import Border
 from levada.app.context import FOREVER, Context, _current
 from levada.app.credentials import Credential, credential_of
+from levada.app.deadlines import Deadlines
 from levada.app.errors import NotRunning
 from levada.app.outcome import Refusal
 from levada.app.protect import Breaker
@@ -43,6 +45,8 @@ __all__ = ["RemoteAPI"]
 log = logging.getLogger("levada.call")
 
 _RETRIED = (NotSent, Unavailable, DeadlineExceeded)
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
+"""What a path may hold as it is (RFC 3986, unreserved)."""
 _NOT_OURS = "The service answered in a way that its contract does not allow: {what}"
 
 
@@ -60,6 +64,7 @@ class RemoteAPI:
         self.budget = RetryBudget()
         self._credential: Credential = credential_of(remote.auth, settings, f"[bind] {contract.id}")
         self._session: aiohttp.ClientSession | None = None
+        self._deadlines = Deadlines()
         self._heeded = False
         unix = remote.url.startswith("unix:")
         self._unix = remote.url[5:] if unix else None
@@ -88,6 +93,7 @@ class RemoteAPI:
     async def stop(self) -> None:
         """Close the pool."""
         session, self._session = self._session, None
+        self._deadlines.stop()
         if session is not None:
             await session.close()
         await self._credential.stop()
@@ -122,10 +128,13 @@ class RemoteAPI:
 
     async def _repeat(self, call: _Call, arguments: tuple[Any, ...]) -> Any:
         self.budget.deposit()
-        for pause in pauses(self.remote.retries):
+        waits: Iterator[float | None] | None = None
+        while True:
             try:
                 return await self._attempt(call, arguments)
             except _RETRIED as problem:
+                waits = waits or pauses(self.remote.retries)
+                pause = next(waits)
                 repeatable = call.operation.safe or isinstance(problem, NotSent)
                 context = _current.get()
                 if (
@@ -136,7 +145,6 @@ class RemoteAPI:
                 ):
                     raise
                 await asyncio.sleep(pause)
-        raise AssertionError("the last pause is None")
 
     async def _attempt(self, call: _Call, arguments: tuple[Any, ...]) -> Any:
         self.breaker.enter()
@@ -155,15 +163,46 @@ class RemoteAPI:
             self.breaker.leave(failed)
 
     async def _send(self, call: _Call, arguments: tuple[Any, ...]) -> Any:
-        async with self._open(call, arguments) as response:
-            if "deprecation" in response.headers:
-                self._heed(response)
-            body = await response.read()
-            if response.status >= 300:
-                raise self._problem(call, response, body)
-            return call.result(body)
+        # As _Opened does it, but flat: between processes this is what a call costs most.
+        session, url, headers, body, seconds = self._prepared(call, arguments)
+        task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]
+        before = task.cancelling()
+        response: aiohttp.ClientResponse | None = None
+        self._deadlines.watch(task, monotonic() + seconds)
+        try:
+            await self._credential.refresh(headers)
+            response = await session.request(
+                call.operation.method,
+                URL(url, encoded=True),
+                headers=headers,
+                data=body,
+                allow_redirects=False,
+            )
+            answer = await response.read()
+        except BaseException as error:
+            if response is not None:
+                response.close()
+            left = self._deadlines.expired(task)
+            if isinstance(error, asyncio.CancelledError) and left is not None and left <= before:
+                raise DeadlineExceeded from None
+            _raise_told(error)
+            raise
+        finally:
+            self._deadlines.unwatch(task)
+        if "deprecation" in response.headers:
+            self._heed(response)
+        if response.status >= 300:
+            raise self._problem(call, response, answer)
+        return call.result(answer)
 
     def _open(self, call: _Call, arguments: tuple[Any, ...]) -> _Opened:
+        session, url, headers, body, seconds = self._prepared(call, arguments)
+        return _Opened(session, call.operation.method, url, headers, body, self._credential, seconds)
+
+    def _prepared(
+        self, call: _Call, arguments: tuple[Any, ...]
+    ) -> tuple[aiohttp.ClientSession, str, dict[str, str], bytes | None, float]:
+        """The session, URL, headers and body of a call, and the seconds it may take."""
         session = self._session
         if session is None:
             raise NotRunning
@@ -173,8 +212,7 @@ class RemoteAPI:
         if seconds <= 0:
             raise DeadlineExceeded
         url, body = call.request(self._base, arguments)
-        headers = self._headers(context, call, seconds)
-        return _Opened(session, call.operation.method, url, headers, body, self._credential, seconds)
+        return session, url, self._headers(context, call, seconds), body, seconds
 
     def _headers(self, context: Context, call: _Call, seconds: float) -> dict[str, str]:
         # Each call is a span of its own.
@@ -279,8 +317,6 @@ class _Opened:
         await self._timeout.__aenter__()
         try:
             await self._credential.refresh(headers)
-            from yarl import URL
-
             self._response = await session.request(
                 method, URL(url, encoded=True), headers=headers, data=body, allow_redirects=False
             )
@@ -306,10 +342,15 @@ class _Opened:
             await self._timeout.__aexit__(type(error), error, error.__traceback__)
         except TimeoutError:
             raise DeadlineExceeded from None
-        if isinstance(error, aiohttp.ClientConnectorError):
-            raise NotSent(reason="The service cannot be reached.", retry_after=None) from error
-        if isinstance(error, (aiohttp.ClientError, ConnectionError)):
-            raise Unavailable(reason="The connection to the service was lost.") from error
+        _raise_told(error)
+
+
+def _raise_told(error: BaseException) -> None:
+    """Raise the problem that an error of the transport is; return if it is another error."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        raise NotSent(reason="The service cannot be reached.", retry_after=None) from error
+    if isinstance(error, (aiohttp.ClientError, ConnectionError)):
+        raise Unavailable(reason="The connection to the service was lost.") from error
 
 
 class _Call:
@@ -319,12 +360,15 @@ class _Call:
         self.operation = operation
         self._names = [p.name for p in operation.parameters]
         self._path = re.split(r"\{(\w+)\}", operation.path)
+        places = map(self._names.index, self._path[1::2])
+        self._places = list(zip(places, self._path[2::2], strict=True))
         self._query = operation.at("query")
         self._body = operation.body
         self._members = [p.name for p in operation.at("member")]
         self._whole = next((p.name for p in operation.parameters if p.place in ("body", "content")), None)
         self._content = bool(operation.at("content"))
         self._border = None if operation.shape in ("none", "bytes") else Border(operation.result)
+        self._bare = not (self._query or self._members or self._whole)
         self._encode = msgspec.json.Encoder().encode
         self.kind = (
             "application/octet-stream"
@@ -336,10 +380,13 @@ class _Call:
 
     def request(self, base: str, arguments: tuple[Any, ...]) -> tuple[str, bytes | None]:
         """The URL and the body of a call."""
+        url = base + self._path[0]
+        for at, then in self._places:
+            value = _text(arguments[at])
+            url += (value if _PLAIN(value) else quote(value, safe="")) + then
+        if self._bare:
+            return url, None
         given = dict(zip(self._names, arguments, strict=True))
-        url = base + "".join(
-            part if i % 2 == 0 else quote(_text(given[part]), safe="") for i, part in enumerate(self._path)
-        )
         if self._query:
             pairs: list[tuple[str, str]] = []
             for p in self._query:

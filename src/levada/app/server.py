@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from levada.app.context import Caller, Context, _current
+from levada.app.deadlines import Deadlines
 from levada.app.document import documents
 from levada.app.endpoint import Endpoint
 from levada.app.identity import Gatekeeper
@@ -34,9 +35,6 @@ __all__ = ["Server"]
 
 log = logging.getLogger("levada.server")
 
-_SWEEP = 0.05
-"""Seconds between looks for requests whose deadline has passed."""
-
 _PROBLEM = (b"content-type", b"application/problem+json")
 Headers = Mapping[bytes, bytes]
 Plain = Callable[[Any, Any, Any], Awaitable[None]]
@@ -51,9 +49,7 @@ class Server:
         self.gatekeeper = Gatekeeper(app.settings)
         self.routes: Router[Endpoint] = Router()
         self.plain: dict[str, Plain] = {}
-        self._deadlines: dict[asyncio.Task[Any], float] = {}
-        self._overdue: set[asyncio.Task[Any]] = set()
-        self._sweeper: asyncio.Task[None] | None = None
+        self.deadlines = Deadlines()
         self._seconds = app.settings.deadline
         self._recorder = app.recorder
         self._timeouts: dict[bytes, float] = {}
@@ -64,7 +60,7 @@ class Server:
             self.plain |= documents(local.implementation, self.gatekeeper)
             for name, operation in contract.operations.items():
                 endpoint = Endpoint(
-                    operation, contract.operation_id(name), targets[name], app, self.late, notices
+                    operation, contract.operation_id(name), targets[name], app, self.deadlines.late, notices
                 )
                 for base in (contract.path, *contract.paths):
                     self.routes.add(operation.method, base.rstrip("/") + operation.path, endpoint)
@@ -90,8 +86,7 @@ class Server:
                     raise
                 await send({"type": "lifespan.startup.complete"})
             else:
-                if self._sweeper is not None:
-                    self._sweeper.cancel()
+                self.deadlines.stop()
                 await self.app.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
@@ -111,14 +106,14 @@ class Server:
                 context = await self.context(endpoint, headers, start, unix=is_unix(scope))
             task = asyncio.current_task()
             assert task is not None
-            self.watch(task, context.deadline)
+            self.deadlines.watch(task, context.deadline)
             token = _current.set(context)
             try:
                 query: bytes = scope["query_string"]
                 payload = await endpoint.serve(context, values, query, headers, None, start, receive, send)
             finally:
                 _current.reset(token)
-                self.unwatch(task)
+                self.deadlines.unwatch(task)
             if payload is not None:
                 start_message = {
                     "type": "http.response.start",
@@ -209,35 +204,6 @@ class Server:
         self._recorder.fail(
             consumer, client, endpoint.name, outcome_of(problem), monotonic() - start, problem.code
         )
-
-    def watch(self, task: asyncio.Task[Any], deadline: float) -> None:
-        """Cancel the task of a request when its deadline passes, until :meth:`unwatch`."""
-        if self._sweeper is None:
-            self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
-        self._deadlines[task] = deadline
-
-    def unwatch(self, task: asyncio.Task[Any]) -> None:
-        """The request has been answered. Calling it twice is fine."""
-        self._deadlines.pop(task, None)
-        self._overdue.discard(task)
-
-    def late(self) -> bool:
-        """Whether the task that runs was cancelled by its deadline; its cancellation is taken back then."""
-        task = asyncio.current_task()
-        if task is None or task not in self._overdue:
-            return False
-        task.uncancel()
-        return True
-
-    async def _sweep(self) -> None:
-        """One timer for all requests: a timer for each costs more than the request's own work."""
-        while True:
-            await asyncio.sleep(_SWEEP)
-            now = monotonic()
-            for task, deadline in list(self._deadlines.items()):
-                if deadline < now and task not in self._overdue:
-                    self._overdue.add(task)
-                    task.cancel()
 
     def _stated(self, stated: bytes) -> float:
         known = self._timeouts.get(stated)

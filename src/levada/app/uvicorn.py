@@ -253,8 +253,8 @@ class HttpProtocol(HttpToolsProtocol):
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
             if context is not None:
-                server.watch(task, context.deadline)
-                task.add_done_callback(server.unwatch)
+                server.deadlines.watch(task, context.deadline)
+                task.add_done_callback(server.deadlines.unwatch)
 
     def _by_asgi(self, headers: Headers) -> None:
         """Let uvicorn make the scope, and the task that serves it."""
@@ -333,11 +333,11 @@ class HttpProtocol(HttpToolsProtocol):
         except BaseException as error:
             await self._fail(error)
         else:
-            server.watch(task, context.deadline)
+            server.deadlines.watch(task, context.deadline)
             try:
                 await self._serve(endpoint, context, values, query, headers, body, start)
             finally:
-                server.unwatch(task)
+                server.deadlines.unwatch(task)
 
     async def _serve(
         self,
@@ -376,7 +376,7 @@ class HttpProtocol(HttpToolsProtocol):
         flight = self._flight
         if self.flow.write_paused and not flight.disconnected:
             # It has been answered in time; how long the client takes to read is no matter of the deadline.
-            self._levada.unwatch(asyncio.current_task())  # type: ignore[union-attr,arg-type]
+            self._levada.deadlines.unwatch(asyncio.current_task())  # type: ignore[union-attr,arg-type]
             try:
                 await self.flow.drain()
             except asyncio.CancelledError:
