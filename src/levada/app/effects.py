@@ -67,21 +67,51 @@ class Keyed:
         self.stack = AsyncExitStack()
         self.tx: Transaction | None = None
         self.database: Any = None
+        self.blocks = 0
 
-    async def transaction(self, database: Any, begin: Callable[[], AbstractAsyncContextManager[Any]]) -> Any:
-        """The call's transaction: begun at the first ask, joined by later ones."""
-        if self.tx is None:
-            tx: Transaction = await self.stack.enter_async_context(begin())
-            self.tx = tx
-            self.database = database
-            kept = await self.table.find(tx, self.key, self.digest, self.fence)
-            if kept is not None:
-                raise _Answered(kept)
-        elif database is not self.database:
-            raise RuntimeError(
-                "an operation marked @effect.table changes one database; this one began a second"
-            )
-        return self.tx
+    @asynccontextmanager
+    async def block(
+        self, database: Any, begin: Callable[[], AbstractAsyncContextManager[Any]]
+    ) -> AsyncGenerator[Any]:
+        """A block of the call's transaction: begun by the first, joined by later ones.
+
+        Leaving it commits nothing: the result belongs to the same transaction. What it raises undoes it,
+        as without a key, also where the operation catches that and goes on.
+        """
+        if self.tx is not None:
+            if database is not self.database:
+                raise RuntimeError(
+                    "an operation marked @effect.table changes one database; this one began a second"
+                )
+            async with _savepoint(self.tx, self.blocks):
+                self.blocks += 1
+                yield self.tx
+            return
+        tx: Transaction = await self.stack.enter_async_context(begin())
+        kept = await self.table.find(tx, self.key, self.digest, self.fence)
+        if kept is not None:
+            raise _Answered(kept)
+        self.tx, self.database = tx, database
+        try:
+            yield tx
+        except BaseException as error:
+            # The key is given back with the change: a block that follows takes it anew.
+            self.tx = None
+            await self.stack.__aexit__(type(error), error, error.__traceback__)
+            raise
+
+
+@asynccontextmanager
+async def _savepoint(tx: Transaction, number: int) -> AsyncGenerator[None]:
+    """Within a transaction, what a block changes is undone if the block raises."""
+    name = f"levada_block_{number}"
+    await tx.execute(f"SAVEPOINT {name}")
+    try:
+        yield
+    except Exception:
+        await tx.execute(f"ROLLBACK TO SAVEPOINT {name}")
+        raise
+    await tx.execute(f"RELEASE SAVEPOINT {name}")
 
 
 class KeyedDatabase:
@@ -101,8 +131,8 @@ class KeyedDatabase:
             async with self._database.begin(*args, **kwargs) as tx:
                 yield tx
             return
-        # Leaving the block commits nothing: the result belongs to the same transaction.
-        yield await keyed.transaction(self._database, lambda: self._database.begin(*args, **kwargs))
+        async with keyed.block(self._database, lambda: self._database.begin(*args, **kwargs)) as tx:
+            yield tx
 
 
 def with_effect(

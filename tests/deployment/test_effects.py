@@ -1,0 +1,104 @@
+"""``@effect.table`` in adapters as people write them: what a block changes is undone with it, keyed or not."""
+
+from abc import abstractmethod
+from time import monotonic
+
+import pytest
+from tests.store.conftest import database, postgres  # noqa: F401 - fixtures
+
+from levada import Problem, SystemAPI, effect, http, resource
+from levada.app import App, Caller, Context
+from levada.app.context import _current
+from levada.connect.sql import Database
+from levada.deployment import StoreRuntime
+from levada.store import open_store
+
+
+class Empty(Problem, status=409, detail="There is no {item}."):
+    """There is none."""
+
+    item: str
+
+
+class Shelf(SystemAPI, domain="shop", version="1.0"):
+    """A shelf."""
+
+    @http.post("/takes/{how}", raises=[Empty])
+    @abstractmethod
+    async def take(self, how: str) -> list[str]:
+        """Take something."""
+
+
+class SqlShelf(Shelf):
+    db: Database = resource("shelf")
+
+    @effect.table
+    async def take(self, how: str) -> list[str]:
+        done: list[str] = []
+        for part in how.split(","):
+            try:
+                await self._one(part)
+            except Empty:
+                continue
+            done.append(part)
+        if how.endswith("refused"):
+            raise Empty(item=how)
+        return done
+
+    async def _one(self, part: str) -> None:
+        async with self.db.begin() as tx:
+            await tx.execute(f"INSERT INTO taken VALUES ('{part}')")
+            if part == "within":
+                await self._one("inner")
+                await self._swallowed("bad inner")
+            if part.startswith("bad"):
+                raise Empty(item=part)
+
+    async def _swallowed(self, part: str) -> None:
+        try:
+            await self._one(part)
+        except Empty:
+            return
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def shelf(request, tmp_path):
+    url = f"sqlite:{tmp_path / 'shelf.db'}" if request.param == "sqlite" else request.getfixturevalue("database")
+    db = Database(url)
+    async with db, db.begin() as tx:
+        await tx.execute("CREATE TABLE taken (part text)")
+    app = App(SqlShelf, resources={"shelf": db})
+    StoreRuntime(app, await open_store("sqlite::memory:"), owns=True)
+    async with app:
+        yield app[Shelf], db
+
+
+async def take(shelf, how, key):
+    token = _current.set(Context(deadline=monotonic() + 10, caller=Caller(subject="anna"), key=key))
+    try:
+        return await shelf.take(how)
+    finally:
+        _current.reset(token)
+
+
+async def taken(db):
+    async with db.connection() as connection:
+        return sorted(row["part"] for row in await connection.fetch("SELECT part FROM taken"))
+
+
+@pytest.mark.parametrize("how", ["bad", "bad,a", "a,bad", "a,bad,b", "bad,bad", "a,b,c", "within,bad", "bad,within"])
+async def test_what_a_block_raises_undoes_the_block_alone_and_a_repeat_changes_nothing(shelf, how):
+    api, db = shelf
+    good = [part for part in how.split(",") if part != "bad"]
+    for _ in range(3):
+        assert await take(api, how, "k-1") == good
+    assert await taken(db) == sorted([*good, *(["inner"] if "within" in good else [])])
+
+
+async def test_what_the_operation_raises_undoes_all_of_it(shelf):
+    api, db = shelf
+    for _ in range(2):
+        with pytest.raises(Empty):
+            await take(api, "a,bad,refused", "k-1")
+    assert await taken(db) == []
+    assert await take(api, "a", "k-2") == ["a"]
