@@ -313,6 +313,27 @@ async def test_an_event_from_before_the_run_does_not_answer_it(world, call, even
     assert (await world.run())["state"] == "waiting"
 
 
+async def test_an_event_from_before_the_run_does_not_answer_it_when_it_comes_again_in_a_replay(
+    world, call, event
+):
+    async def fulfil(_):
+        return await await_step("Paid", "k", timeout=500)
+
+    world.code(fulfil)
+    worker = world.worker()
+    paid_at = world.store.clock
+    await world.pay("k", "old")
+    world.advance(10)
+    await world.happen(event("e-1"))
+    await worker.settle()
+    await world.happen(event("old", type="Paid", key="k", data=b'"old"', generation=2, at=paid_at))
+    await worker.settle()
+    assert (await world.run())["state"] == "waiting"
+    await world.pay("k", "new")
+    await worker.settle()
+    assert (await world.run())["result"] == b'"paid"'
+
+
 async def test_an_event_that_was_taken_in_before_a_late_run_but_happened_after_it_counts(world, call, event):
     """The subscription of the orders was paused: the payment was taken in first."""
 

@@ -20,6 +20,7 @@ from levada.contract.standard import Conflict, DeadlineExceeded, KeyReused
 from levada.deployment import _codec
 from levada.deployment._effects import SystemEffects
 from levada.deployment._handlers import Code, Declined, codes_of
+from levada.deployment._holding import Holding
 from levada.deployment._performer import ProxyPerformer
 from levada.deployment._publisher import StepPublisher, envelope_of
 from levada.deployment._sinks import ToRuns
@@ -91,7 +92,7 @@ class StoreRuntime:
         self._tasks: list[asyncio.Task[None]] = []
         self.log = Log(store)
         self.subscriptions = Subscriptions(self.log)
-        # An attempt that was taken over does no harm: what it did is keyed, and its commit is refused.
+        # Of a process that died. What its attempt did is keyed, and its commit is refused once it was taken over.
         self.records = Idempotency(store, lease=max(10_000_000, int(self.settings.worker.lease * 2_000_000)))
         self.relays: list[Relay] = []
         self._relay_of: dict[int, Relay] = {}
@@ -256,8 +257,11 @@ class StoreRuntime:
         if taken.state == "in_flight":
             raise Refusal(Conflict())
         if taken.state == "done":
-            kept = await self.personal.answered(taken.response or b"null", name, context.key)
-            return _codec.decode_result(operation, kept)
+            response = b"null" if taken.response is None else taken.response
+            return _codec.decode_result(
+                operation, await self.personal.answered(response, name, context.key)
+            )
+        holding = Holding(self.records, caller, name, context.key, taken.token)
         try:
             result = await call()
             response = await self.personal.answer(
@@ -281,6 +285,8 @@ class StoreRuntime:
         except BaseException:
             await self.records.release(caller=caller, operation=name, key=context.key, token=taken.token)
             raise
+        finally:
+            holding.end()
         return result
 
     async def begin(

@@ -32,7 +32,7 @@ class Taken(Struct, frozen=True):
 class Idempotency:
     """The records of a store. May be called concurrently.
 
-    ``lease``: microseconds after which a call that never ended gives its key up.
+    ``lease``: microseconds after which a call that was not renewed gives its key up.
     ``keep``: microseconds that an answer is kept.
     """
 
@@ -40,6 +40,11 @@ class Idempotency:
         self._store = store
         self._lease = lease
         self._keep = keep
+
+    @property
+    def lease(self) -> float:
+        """Seconds after which a call that was not renewed gives its key up."""
+        return self._lease / 1_000_000
 
     async def begin(self, *, caller: str, operation: str, key: str, digest: bytes) -> Taken:
         """Take a key; durable when it returns."""
@@ -67,6 +72,11 @@ class Idempotency:
         """Statements that keep the answer, to be committed with all that the call did; refused if the key was lost."""
         place = {"caller": caller, "operation": operation, "key": key, "holder": token}
         return [Statement("idempotency.done", {**place, "response": response, "keep": self._keep}, 1)]
+
+    async def renew(self, *, caller: str, operation: str, key: str, token: str) -> bool:
+        """Say that the call is still under way; False: another has taken its key over."""
+        place = {"caller": caller, "operation": operation, "key": key, "holder": token, "lease": self._lease}
+        return (await self._store.commit(Unit([Statement("idempotency.renew", place, 1)]))).committed
 
     async def release(self, *, caller: str, operation: str, key: str, token: str) -> None:
         """Give a key back: the call failed and left nothing."""

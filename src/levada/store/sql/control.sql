@@ -12,11 +12,16 @@ WHERE levada_idempotency.until < :now
 
 -- name: idempotency.get
 -- One record.
-SELECT digest, state, response FROM levada_idempotency WHERE caller = :caller AND operation = :operation AND key = :key
+SELECT digest, state, response, until FROM levada_idempotency WHERE caller = :caller AND operation = :operation AND key = :key
 
 -- name: idempotency.done
 -- Keep the answer; for the holder alone.
 UPDATE levada_idempotency SET state = 'done', response = :response, until = :now + :keep
+WHERE caller = :caller AND operation = :operation AND key = :key AND holder = :holder AND state = 'in_flight'
+
+-- name: idempotency.renew
+-- The call is still under way; no row: another has taken its key over.
+UPDATE levada_idempotency SET until = :now + :lease
 WHERE caller = :caller AND operation = :operation AND key = :key AND holder = :holder AND state = 'in_flight'
 
 -- name: idempotency.release

@@ -201,9 +201,14 @@ VALUES (:type, :key, :event, :data, :at, :now, CAST(CAST(pg_current_xact_id() AS
 ON CONFLICT (type, key, event) DO NOTHING
 
 -- name: runs.arrive_close
--- Close the oldest wait of each run that waits for this event and has not taken it.
+-- Close the oldest wait of each run that waits for this event and has not taken it. One taken in before the run began
+-- (it comes again in a replay) does not count.
 UPDATE levada_wait SET state = 'closed', event = :event, value = :data, closed = :now
 WHERE type = :type AND key = :key AND state = 'open'
+  AND EXISTS (
+    SELECT 1 FROM levada_arrived a JOIN levada_run r ON r.id = levada_wait.run
+    WHERE a.type = :type AND a.key = :key AND a.event = :event
+      AND (coalesce(a.mark, a.position) >= r.mark OR a.at >= r.since))
   AND NOT EXISTS (
     SELECT 1 FROM levada_wait o
     WHERE o.run = levada_wait.run AND o.type = :type AND o.key = :key
