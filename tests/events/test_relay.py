@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from levada.events.admin import Admin
-from levada.events.envelope import Envelope
+from levada.events.admin import Admin, OutboxRowUnreadable, ParkedUnknown
+from levada.events.envelope import Envelope, EnvelopeMalformed
 from levada.events.log import Log
 from levada.events.outbox import append
 from levada.events.relay import Relay, RelayFenced, RelayRewound
@@ -214,6 +214,31 @@ async def test_a_row_that_is_no_event_is_parked(any_system: Any, log: Log, make:
     assert await ids(log) == [good.id]
     (parked,) = await Admin(log).parked("relay/erp")
     assert (parked.event_id, parked.reason) == ("x", "unreadable")
+    with pytest.raises(OutboxRowUnreadable, match=r"relay/erp:.*skip"):
+        await Admin(log).resume(parked.id)
+    assert await Admin(log).parked("relay/erp") == [parked]
+    await Admin(log).skip(parked.id, "the sender was told")
+    assert await Admin(log).parked("relay/erp", behind=True) == []
+
+
+async def test_a_parked_row_that_can_be_read_by_now_is_published_once(
+    any_system: Any, log: Log, make: Make, monkeypatch
+):
+    event = make()
+    await put(any_system, event)
+    with monkeypatch.context() as older:  # a program that does not know the row's format yet
+        older.setattr(Envelope, "stored", unread)
+        await Relay("erp", any_system, log).until_idle()
+    (parked,) = await Admin(log).parked("relay/erp")
+    await Admin(log).resume(parked.id)
+    assert await ids(log) == [event.id]
+    with pytest.raises(ParkedUnknown):
+        await Admin(log).resume(parked.id)
+    assert await ids(log) == [event.id]
+
+
+def unread(head: bytes, data: bytes) -> Envelope:
+    raise EnvelopeMalformed(reason="it is of a newer format")
 
 
 async def test_it_runs_until_stopped(any_system: Any, log: Log, make: Make):

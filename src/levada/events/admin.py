@@ -12,12 +12,23 @@ import msgspec
 from msgspec import Struct
 
 from levada._errors import LevadaError
+from levada.events.envelope import Envelope, EnvelopeMalformed
 from levada.events.filter import Filter, FilterFailed
 from levada.events.log import CHANNEL, Log, Record, RecordUnreadable
 from levada.events.subscription import Position, Subscription, Subscriptions
 from levada.store.protocol import Statement, Unit
 
-__all__ = ["Admin", "Finding", "Parked", "ParkedUnknown", "Seen", "Status", "Superseded", "WhyMissing"]
+__all__ = [
+    "Admin",
+    "Finding",
+    "OutboxRowUnreadable",
+    "Parked",
+    "ParkedUnknown",
+    "Seen",
+    "Status",
+    "Superseded",
+    "WhyMissing",
+]
 
 
 class WhyMissing(LevadaError, code="LV1416"):
@@ -26,6 +37,10 @@ class WhyMissing(LevadaError, code="LV1416"):
 
 class ParkedUnknown(LevadaError, code="LV1417"):
     """There is no parked event {id}: it was resumed or skipped meanwhile, or never was."""
+
+
+class OutboxRowUnreadable(LevadaError, code="LV1419"):
+    """{id} is no event that could be published: {reason} Let its system put a right one into its outbox, then skip this one."""
 
 
 class Superseded(LevadaError, code="LV1418"):
@@ -126,10 +141,27 @@ class Admin:
     async def resume(self, parked_id: str, *, also: Sequence[Statement] = ()) -> None:
         """Try a parked event again; when it is taken, what stands behind it follows in order.
 
+        What a relay put aside is published, if it is an event by now.
+
         Raises:
             ParkedUnknown: It is not there.
+            OutboxRowUnreadable: A relay put it aside, and it is no event still; it stays where it is.
         """
+        rows = await self.store.read("parked.get", {"id": parked_id})
+        if rows and not rows[0]["topic"]:  # no topic: nobody subscribes to it, so it is for nobody to try
+            await self._publish(rows[0], also)
+            return
         await self._change(parked_id, Statement("parked.resume", {"id": parked_id}, 1), also)
+
+    async def _publish(self, row: Mapping[str, Any], also: Sequence[Statement]) -> None:
+        try:
+            event = Envelope.stored(bytes(row["head"]), bytes(row["data"]))
+        except EnvelopeMalformed as error:
+            raise OutboxRowUnreadable(id=row["id"], reason=error.message) from None
+        await self.log.topics()
+        await self.log.create(event.topic)
+        publish = self.log.append_statements([event])
+        await self._change(row["id"], Statement("parked.skip", {"id": row["id"]}, 1), [*publish, *also])
 
     async def skip(self, parked_id: str, why: str, *, also: Sequence[Statement] = ()) -> Parked:
         """Leave a parked event out for good; what stands behind it goes on. The event that was left out.
