@@ -87,6 +87,20 @@ class Customers(SystemAPI, domain="sales", version="1.0"):
         self, cursor: str | None = None, tags: tuple[str, ...] = (), limit: int = 2
     ) -> Page[Customer]: ...
 
+    @http.get("/listed")
+    @abstractmethod
+    async def listed(
+        self,
+        state: str | None,
+        tags: tuple[str, ...],
+        to: str | None = None,
+        ids: frozenset[int] = frozenset(),
+    ) -> str: ...
+
+    @http.post("/quiet")
+    @abstractmethod
+    async def quiet(self, how: str) -> None: ...
+
     @http.get("/every")
     @abstractmethod
     def every(self, count: int = 3) -> AsyncIterator[Customer]: ...
@@ -129,8 +143,21 @@ class MemoryCustomers(Customers):
 
     async def customer(self, id: str) -> Customer:
         if id.startswith("x"):
-            raise CustomerNotFound(id=id)
+            raise CustomerNotFound(id="\ud800" if id == "x unsayable" else id)
         return self._make(id)
+
+    async def listed(
+        self,
+        state: str | None,
+        tags: tuple[str, ...],
+        to: str | None = None,
+        ids: frozenset[int] = frozenset(),
+    ) -> str:
+        return repr((state, tags, to, sorted(ids)))
+
+    @effect.at_least_once("in memory")
+    async def quiet(self, how: str) -> None:
+        return 5 if how == "value" else None  # type: ignore[return-value]
 
     async def page(
         self, cursor: str | None = None, tags: tuple[str, ...] = (), limit: int = 2
@@ -249,6 +276,12 @@ class Placing(Orders):
     async def wrong(self, how: str) -> Customer:
         if how == "argument":
             return await self.customers.customer(5)  # type: ignore[arg-type]
+        if how == "empty":
+            return await self.customers.customer("")
+        if how == "unsayable":
+            return await self.customers.customer("x unsayable")
+        if how == "value":
+            await self.customers.quiet(how)
         return await self.customers.wrong(how)
 
     async def both(self, a: str, b: str) -> tuple[Customer, Customer]:
@@ -292,6 +325,11 @@ class Shop(ExperienceAPI, domain="sales", version="1.0"):
     @http.get("/all")
     async def all(self, count: int = 3) -> tuple[str, ...]:
         return tuple([c.id async for c in self.customers.every(count)])
+
+    @http.get("/listed")
+    async def listed(self) -> tuple[str, ...]:
+        given = ((None, ()), ("", ("",)), ("null", ("a", "b"), "", frozenset({2, 1})), (None, ("a",), None))
+        return tuple([await self.customers.listed(*arguments) for arguments in given])
 
     @http.get("/pages")
     async def pages(self) -> tuple[str, ...]:

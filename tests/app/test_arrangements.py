@@ -118,6 +118,12 @@ async def test_results(shop):
     assert await shop.all(3) == ("0", "1", "2")
     assert await shop.pages() == tuple(f"{i}t/&=?" for i in range(6))
     assert await shop.files("a b/c", "x" * 10) == "10 " + "x" * 10
+    assert await shop.listed() == (
+        "(None, (), None, [])",
+        "('', ('',), None, [])",
+        "('null', ('a', 'b'), '', [1, 2])",
+        "(None, ('a',), None, [])",
+    )
 
 
 async def test_declared_problems_arrive_as_themselves(shop):
@@ -131,7 +137,10 @@ async def test_declared_problems_arrive_as_themselves(shop):
         await shop.first("x-1", "x-1")
 
 
-@pytest.mark.parametrize("how", ["type", "field", "raise", "undeclared", "group", "argument", "other"])
+@pytest.mark.parametrize(
+    "how",
+    ["type", "field", "raise", "undeclared", "group", "argument", "empty", "unsayable", "value", "other"],
+)
 async def test_what_is_not_declared_is_an_internal_error_without_internals(shop, how):
     with pytest.raises(InternalError) as caught:
         await shop.wrong(how)
@@ -204,6 +213,19 @@ async def test_a_forged_consumer_header_on_a_direct_call_is_refused(http):
             ) as response:
                 assert response.status == 403
     finally:
+        running.terminate()
+        running.wait(10)
+
+
+async def test_a_call_from_outside_of_any_request_is_of_the_apps_environment():
+    """An adapter's own task has no caller; in production it is not taken for one of development."""
+    running, url = process(["customers"], {})
+    token = _current.set(Context())
+    try:
+        async with arranged.build(["orders"], {CUSTOMERS: url}) as app:
+            assert (await app[arranged.Orders].seen()).caller == "anonymous"
+    finally:
+        _current.reset(token)
         running.terminate()
         running.wait(10)
 

@@ -235,6 +235,18 @@ async def test_coalesced_calls_become_one_query_and_a_missing_key_is_none():
             "travels in the query",
         ),
         (
+            'class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  async def f(self, a: str | None = "open") -> int: ...',
+            "None cannot be told from 'open'",
+        ),
+        (
+            'class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  async def f(self, a: tuple[str, ...] = ("x",)) -> int: ...',
+            "an empty list cannot be told from ('x',)",
+        ),
+        (
+            'class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  async def f(self, a: Sequence[str] | None = None) -> int: ...',
+            "an empty list and None are the same there",
+        ),
+        (
             'class A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  async def f(self, c) -> int: ...',
             "has no type",
         ),

@@ -63,7 +63,11 @@ class SqlShelf(Shelf):
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def shelf(request, tmp_path):
-    url = f"sqlite:{tmp_path / 'shelf.db'}" if request.param == "sqlite" else request.getfixturevalue("database")
+    url = (
+        f"sqlite:{tmp_path / 'shelf.db'}"
+        if request.param == "sqlite"
+        else request.getfixturevalue("database")
+    )
     db = Database(url)
     async with db, db.begin() as tx:
         await tx.execute("CREATE TABLE taken (part text)")
@@ -86,7 +90,9 @@ async def taken(db):
         return sorted(row["part"] for row in await connection.fetch("SELECT part FROM taken"))
 
 
-@pytest.mark.parametrize("how", ["bad", "bad,a", "a,bad", "a,bad,b", "bad,bad", "a,b,c", "within,bad", "bad,within"])
+@pytest.mark.parametrize(
+    "how", ["bad", "bad,a", "a,bad", "a,bad,b", "bad,bad", "a,b,c", "within,bad", "bad,within"]
+)
 async def test_what_a_block_raises_undoes_the_block_alone_and_a_repeat_changes_nothing(shelf, how):
     api, db = shelf
     good = [part for part in how.split(",") if part != "bad"]

@@ -141,6 +141,7 @@ class Endpoint:
             "_time": monotonic,
             "_call": self.target if operation.timeout is None else bounded(self.target, operation.timeout),
             "_content": _content,
+            "_nothing": _nothing,
             "_decode": self._decode_body,
             "_deny": deny,
             "_encode": self._encode,
@@ -298,6 +299,12 @@ def _content(result: Any) -> bytes:
     return result
 
 
+def _nothing(result: Any) -> bytes:
+    if result is not None:
+        raise TypeError(f"it answered {type(result).__name__}, the contract says None")
+    return b""
+
+
 def _path_values(operation: Operation) -> Callable[[tuple[str, ...]], tuple[Any, ...]] | None:
     """Decodes path parameters, in the order of the path; None where all are plain text."""
     by_name = {p.name: p.type for p in operation.at("path")}
@@ -371,7 +378,7 @@ def _argument_sources(operation: Operation) -> list[str]:
 
 def _result_source(operation: Operation, namespace: dict[str, Any], border: Border | None) -> str:
     if border is None:
-        return "payload = _content(result)" if operation.shape == "bytes" else 'payload = b""'
+        return "payload = _content(result)" if operation.shape == "bytes" else "payload = _nothing(result)"
     namespace["_carry"] = border.carry
     check = check_expression(operation.result, "result", namespace)
     carried = "result = _carry(result)" if check is None else f"if not {check}: result = _carry(result)"

@@ -37,9 +37,9 @@ Authenticator: TypeAlias = Callable[[Headers], Awaitable[Caller | None]]
 class Issuer:
     """Makes tokens for the calls of an app; one token serves many calls of one caller."""
 
-    def __init__(self, secret: str, service: str) -> None:
+    def __init__(self, secret: str, environment: str) -> None:
         self._secret = secret
-        self._service = service
+        self._environment = environment
         self._made: dict[tuple[Caller, str], tuple[float, str]] = {}
         self._last: tuple[Caller, str, float, str] | None = None
 
@@ -57,14 +57,14 @@ class Issuer:
         if len(self._made) > 10_000:
             self._made.clear()
         claims = {
-            "iss": self._service,
+            "iss": self._environment,
             "azp": consumer,
             "sub": caller.subject,
             "act": list(caller.actors),
             "client": caller.client,
             "org": caller.organisation,
             "scope": sorted(caller.scopes),
-            "env": caller.environment,
+            "env": self._environment,
             "amr": caller.method,
             "iat": int(now),
             "exp": int(now) + LIFETIME,

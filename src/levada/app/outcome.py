@@ -135,11 +135,11 @@ def ended(problem: Problem, operation: Operation) -> Problem | None:
     """The problem as the operation declares it, made anew as on the wire; None if it does not."""
     for base in type(problem).__mro__:
         if base in operation.raises:
-            document = msgspec.json.decode(msgspec.json.encode(problem.document()))
             known = fields_of(base)
             try:
+                document = msgspec.json.decode(msgspec.json.encode(problem.document()))
                 return base.parse({k: v for k, v in document.items() if k in known})
-            except msgspec.ValidationError as error:
+            except (msgspec.ValidationError, TypeError, ValueError) as error:
                 log.error(
                     "problem does not fit its own fields",
                     extra={"operation": operation.name, "problem": base.code},

@@ -68,11 +68,17 @@ class _Check:
         self.result = None if operation.shape == "none" else Border(operation.result)
 
     def argument(self, position: int, value: Any) -> Any:
+        parameter = self.parameters[position]
         try:
-            return self.arguments[position].carry(value, always=self.always)
+            carried = self.arguments[position].carry(value, always=self.always)
         except (msgspec.ValidationError, TypeError, ValueError) as error:
-            name = self.parameters[position].name
+            name = parameter.name
             raise Refusal(BadRequest(reason=f"{name}: {error}", place=name)) from None
+        if carried == "" and parameter.place == "path":
+            # Without its segment the path would be another one.
+            reason = f"{parameter.name}: it is empty, and stands in the path"
+            raise Refusal(BadRequest(reason=reason, place=parameter.name))
+        return carried
 
     def outcome(self, value: Any) -> Any:
         if self.result is None:
@@ -226,6 +232,8 @@ def _argument_checks(operation: Operation, namespace: dict[str, Any], link: Link
     for position, p in enumerate(operation.parameters):
         fix = f"{p.name} = _argument({position}, {p.name})"
         expression = None if link.wire else check_expression(p.type, p.name, namespace)
+        if expression is not None and p.place == "path" and p.type is str:
+            expression = f"({expression} and {p.name})"
         lines.append(f"        {fix}" if expression is None else f"        if not {expression}: {fix}")
     if link.wire:
         lines.append(

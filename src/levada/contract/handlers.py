@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
 from typing import Any, Generic, TypeVar, overload
 
 from msgspec import Struct
@@ -24,7 +23,6 @@ class HandlerSpec(Struct, frozen=True):
     version: int | None
     """As stated; None: one above the former versions."""
     across_waits: bool
-    longest: timedelta | None
     line: str
 
 
@@ -61,7 +59,7 @@ class Handler(Generic[S, E]):
         def keep(
             function: Callable[[S, E], Coroutine[Any, Any, None]],
         ) -> Callable[[S, E], Coroutine[Any, Any, None]]:
-            old = HandlerSpec(self.spec.event, number, self.spec.across_waits, self.spec.longest, here())
+            old = HandlerSpec(self.spec.event, number, self.spec.across_waits, here())
             self.former[number] = Handler(function, old)
             return function
 
@@ -83,7 +81,6 @@ def handles(
     *,
     version: int | None = None,
     across_waits: bool = False,
-    longest: timedelta | None = None,
 ) -> Callable[[Callable[[S, E], Coroutine[Any, Any, None]]], Handler[S, E]]:
     """Handle events of a type, each as a durable run.
 
@@ -93,7 +90,6 @@ def handles(
             edit keep the former code with ``@method.version(n)`` until its runs have ended.
         across_waits: Keep the event's key through waits: no later event of the key
             begins before this run has ended.
-        longest: The longest that a run may live; None: as long as its waits take.
     """
     if not (isinstance(event, type) and issubclass(event, Event)):
         raise ContractError(
@@ -104,6 +100,6 @@ def handles(
     line = here()
 
     def mark(function: Callable[[S, E], Coroutine[Any, Any, None]]) -> Handler[S, E]:
-        return Handler(function, HandlerSpec(event, version, across_waits, longest, line))
+        return Handler(function, HandlerSpec(event, version, across_waits, line))
 
     return mark

@@ -135,7 +135,10 @@ def _parameter(parameter: Parameter, schemas: Schemas) -> dict[str, Any]:
         made = {"name": parameter.name, "in": "path", "required": True, "schema": schema}
     else:
         schema = schemas.flat(schema)
-        made = {"name": parameter.name, "in": "query", "required": parameter.required, "schema": schema}
+        required = parameter.absent is msgspec.NODEFAULT
+        made = {"name": parameter.name, "in": "query", "required": required, "schema": schema}
+        if parameter.required and not required:
+            made["x-levada-required"] = True  # the method's argument has no default
     return {**made, "x-levada-schema": exact}
 
 

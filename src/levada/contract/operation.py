@@ -44,6 +44,18 @@ class Parameter:
         """Whether it has no default."""
         return self.default is msgspec.NODEFAULT
 
+    @property
+    def absent(self) -> Any:
+        """What it is where a request does not have it; NODEFAULT: then the request is refused.
+
+        A query has no way to say None or an empty list but to leave them out.
+        """
+        if not self.required or self.place != "query":
+            return self.default
+        if allows_none(self.type):
+            return None
+        return msgspec.convert((), self.type) if is_list(self.type) else msgspec.NODEFAULT
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -237,8 +249,46 @@ def _parameters(
                 reason=f"{p.name} travels in the {where} and cannot be a {hints[p.name]!r}",
                 mend="Use text, a number, a date, an enum or a UUID, or send it in a body with POST, PUT or PATCH",
             )
+        if where == "query":
+            _check_query(p.name, hints[p.name], default, place)
         made.append(Parameter(p.name, hints[p.name], where, default))
     return tuple(made)
+
+
+def allows_none(hint: Any) -> bool:
+    """Whether None is a value of the type."""
+    return _any_of(hint, lambda part: part is None or part is type(None))
+
+
+def is_list(hint: Any) -> bool:
+    """Whether the type is a list of some kind, or one of several types of which one is."""
+    return _any_of(hint, lambda part: get_origin(part) in _LISTS)
+
+
+_LISTS = (list, tuple, Sequence, frozenset, set)
+
+
+def _any_of(hint: Any, test: Callable[[Any], bool]) -> bool:
+    origin = get_origin(hint)
+    if origin is typing.Annotated:
+        return _any_of(get_args(hint)[0], test)
+    if origin in (typing.Union, __import__("types").UnionType):
+        return any(_any_of(part, test) for part in get_args(hint))
+    return test(hint)
+
+
+def _check_query(name: str, hint: Any, default: Any, place: str) -> None:
+    """What a query cannot say but by leaving it out is the default, or a callee would be given another value."""
+    optional, several = allows_none(hint), is_list(hint)
+    if optional and several:
+        reason, mend = "an empty list and None are the same there", "Let it be a list, with () as its default"
+    elif optional and default not in (None, msgspec.NODEFAULT):
+        reason, mend = f"None cannot be told from {default!r} there", "Let None be its default"
+    elif several and default is not msgspec.NODEFAULT and default:
+        reason, mend = f"an empty list cannot be told from {default!r} there", "Let () be its default"
+    else:
+        return
+    raise ContractError(place=place, reason=f"{name} travels in the query: {reason}", mend=mend)
 
 
 def _place(method: str, hint: Any, rest: Sequence[inspect.Parameter]) -> Place:
@@ -342,7 +392,9 @@ def _check_problems(raises: Sequence[Any], place: str) -> None:
 def _struct(name: str, parameters: Sequence[Parameter], cls: type) -> Any:
     if not parameters:
         return None
-    fields = [(p.name, p.type) if p.required else (p.name, p.type, p.default) for p in parameters]
+    fields = [
+        (p.name, p.type) if p.absent is msgspec.NODEFAULT else (p.name, p.type, p.absent) for p in parameters
+    ]
     return msgspec.defstruct(name, fields, frozen=True, kw_only=True, module=cls.__module__)
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from levada.contract.event import EventType
 from levada.deployment.personal import Personal
-from levada.events.delivery import Delivery, Park
+from levada.events.delivery import Delivery, Park, Retry
 from levada.process._protocol import Delivery as RunDelivery
 from levada.store.protocol import Statement
 
@@ -25,16 +25,20 @@ class ToRuns:
     """A subscription's sink that hands its events to the process package.
 
     ``kind``: what its events have to be. One that does not fit its class is parked, since
-    no run could be made of it.
+    no run could be made of it. So is one of another topic that a former handler of this name took
+    and had not read at ``since``, when this one was deployed (microseconds UTC).
     """
 
-    def __init__(self, sink: _Takes, kind: EventType | None, personal: Personal) -> None:
-        self._sink, self._kind, self._personal = sink, kind, personal
+    def __init__(self, sink: _Takes, kind: EventType | None, personal: Personal, since: int = 0) -> None:
+        self._sink, self._kind, self._personal, self._since = sink, kind, personal, since
 
     async def take(self, delivery: Delivery) -> Sequence[Statement]:
         """The statements that make the run, or that wake those that wait."""
         event = delivery.event
         if self._kind is not None:
+            if event.topic != self._kind.topic:
+                self._aside(delivery, self._kind)
+                return ()
             # What reaches the run stays sealed; it is opened for the look alone.
             clear = await self._personal.opened(self._kind, event.data)
             try:
@@ -43,6 +47,19 @@ class ToRuns:
                 why = _unfit(self._kind, error)
                 raise Park("schema", f"{event.type} {event.id} does not fit its contract: {why}") from None
         return await self._sink.take(delivery)
+
+    def _aside(self, delivery: Delivery, kind: EventType) -> None:
+        """Put an event of another topic aside, unless it is none of this handler's."""
+        event = delivery.event
+        why = f"this handler takes {kind.topic}: resume it in a deployment whose handler takes {event.topic}, or skip it"
+        if delivery.appended < self._since:
+            raise Park("other event", why)
+        if event.type == kind.type:  # of a process of another version, which may read it yet
+            raise Retry(_OTHERS, why)
+
+
+_OTHERS = 5.0
+"""Seconds after which an event of another major is tried again: in a rolling deployment by whoever reads then."""
 
 
 def _unfit(kind: EventType, error: Exception) -> str:

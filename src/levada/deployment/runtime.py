@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from time import monotonic
 from typing import Any
 
@@ -109,6 +109,7 @@ class StoreRuntime:
         await self._topics()
         await self._outboxes()
         sinks = await self._sinks()
+        await self._tell_left(sinks)
         await missing_handlers(self.store, self.codes)
         await keep_forms(self.app, self.store)
         self.dispatcher = Dispatcher(self.log, sinks, poll=self.settings.poll, wakes=WAKES)
@@ -181,14 +182,29 @@ class StoreRuntime:
                 assert kind is not None
                 present = next(iter(self._versions(local, name)))
                 subscription = f"{local.contract.id}/{name}"
-                await self.subscriptions.declare(subscription, [kind.topic])
-                sinks[subscription] = ToRuns(RunSink(present), kind, self.personal)
+                # From its deployment on: what happened before is replayed if somebody asks for it.
+                await self.subscriptions.declare(subscription, [kind.topic], start="latest")
+                sinks[subscription] = ToRuns(RunSink(present), kind, self.personal, await self.store.now())
             if implementation.awaits:
                 kinds = list(implementation.awaits.values())
                 subscription = f"{local.contract.id}/arrivals"
-                await self.subscriptions.declare(subscription, sorted({k.topic for k in kinds}))
+                await self.subscriptions.declare(
+                    subscription, sorted({k.topic for k in kinds}), start="latest"
+                )
                 sinks[subscription] = ToRuns(ArrivalSink({k.type for k in kinds}), None, self.personal)
         return sinks
+
+    async def _tell_left(self, sinks: Collection[str]) -> None:
+        """Say which subscriptions of these APIs have events that no handler reads any more: renamed, or taken out."""
+        ours = tuple(f"{local.contract.id}/" for local in self.app.plan.locals)
+        for sub in await self.subscriptions.list():
+            if sub.name in sinks or not sub.name.startswith(ours):
+                continue
+            unread = sum(position.lag for position in await self.subscriptions.positions(sub.name))
+            if unread:
+                log.warning(
+                    "subscription without its handler", extra={"subscription": sub.name, "unread": unread}
+                )
 
     def _versions(self, local: Any, name: str) -> Sequence[Code]:
         return [c for c in self.codes if c.local is local and c.id.handler == name and c.durable is None]
@@ -258,9 +274,7 @@ class StoreRuntime:
             raise Refusal(Conflict())
         if taken.state == "done":
             response = b"null" if taken.response is None else taken.response
-            return _codec.decode_result(
-                operation, await self.personal.answered(response, name, context.key)
-            )
+            return _codec.decode_result(operation, await self.personal.answered(response, name, context.key))
         holding = Holding(self.records, caller, name, context.key, taken.token)
         try:
             result = await call()

@@ -82,14 +82,19 @@ class Subscriptions:
         """Make a subscription, or bring an existing one to these topics and this pattern.
 
         Topics that are missing are made. ``start`` is where it begins in a topic that
-        it did not read before; positions that it has stay.
+        it did not read before; positions that it has stay. A topic that is no longer named is
+        read on where something in it is unread, so that nothing goes by unseen, and as long as
+        another major of its type is read, which older processes may publish still.
         """
         for topic in topics:
             await self.log.create(topic)
-        listed = msgspec.json.encode(sorted(set(topics))).decode()
-        values = {"name": name, "topics": listed, "pattern": None if pattern is None else pattern.to_json()}
         before = await self.store.read("subscription.get", {"name": name})
         dropped = set(Subscription.of(before[0]).topics) - set(topics) if before else set[str]()
+        kept = await self._kept(name, dropped, topics)
+        dropped -= kept
+        topics = [*topics, *kept]
+        listed = msgspec.json.encode(sorted(set(topics))).decode()
+        values = {"name": name, "topics": listed, "pattern": None if pattern is None else pattern.to_json()}
         statements = [Statement("subscription.create", values), Statement("subscription.declare", values, 1)]
         statements += [
             Statement("subscription.drop_topic", {"subscription": name, "topic": topic})
@@ -101,6 +106,12 @@ class Subscriptions:
                 statements.append(Statement("subscription.place", {"subscription": name, **place}))
         await self.store.commit(Unit(statements, (CHANNEL,)))
         return await self.get(name)
+
+    async def _kept(self, name: str, dropped: set[str], topics: Sequence[str]) -> set[str]:
+        """Which of the topics that are no longer named are read on."""
+        types = {_type_of(topic) for topic in topics}
+        unread = {p.topic for p in await self.positions(name) if p.lag} if dropped else set[str]()
+        return {topic for topic in dropped if topic in unread or _type_of(topic) in types}
 
     async def get(self, name: str) -> Subscription:
         """One subscription.
@@ -143,3 +154,8 @@ class Subscriptions:
         values = {"subscription": name, "before": before}
         await self.store.commit(Unit([Statement("inbox.floor", values), Statement("inbox.clean", values)]))
         return before
+
+
+def _type_of(topic: str) -> str:
+    """The type of a topic's events, without the major."""
+    return topic.rpartition(".v")[0]

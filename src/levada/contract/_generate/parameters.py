@@ -78,15 +78,25 @@ def _query(made: Method, name: str, given: dict[str, Any], types: Types) -> str 
     bare = type_.removesuffix(" | None")
     if not types.own and not _is_simple(bare, types, lists=True):
         return f"the query parameter {name} is no simple value"
-    default: str | None = None
-    if not given.get("required"):
-        default = types.default(schema["default"], type_) if "default" in schema else "None"
-        if default == "UNSET":
-            default = "None"
-        if default == "None" and "None" not in type_:
-            type_ += " | None"
-    made.arguments.append(Field(name, type_, default))
+    made.arguments.append(Field(name, *_default(given, schema, type_, types)))
     return None
+
+
+def _default(
+    given: dict[str, Any], schema: dict[str, Any], type_: str, types: Types
+) -> tuple[str, str | None]:
+    """The type and the default of a query parameter: what is left out is the default, so nothing else may be."""
+    bare = type_.removesuffix(" | None")
+    if given.get("x-levada-required"):
+        return type_, None
+    if bare.startswith("tuple["):  # left out and empty are the same
+        return bare, "()"
+    if given.get("required"):
+        return type_, None
+    default = types.default(schema["default"], type_) if "default" in schema else "None"
+    if default not in ("UNSET", "None"):
+        return bare, default
+    return (type_ if "None" in type_ else f"{type_} | None"), "None"
 
 
 def take_body(made: Method, given: dict[str, Any], types: Types) -> None:

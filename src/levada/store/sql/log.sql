@@ -126,8 +126,10 @@ FROM levada_partition WHERE topic = :topic AND part = :part
 ON CONFLICT (subscription, topic, part) DO NOTHING
 
 -- name: subscription.drop_topic
--- Stop reading a topic.
+-- Stop reading a topic, where nothing of it is unread.
 DELETE FROM levada_position WHERE subscription = :subscription AND topic = :topic
+  AND NOT EXISTS (SELECT 1 FROM levada_partition p
+                  WHERE p.topic = levada_position.topic AND p.part = levada_position.part AND p.next > levada_position.next)
 
 -- name: subscription.get
 -- One subscription.
