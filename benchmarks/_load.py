@@ -1,23 +1,23 @@
 """A load generator on one core, and servers on another.
 
-The generator keeps a number of connections busy with one request each; it counts
-bytes instead of parsing, since all answers to one request have one length.
+The generator keeps a number of connections busy with one request each; where all answers
+to a request have one length it counts bytes instead of parsing.
 """
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import itertools
 import os
+import select
+import socket
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import uvloop
 
 HERE = Path(__file__).parent
 CORES = sorted(os.sched_getaffinity(0))
@@ -26,72 +26,85 @@ OURS = "levada.app.uvicorn:HttpProtocol"
 SERVER_CORE, CLIENT_CORE = CORES[0], CORES[-1]
 
 
-class _Connection(asyncio.Protocol):
-    def __init__(
-        self, requests: Iterator[bytes], done: Callable[[], bool], closed: asyncio.Future[None]
-    ) -> None:
-        self.requests, self.done, self.closed = requests, done, closed
+class _Connection:
+    """One connection with one request under way, over and over."""
+
+    __slots__ = ("got", "length", "requests", "socket")
+
+    def __init__(self, port: int, requests: Iterator[bytes]) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.requests = requests
+        self.got = b""
         self.length = 0
-        self.got = 0
-        self.first = b""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-        transport.write(next(self.requests))
+    def ask(self) -> None:
+        request = next(self.requests)
+        assert self.socket.send(request) == len(request), "a request has to fit into the socket's buffer"
 
-    def data_received(self, data: bytes) -> None:
-        self.got += len(data)
-        if not self.length:
-            self.first += data
-            self.length = _length(self.first)
-        if self.length and self.got >= self.length:
-            self.got = 0
-            if self.done():
-                self.transport.write(next(self.requests))
-            else:
-                self.transport.close()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if not self.closed.done():
-            if error or (self.got and self.got < self.length):
-                self.closed.set_exception(error or ConnectionError("cut off in an answer"))
-            else:
-                self.closed.set_result(None)
+    def answered(self, *, fixed: bool) -> bool:
+        """Take what has come; whether the answer is whole. ``fixed``: all answers are as long as the first."""
+        data = self.socket.recv(1 << 18)
+        if fixed and len(data) == self.length and not self.got:
+            return True
+        if not data:
+            raise ConnectionError("cut off in an answer")
+        self.got += data
+        if not (fixed and self.length):
+            self.length = _length(self.got)
+        if not self.length or len(self.got) < self.length:
+            return False
+        self.got = b""
+        return True
 
 
 def _length(head: bytes) -> int:
+    """How long the answer is, from its head; 0 while that is not whole."""
     end = head.find(b"\r\n\r\n")
     if end < 0:
         return 0
     if b" 20" not in head[:13]:
         raise AssertionError(head.decode(errors="replace"))
-    for line in head[:end].lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return end + 4 + int(line[15:])
-    raise AssertionError(f"no content-length: {head!r}")
+    _, found, rest = head[:end].lower().partition(b"content-length:")
+    if not found:
+        raise AssertionError(f"no content-length: {head!r}")
+    return end + 4 + int(rest.split(b"\r\n", 1)[0])
 
 
-async def _drive(port: int, requests: Sequence[bytes], seconds: float, connections: int) -> tuple[int, float]:
-    loop = asyncio.get_running_loop()
+def _drive(
+    port: int, requests: Sequence[bytes], seconds: float, connections: int, *, fixed: bool
+) -> tuple[int, float]:
+    """Requests answered, and the seconds that took; plain sockets and epoll, so that the servers are what is full."""
+    under_way: dict[int, _Connection] = {}
     count = 0
-    start = time.perf_counter()
-    stop = start + seconds
-
-    def done() -> bool:
-        nonlocal count
-        count += 1
-        return time.perf_counter() < stop
-
-    closed = [loop.create_future() for _ in range(connections)]
-    for number, future in enumerate(closed):
-        # Each connection begins elsewhere in the list, so that they do not ask for the same at once.
-        offset = number * len(requests) // connections
-        mine = [*requests[offset:], *requests[:offset]]
-        await loop.create_connection(
-            lambda m=mine, f=future: _Connection(itertools.cycle(m), done, f), "127.0.0.1", port
-        )
-    await asyncio.gather(*closed)
-    return count, time.perf_counter() - start
+    with contextlib.ExitStack() as stack:
+        poll = stack.enter_context(select.epoll())
+        for number in range(connections):
+            # Each connection begins elsewhere in the list, so that they do not ask for the same at once.
+            offset = number * len(requests) // connections
+            made = _Connection(port, itertools.cycle([*requests[offset:], *requests[:offset]]))
+            stack.enter_context(made.socket)
+            under_way[made.socket.fileno()] = made
+            poll.register(made.socket, select.EPOLLIN)
+        start = time.perf_counter()
+        stop = start + seconds
+        for connection in under_way.values():
+            connection.ask()
+        while under_way:
+            ready = poll.poll(20)
+            if not ready:
+                raise TimeoutError("no answer within 20 s")
+            for number, _ in ready:
+                connection = under_way[number]
+                if not connection.answered(fixed=fixed):
+                    continue
+                count += 1
+                if time.perf_counter() < stop:
+                    connection.ask()
+                else:
+                    poll.unregister(number)
+                    del under_way[number]
+        return count, time.perf_counter() - start
 
 
 @dataclass
@@ -137,8 +150,6 @@ def serve(command: list[str], env: dict[str, str] | None = None) -> subprocess.P
 
 def wait_for(port: int, seconds: float = 20) -> None:
     """Wait until somebody listens."""
-    import socket
-
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with socket.socket() as probe:
@@ -151,8 +162,6 @@ def wait_for(port: int, seconds: float = 20) -> None:
 
 def free_port() -> int:
     """A port that is free now."""
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -167,14 +176,18 @@ class Sample:
 
 
 def measure(
-    server: Server, request: bytes | Sequence[bytes], seconds: float, connections: int = 32
+    server: Server,
+    request: bytes | Sequence[bytes],
+    seconds: float,
+    connections: int = 32,
+    *,
+    fixed: bool = True,
 ) -> Sample:
-    """Drive a server for some seconds from the client core."""
+    """Drive a server for some seconds from the client core. ``fixed``: all its answers have one length."""
     os.sched_setaffinity(0, {CLIENT_CORE})
     before = server.cpu()
-    count, took = uvloop.run(
-        _drive(server.port, [request] if isinstance(request, bytes) else list(request), seconds, connections)
-    )
+    requests = [request] if isinstance(request, bytes) else list(request)
+    count, took = _drive(server.port, requests, seconds, connections, fixed=fixed)
     return Sample(count / took, (server.cpu() - before) / count * 1e6)
 
 

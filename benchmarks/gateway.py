@@ -11,9 +11,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks._load import CLIENT_CORE, SERVER_CORE, Sample, Server, free_port, request, wait_for
+from benchmarks._load import CLIENT_CORE, SERVER_CORE, Sample, Server, free_port, measure, request, wait_for
 from benchmarks._ratio import Ratio, ratio_of
-from benchmarks.gateway_load import measure
 from levada.gateway import Credential, GatewayConfiguration, Listener, Plan, Route, Upstream
 from levada.gateway.envoy import render, write_files
 from levada.gateway.supervise import envoy_path
@@ -84,7 +83,7 @@ def _round(folder: Path, upstream: int) -> dict[str, Sample]:
         for turn in range(SLICES + 1):
             # A shared machine drifts: the sides take turns within a round, each as often first; the first turn warms.
             for side in list(servers) if turn % 2 else list(reversed(servers)):
-                sample = measure(servers[side], data, SECONDS / SLICES)
+                sample = measure(servers[side], data, SECONDS / SLICES, fixed=False)
                 if turn:
                     slices[side].append(sample)
     finally:

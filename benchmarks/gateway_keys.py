@@ -24,8 +24,7 @@ import uvloop
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from benchmarks import gateway
-from benchmarks._load import CLIENT_CORE, SERVER_CORE, Server, free_port, request, serve, wait_for
-from benchmarks.gateway_load import measure
+from benchmarks._load import CLIENT_CORE, SERVER_CORE, Server, free_port, measure, request, serve, wait_for
 from levada.gateway import Credential, GatewayConfiguration, Listener, Plan, Route, Upstream
 from levada.gateway.envoy import render, write_files
 
@@ -272,7 +271,7 @@ def main() -> None:
         samples: dict[str, list[tuple[float, float, float]]] = {way: [] for way in servers}
         for round_ in range(ROUNDS + 1):
             for way in servers if round_ % 2 else reversed(servers):
-                sample = measure(servers[way], data[way], SECONDS)
+                sample = measure(servers[way], data[way], SECONDS, fixed=False)
                 slow = uvloop.run(p99(servers[way].port, data[way], SECONDS))
                 if round_:
                     samples[way].append((sample.per_second, sample.cpu_us, slow))
