@@ -26,18 +26,32 @@ def ago(days: int) -> date:
     return TODAY - timedelta(days=days)
 
 
-def plan(consumer: Node | None = None, **more: Any) -> dict[str, Any]:
-    flows = [Flow(consumer=f"c{i}", provider="p0", object="order", mode="db", **more) for i in range(8)]
-    ends = sorted({e for f in flows for e in (f.consumer, f.provider)} - {"c0"})
-    net = Network.of([consumer or Node(id="c0"), *(Node(id=e) for e in ends)], flows)
+def plan(
+    consumer: Node | None = None,
+    *,
+    provider: Node | None = None,
+    what: str = "order",
+    also: str | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    flows = [Flow(consumer=f"c{i}", provider="p0", object=what, mode="db", **more) for i in range(8)]
+    if also is not None:
+        flows.append(Flow(consumer="c0", provider="p0", object=also, mode="db"))
+    ends = sorted({f.consumer for f in flows} - {"c0"})
+    net = Network.of(
+        [consumer or Node(id="c0"), provider or Node(id="p0"), *(Node(id=e) for e in ends)], flows
+    )
     return as_json(make_plan(net, blueprint(net), START))
 
 
-def observed(when: str | None, *, consumer: Node | None = None, **more: Any) -> Network:
-    caller = consumer or Node(id="c0")
+def observed(
+    when: str | None, *, consumer: Node | None = None, provider: Node | None = None, **more: Any
+) -> Network:
+    caller, callee = consumer or Node(id="c0"), provider or Node(id="p0")
     proof = (Evidence("access.log", 1, seen=when, status="observed"),)
-    flow = Flow(consumer=caller.id, provider="p0", mode="sync", evidence=proof, **more)
-    return Network.of([caller, Node(id="p0")], [flow])
+    more = {"mode": "sync", **more}
+    flow = Flow(consumer=caller.id, provider=callee.id, evidence=proof, **more)
+    return Network.of([caller, callee], [flow])
 
 
 def verdict(
@@ -45,8 +59,9 @@ def verdict(
     seen: Network | None = None,
     observers: tuple[Observer, ...] = (Observer("p0", ago(35), ago(1)),),
     revoked: tuple[str, ...] = ("c0",),
+    flow: str = FLOW,
 ) -> tuple[str, str]:
-    found = {c.flow: c for c in check(made, seen or Network(), observers, revoked, TODAY)}[FLOW]
+    found = {c.flow: c for c in check(made, seen or Network(), observers, revoked, TODAY)}[flow]
     return found.verdict, "; ".join(found.reasons)
 
 
@@ -98,11 +113,95 @@ def test_another_object_of_the_same_pair_is_another_flow_only_if_both_are_known(
         (Node(id="c0", name="Billing"), Node(id="billing")),
         (Node(id="c0", aliases=("client:7f3a",)), Node(id="new-billing", aliases=("client:7F3A",))),
         (Node(id="c0", aliases=("host:b.acme.org",)), Node(id="x", aliases=("host:b.acme.org",))),
+        (Node(id="c0", aliases=("name:Customer Desk",)), Node(id="customer-desk", name="Customer Desk")),
+        (Node(id="c0", aliases=("host:b.acme.org",)), Node(id="b.acme.org", name="b.acme.org")),
+        (Node(id="c0", aliases=("client:crm-prod",)), Node(id="crm-prod", name="crm-prod")),
+        (Node(id="c0", name="Desk 7"), Node(id="x", aliases=("client:desk-7",))),
     ],
 )
 def test_an_old_caller_under_another_name_is_still_there(before: Node, after: Node) -> None:
     found, why = verdict(plan(before), observed(ago(1).isoformat(), consumer=after))
     assert (found, after.id in why) == ("still used", True)
+
+
+def test_a_call_counts_on_its_day_in_utc() -> None:
+    """The evening of the day before the window, ten hours west, is within it."""
+    assert verdict(plan(), observed(f"{ago(36)}T20:00:00-10:00"))[0] == "still used"
+    assert verdict(plan(), observed(f"{ago(36)}T20:00:00+00:00"))[0] == "gone"
+    assert verdict(plan(), observed(f"{ago(35)}T02:00:00+10:00"))[0] == "gone"
+
+
+def test_a_provider_is_known_by_its_host_too() -> None:
+    made = plan(provider=Node(id="p0", aliases=("host:p.acme.org",)))
+    assert verdict(made, observed(ago(1).isoformat(), provider=Node(id="p.acme.org")))[0] == "still used"
+
+
+@pytest.mark.parametrize(
+    ("what", "seen", "also", "result"),
+    [
+        ("Orders", "/api/orders/{}", None, "still used"),
+        ("orders", "GET /api/order/{}", None, "still used"),
+        ("orders", "public.orders", None, "still used"),
+        ("/api/orders", "/orders/{}", None, "still used"),
+        ("/orders", "/orders/{}/lines", None, "still used"),
+        ("orders", "/v1/q/{}", None, "not proven"),
+        ("orders", "order-lines", None, "not proven"),
+        ("orders", "order-lines", "order-lines", "gone"),
+        ("orders", "/api/invoices/{}", "invoice", "gone"),
+        ("/api/orders", "/api/invoices/{}", None, "gone"),
+        ("/a/b", "/c/d", None, "gone"),
+    ],
+)
+def test_what_another_words_mean_is_no_proof_of_another_flow(
+    what: str, seen: str, also: str | None, result: str
+) -> None:
+    """A list says orders, the log a path: that the words differ does not make the old call go away."""
+    made = plan(what=what, also=also)
+    found = verdict(made, observed(ago(1).isoformat(), object=seen), flow=f"c0 > p0 [{what}] (db)")
+    assert found[0] == result
+
+
+def test_a_caller_that_is_an_address_may_be_anybody() -> None:
+    flows = [Flow(consumer=f"c{i}", provider="p0", mode="sync", hours_month=40) for i in range(8)]
+    caller = Node(id="c0", aliases=("host:10.0.0.8",))
+    net = Network.of([caller, *(Node(id=f"c{i}") for i in range(1, 8)), Node(id="p0")], flows)
+    made = as_json(make_plan(net, blueprint(net), START))
+
+    def found(seen: Network, flow: str) -> str:
+        every = check(made, seen, [Observer("p0", ago(35), ago(1))], ["c0", "c1"], TODAY)
+        return {c.flow: c for c in every}[flow].verdict
+
+    def by(address: str, **more: Any) -> Network:
+        return observed(ago(1).isoformat(), consumer=Node(id=address, name=address), **more)
+
+    assert found(by("10.0.0.7"), "c1 > p0 (sync)") == "not proven"
+    assert found(by("unknown"), "c1 > p0 (sync)") == "not proven"
+    assert found(by("10.0.0.7", mode="db"), "c1 > p0 (sync)") == "gone"  # no reader of tables calls
+    assert found(by("10.0.0.8"), "c1 > p0 (sync)") == "gone"  # it is c0's
+    assert found(by("10.0.0.8"), "c0 > p0 (sync)") == "still used"
+    assert found(by("portal"), "c1 > p0 (sync)") == "gone"
+
+
+def test_all_credentials_of_a_flow_have_to_be_revoked() -> None:
+    made = plan(Node(id="c0", aliases=("client:a", "client:b")))
+    found, why = verdict(made, revoked=("client:a",))
+    assert (found, why) == ("not proven", "not known to be revoked of its credentials: b")
+    assert verdict(made, revoked=("client:a", "b"))[0] == "gone"
+    assert verdict(made, revoked=("c0",))[0] == "gone"
+    one = plan(Node(id="c0", aliases=("client:a", "client:b")), attributes={"credential": "a"})
+    assert verdict(one, revoked=("client:a",))[0] == "gone"
+    assert verdict(one, revoked=("client:b",))[0] == "not proven"
+
+
+def test_a_log_of_one_host_is_no_proof_for_the_others() -> None:
+    made = plan(provider=Node(id="p0", aliases=("host:h1", "host:h2")))
+    first, second = Observer("host:h1", ago(35), ago(1)), Observer("h2", ago(35), ago(1))
+    found, why = verdict(made, observers=(first,))
+    assert (found, "its host h2" in why) == ("not proven", True)
+    assert verdict(made, observers=(first, Observer("h2", ago(35), ago(9))))[0] == "not proven"
+    assert verdict(made, observers=(first, second))[0] == "gone"
+    assert verdict(made, observers=(Observer("p0", ago(35), ago(1)),))[0] == "gone"
+    assert verdict(made, observers=(first, Observer("p0", ago(35), ago(1))))[0] == "gone"
 
 
 def test_the_same_credential_is_the_same_caller() -> None:
@@ -175,7 +274,12 @@ def test_observers_are_read_with_days_and_with_times(tmp_path: Path) -> None:
     for wrong in (
         "provider,since\nerp,2026-03-01\n",
         "provider,since,until,coverage\nerp,2026-03-01,2026-03-02,7\n",
+        "since,until,provider\n2026-03-01,2026-03-02\n",
+        "provider,since,until\nerp,2026-03-05,2026-03-02\n",
+        "provider,since,until\nerp,2026-03-01,yesterday\n",
     ):
         file.write_text(wrong)
         with pytest.raises(PlanFileError):
             read_observers(file)
+    file.write_text("provider,since,until\n erp ,2026-03-01, 2026-03-09\n,,\n")
+    assert [o.provider for o in read_observers(file)] == ["erp"]

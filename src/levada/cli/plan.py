@@ -99,9 +99,11 @@ def check(
         file: The plan, from levada plan --json.
         folders: What is observed now: access logs, traces.
         observers: CSV of who watched: provider, since, until, coverage (0 to 1; empty: 1). Several rows are
-            taken together; an outage within one is taken to lie in the window.
-        revoked: Flows, or consumers or credentials by name, that are revoked, one a line.
-        today: The day to check at (default: today).
+            taken together; an outage within one is taken to lie in the window. A provider named by one of its
+            hosts (host:NAME) is watched there alone: then each of its hosts needs a row.
+        revoked: Flows, or consumers or credentials by name, that are revoked, one a line; of several
+            credentials of one flow all have to be.
+        today: The day to check at (default: today, in UTC).
         json: Print the verdicts as JSON.
     """
     from rich.console import Console
@@ -122,7 +124,7 @@ def check(
         map_folders(folders).network,
         read_observers(observers) if observers else [],
         read_revoked(revoked) if revoked else [],
-        today or datetime.date.today(),  # noqa: DTZ011 - the day where the person is
+        today or datetime.datetime.now(datetime.UTC).date(),
     )
     if json:
         rows = [

@@ -167,6 +167,7 @@ class _Planner:
 
     def __init__(self, network: Network, costs: Costs, desk: Desk) -> None:
         self.network, self.costs, self.desk = network, costs, desk
+        self.pairs = network.pairs()
 
     def chain(self, box: Built, needs: Sequence[Item]) -> list[Item] | None:
         """Contract, build, shadow, cut over, retire; None if its flows cannot be moved within the days."""
@@ -291,12 +292,16 @@ class _Planner:
 
     def _edge(self, flow: Flow) -> dict[str, Any]:
         """The edge and every name that its ends go by: under another name it is the same caller."""
+        beside = self.pairs[flow.consumer, flow.provider]
         return {
             "flow": flow.id,
             "consumer": flow.consumer,
             "provider": flow.provider,
             "object": flow.object,
+            "others": sorted({f.object for f in beside if f.object and f.object != flow.object}),
+            "mode": flow.mode,
             "days": watch_days([flow]),
+            "credentials": credentials_of(flow),
             "names": {
                 "consumer": sorted({*names_of(self.network.nodes[flow.consumer]), *credentials_of(flow)}),
                 "provider": names_of(self.network.nodes[flow.provider]),

@@ -2,21 +2,20 @@
 
 A silent edge counts only with observers that together covered at least 99 % of its window, and
 with its credential revoked. A dead observer, an outage hidden in a long good record, a month-end
-batch, or the old caller under another name must not look like success.
+batch, a log of one host of several, or the old caller under another name must not look like success.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-from levada.landscape.plan import credentials_of, names_of
 from levada.landscape.plan_observers import Observer, PlanFileError, watched
-from levada.network.graph import Flow, Network
+from levada.landscape.plan_traffic import Edge, Traffic, bare
+from levada.network.graph import Network
 
 __all__ = ["Checked", "check"]
 
@@ -32,19 +31,6 @@ class Checked(Struct, frozen=True):
     reasons: tuple[str, ...]
 
 
-class Edge(Struct, frozen=True, kw_only=True):
-    """An old connection as the plan's exit names it."""
-
-    flow: str
-    consumer: str
-    provider: str
-    object: str | None
-    days: int
-    callers: frozenset[str]
-    """Every name and credential of the consumer, case folded."""
-    providers: frozenset[str]
-
-
 def check(
     plan: dict[str, Any],
     observed: Network,
@@ -54,22 +40,24 @@ def check(
 ) -> list[Checked]:
     """Every flow of the plan's retire items against what is observed now.
 
-    ``revoked`` names flows (their ids), or consumers or credentials by any of their names.
+    ``revoked`` names flows (their ids), or consumers or credentials by any of their names. Of several
+    credentials of one flow all have to be. ``today`` begins and ends in UTC, as days of observers do.
 
     Raises:
         PlanFileError: the plan is not of the form of ``levada plan --json``.
     """
-    gone = {r.casefold() for r in revoked}
-    seen = _Seen(observed)
+    gone = [r.strip() for r in revoked]
+    items = _items(plan)
+    known = frozenset(name for _, _, edges in items for e in edges for name in e.callers)
+    traffic = Traffic(observed, known)
     watching = list(observers)
     out: list[Checked] = []
-    for item, needed, edges in _items(plan):
+    for item, needed, edges in items:
         for edge in edges:
-            use = seen.last_use(edge, today)
-            own = [o for o in watching if o.provider.casefold() in edge.providers]
-            why = [*([use] if use else []), *_unwatched(edge, own, needed, today)]
-            if edge.flow.casefold() not in gone and not edge.callers & gone:
-                why.append("its credential is not known to be revoked")
+            use, doubt = traffic.last_use(edge, today)
+            why = [*filter(None, (use, doubt)), *_unwatched(edge, watching, needed, today)]
+            if (held := _credential_held(edge, gone)) is not None:
+                why.append(held)
             verdict: Verdict = "still used" if use else "not proven" if why else "gone"
             out.append(Checked(edge.flow, item, verdict, tuple(why)))
     return out
@@ -89,22 +77,30 @@ def _edges(exit_: dict[str, Any], ledger: Sequence[str]) -> list[Edge]:
     for flow in ledger:
         row: dict[str, Any] = told.get(flow) or _by_id(flow)
         names = row.get("names", {})
+        consumer = [row["consumer"], *names.get("consumer", ())]
+        provider = [row["provider"], *names.get("provider", ())]
+        shown = row.get("credentials") or [n for n in consumer if n.startswith("client:")]
         out.append(
             Edge(
                 flow=flow,
                 consumer=row["consumer"],
                 provider=row["provider"],
                 object=row.get("object"),
+                others=tuple(row.get("others", ())),
+                mode=row.get("mode") or "unknown",
                 days=int(row.get("days", exit_["days"])),
-                callers=_folded([row["consumer"], *names.get("consumer", ())]),
-                providers=_folded([row["provider"], *names.get("provider", ())]),
+                callers=_bare(consumer),
+                identity=_bare(n for n in consumer if not n.startswith("client:")),
+                credentials=_bare(shown),
+                providers=_bare(provider),
+                hosts=_bare(n for n in provider if n.startswith("host:")),
             )
         )
     return out
 
 
-def _folded(names: Iterable[str]) -> frozenset[str]:
-    return frozenset(n.casefold() for n in names)
+def _bare(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(bare(n) for n in names)
 
 
 def _by_id(flow_id: str) -> dict[str, Any]:
@@ -114,60 +110,46 @@ def _by_id(flow_id: str) -> dict[str, Any]:
     return {"consumer": consumer, "provider": provider, "object": what.removesuffix("]") or None}
 
 
-class _Seen:
-    """What is observed, by every name that its callers go by."""
-
-    def __init__(self, network: Network) -> None:
-        self._by_caller: dict[str, list[tuple[Flow, frozenset[str]]]] = defaultdict(list)
-        for flow in network.flows.values():
-            if any(e.status == "observed" for e in flow.evidence):
-                callers = _folded([*names_of(network.nodes[flow.consumer]), *credentials_of(flow)])
-                providers = _folded(names_of(network.nodes[flow.provider]))
-                for name in callers:
-                    self._by_caller[name].append((flow, providers))
-
-    def last_use(self, edge: Edge, today: date) -> str | None:
-        """Why the edge counts as used; another object of the same pair counts unless both are known."""
-        for name in sorted(edge.callers):
-            for flow, providers in self._by_caller.get(name, ()):
-                other = flow.object and edge.object and flow.object.casefold() != edge.object.casefold()
-                if other or not providers & edge.providers:
-                    continue
-                if when := _within(flow, edge.days, today):
-                    known = _folded([flow.consumer]) <= _folded([edge.consumer])
-                    return when if known else f"{when}, as {flow.consumer} (both go by {name})"
+def _credential_held(edge: Edge, revoked: Sequence[str]) -> str | None:
+    """What the consumer can still sign in with; None if the flow, the consumer, or all that it shows is revoked."""
+    names = _bare(revoked)
+    if edge.flow.casefold() in {r.casefold() for r in revoked} or names & edge.identity:
         return None
+    left = sorted(edge.credentials - names)
+    if edge.credentials and not left:
+        return None
+    if len(left) > 1 or (left and left != sorted(edge.credentials)):
+        return f"not known to be revoked of its credentials: {', '.join(left)}"
+    return "its credential is not known to be revoked"
 
 
-def _within(flow: Flow, days: int, today: date) -> str | None:
-    for evidence in flow.evidence:
-        if evidence.status != "observed":
-            continue
-        when = _day(evidence.seen)
-        if when is None:
-            return f"it is observed in {evidence.source}, which has no time"
-        if (today - when).days <= days:
-            return f"it was seen on {when.isoformat()} ({evidence.source})"
-    return None
-
-
-def _unwatched(edge: Edge, own: Sequence[Observer], needed: float, today: date) -> list[str]:
-    if not own:
-        return [f"nobody is known to observe {edge.provider}"]
-    proof = watched(own, edge.days, today)
+def _unwatched(edge: Edge, watching: Sequence[Observer], needed: float, today: date) -> list[str]:
+    whole: list[Observer] = []
+    at: dict[str, list[Observer]] = {}
+    for one in watching:
+        name = bare(one.provider)
+        if name in edge.hosts and name != bare(edge.provider):
+            at.setdefault(name, []).append(one)
+        elif name in edge.providers:
+            whole.append(one)
+    if not at:
+        return _gaps(edge, edge.provider, whole, needed, today)
     out: list[str] = []
-    if proof.silent_since is not None:
-        out.append(f"the observer of {edge.provider} is silent since {proof.silent_since.isoformat()}")
-    if proof.share < needed:
-        out.append(
-            f"of the {edge.days} days before {today.isoformat()} only {proof.share:.1%} are certainly observed, "
-            f"{needed:.0%} are needed"
-        )
+    for host in sorted(edge.hosts - {bare(edge.provider)}):
+        out += _gaps(edge, f"{edge.provider} at its host {host}", [*whole, *at.get(host, ())], needed, today)
     return out
 
 
-def _day(text: str | None) -> date | None:
-    try:
-        return datetime.fromisoformat(text).date() if text else None
-    except ValueError:
-        return None
+def _gaps(edge: Edge, what: str, own: Sequence[Observer], needed: float, today: date) -> list[str]:
+    if not own:
+        return [f"nobody is known to observe {what}"]
+    proof = watched(own, edge.days, today)
+    out: list[str] = []
+    if proof.silent_since is not None:
+        out.append(f"the observer of {what} is silent since {proof.silent_since.isoformat()}")
+    if proof.share < needed:
+        out.append(
+            f"of the {edge.days} days before {today.isoformat()} only {proof.share:.1%} are certainly observed"
+            f"{'' if what == edge.provider else f' of {what}'}, {needed:.0%} are needed"
+        )
+    return out

@@ -21,6 +21,9 @@ class PlanFileError(LevadaError, code="LV1913"):
 class Observer(Struct, frozen=True):
     """Who watched the calls to a provider, from when to when, and what share of that time it was alive.
 
+    A provider named by a host of it (``host:a.acme.org``) is watched at that host alone: then each of its
+    hosts needs an observer. Days are those of UTC.
+
     A day as ``since`` begins at its start, a day as ``until`` ends at its end. Several rows of one
     observer, one for each stretch in which it was alive (coverage 1), prove the most.
     """
@@ -96,18 +99,35 @@ def read_observers(path: Path) -> list[Observer]:
     Raises:
         PlanFileError: a column is missing or a value is of another form.
     """
+    out: list[Observer] = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return [_observer(row) for row in csv.DictReader(file)]
-    except (OSError, KeyError, TypeError, ValueError) as exc:
+            reader = csv.DictReader(file)
+            for row in reader:
+                cells = {
+                    str(k).strip().lower(): v.strip() for k, v in row.items() if k and isinstance(v, str)
+                }
+                try:
+                    if any(cells.values()):
+                        out.append(_observer(cells))
+                except ValueError as exc:
+                    raise PlanFileError(path=path, problem=f"line {reader.line_num}: {exc}") from exc
+    except (OSError, csv.Error, UnicodeDecodeError) as exc:
         raise PlanFileError(path=path, problem=exc) from exc
+    return out
 
 
 def _observer(row: dict[str, str]) -> Observer:
+    for name in ("provider", "since", "until"):
+        if not row.get(name):
+            raise ValueError(f"{name} is empty; it has provider, since, until and coverage")
     coverage = float(row.get("coverage") or 1.0)
     if not 0 <= coverage <= 1:
         raise ValueError(f"coverage {coverage:g} is not of 0 to 1")
-    return Observer(row["provider"], _when(row["since"]), _when(row["until"]), coverage)
+    since, until = _when(row["since"]), _when(row["until"])
+    if _ends(until) <= _instant(since):
+        raise ValueError(f"until {row['until']} is before since {row['since']}")
+    return Observer(row["provider"], since, until, coverage)
 
 
 def _when(text: str) -> date | datetime:
@@ -117,6 +137,6 @@ def _when(text: str) -> date | datetime:
 def read_revoked(path: Path) -> list[str]:
     """Ids of flows, names of consumers or of credentials, one a line."""
     try:
-        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as exc:
         raise PlanFileError(path=path, problem=exc) from exc
