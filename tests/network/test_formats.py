@@ -12,7 +12,17 @@ from levada.network._yaml import YamlError, read_yaml
 from levada.network.view import as_map, from_map
 
 SCHEMA = Path(__file__).parents[2] / "docs/reference/schemas/map.schema.json"
-words = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=12)
+words = st.text(st.characters(blacklist_categories=("Cs",)), min_size=1, max_size=12)
+cells = (
+    st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=8)
+    .map(str.strip)
+    .filter(bool)
+)
+marks = st.one_of(
+    cells,
+    st.from_regex(r"'{0,2}[=+@-][a-z0-9]{0,3}", fullmatch=True),
+    st.sampled_from(["007", "1e5", "null", "TRUE"]),
+)
 
 
 def sample() -> Network:
@@ -65,6 +75,36 @@ def test_any_words_survive_yaml(one: str, two: str) -> None:
         [Node(id=one, name=two)], [Flow(consumer=one, provider=two + "x", object=two, protocol=one)]
     )
     assert formats.from_yaml(formats.to_yaml(network)).flows.keys() == network.flows.keys()
+    assert formats.from_jsonl(formats.to_jsonl(network)).flows.keys() == network.flows.keys()
+
+
+@pytest.mark.parametrize("name", ["folder", "book.xlsx"])
+@given(marks, marks, st.one_of(st.none(), st.just(0.0), st.floats(0, 1e9)))
+@settings(max_examples=60, deadline=None)
+def test_any_cells_come_back(
+    tmp_path_factory: pytest.TempPathFactory, name: str, one: str, two: str, volume: float | None
+) -> None:
+    """Formulas, leading zeros, null and 0."""
+    node = Node(id=one, name=two, owner=one, attributes={"remark": two, "name": "not the name"})
+    flow = Flow(consumer=one, provider=two + "x", object=two, volume_day=volume, classification=one)
+    path = tmp_path_factory.mktemp("cells") / name
+    formats.write(Network.of([node], [flow]), path)
+    again = formats.read(path)
+    held, came = again.nodes[one], again.flows[flow.id]
+    assert (held.name, held.owner, held.attributes["remark"]) == (two, one, two)
+    assert (came.object, came.errors_day, came.classification) == (two, None, one)
+    assert came.volume_day == (None if volume is None else pytest.approx(volume))  # a workbook has fewer digits
+
+
+def test_when_it_was_seen_comes_back_from_tables(tmp_path: Path) -> None:
+    formats.write(sample(), tmp_path / "t")
+    flow = formats.read(tmp_path / "t").flows["crm > erp [no] (batch/#x)"]
+    assert (flow.status, max(e.seen or "" for e in flow.evidence)) == ("observed", "2026-01-01T00:00:00Z")
+
+
+def test_control_characters_keep_no_workbook_from_being_written(tmp_path: Path) -> None:
+    formats.write(Network.of([Node(id="a", name="x\x1by")]), tmp_path / "t.xlsx")
+    assert formats.read(tmp_path / "t.xlsx").nodes["a"].name == "x\N{SYMBOL FOR ESCAPE}y"
 
 
 def test_cells_are_no_formulas(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import os
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct, field
 
 from levada._errors import LevadaError
@@ -19,6 +21,7 @@ from levada.landscape._names import resolve_names
 from levada.landscape._settle import settle
 from levada.landscape._sink import Sink
 from levada.landscape.answers import ANSWERS_NAME, read_answers, take_answers
+from levada.landscape.importers._redact import legible
 from levada.landscape.importers.protocol import Context, Finishes, Importer, Malformed, SourceFile
 from levada.landscape.live.protocol import Live, Unreachable
 from levada.landscape.reconcile import suggest
@@ -48,6 +51,8 @@ SKIPPED_FOLDERS = frozenset(
         ".terraform",
     ]
 )
+_BUILT = frozenset(("target", "build", "dist"))
+"""Those of them that may hold what somebody wrote."""
 MAX_FILES = 500_000
 
 
@@ -181,11 +186,19 @@ def _walk(paths: Sequence[Path], sink: Sink) -> Iterator[SourceFile]:
         if root.is_file():
             yield SourceFile(root, root.name, root.parent)
             continue
-        for folder, names, leaves in os.walk(root, followlinks=False):
+        left: list[str] = []
+
+        def unread(exc: OSError, root: Path = root, prefix: str = prefix) -> None:
+            where = prefix + os.path.relpath(exc.filename or root, root)
+            sink.add(Finding("skipped-folder", "warning", f"not read: {exc.strerror}", where))
+
+        for folder, names, leaves in os.walk(root, followlinks=False, onerror=unread):
+            left += [prefix + (Path(folder) / n).relative_to(root).as_posix() for n in names if n in _BUILT]
             names[:] = sorted(n for n in names if n not in SKIPPED_FOLDERS)
-            for leaf in sorted(leaves):
+            linked = [n for n in names if (Path(folder) / n).is_symlink()]
+            for leaf in sorted((*leaves, *linked)):
                 path = Path(folder) / leaf
-                source = prefix + path.relative_to(root).as_posix()
+                source = legible(prefix + path.relative_to(root).as_posix())
                 trouble = _unfit(path, root)
                 if trouble:
                     sink.add(Finding("skipped-file", "warning", trouble, source))
@@ -202,6 +215,12 @@ def _walk(paths: Sequence[Path], sink: Sink) -> Iterator[SourceFile]:
                     )
                     return
                 yield SourceFile(path, source, root)
+        if left:
+            shown = ", ".join(sorted(left)[:5]) + (f" and {len(left) - 5:,} more" if len(left) > 5 else "")
+            text = (
+                f"not read, as their names are those of what a build makes: {shown}; name one to have it read"
+            )
+            sink.add(Finding("skipped-folder", "info", text))
 
 
 def _unfit(path: Path, root: Path) -> str | None:
@@ -209,11 +228,9 @@ def _unfit(path: Path, root: Path) -> str | None:
         target = path.resolve()
         if not target.is_relative_to(root):
             return "a link that leads out of the folder; not followed"
-        return (
-            "a link to another file of the folder; read there"
-            if target.exists()
-            else "a link that leads nowhere"
-        )
+        if not target.exists():
+            return "a link that leads nowhere"
+        return f"a link to another {'folder' if target.is_dir() else 'file'} of the folder; read there"
     if not path.is_file():
         return "not a regular file"
     return None if os.access(path, os.R_OK) else "not readable by this user"
@@ -229,10 +246,10 @@ def _finish(importer: Importer, context: Context, sink: Sink) -> None:
 
 
 _FAULTS = (
-    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RecursionError, TypeError,
-    ValueError, csv.Error, zlib.error,
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RecursionError, SyntaxError, TypeError,
+    ValueError, csv.Error, msgspec.MsgspecError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-"""What a file of an unexpected shape raises in code that reads it."""
+"""What a file of an unexpected shape raises in code that reads it; a parser of XML says SyntaxError."""
 
 
 def _read(file: SourceFile, chosen: Sequence[Importer], context: Context, sink: Sink) -> FileReport:

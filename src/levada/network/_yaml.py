@@ -18,6 +18,7 @@ ALIASED = 100
 """Values that a container counts for when an alias repeats it: bombs are told in a tenth of a second."""
 MAX_DEPTH = 200
 
+_INDENTED = re.compile(rf"^[ ?:-]{{{MAX_DEPTH},}}", re.MULTILINE)
 _INT = re.compile(r"[-+]?[0-9]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _WORDS: dict[str, Any] = {
@@ -68,18 +69,48 @@ def read_yaml(text: str) -> Iterator[Any]:
     except ImportError as exc:
         raise YamlError("reading YAML needs PyYAML: install levada[landscape]") from exc
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    loader = base(text)
+    try:
+        _check_depth(base, text)
+        loader = base(text)
+    except yaml.YAMLError as exc:
+        raise _told(exc) from exc
     try:
         while loader.check_node():
             yield _Builder(yaml).build(loader.get_node(), 0)
     except yaml.YAMLError as exc:
-        mark: Any = getattr(exc, "problem_mark", None)
-        problem: Any = getattr(exc, "problem", None)
-        raise YamlError(str(problem or exc), mark.line + 1 if mark else None) from exc
+        raise _told(exc) from exc
     except RecursionError as exc:
         raise YamlError(f"nested deeper than {MAX_DEPTH} levels") from exc
     finally:
         loader.dispose()
+
+
+def _told(exc: Exception) -> YamlError:
+    mark: Any = getattr(exc, "problem_mark", None)
+    problem: Any = getattr(exc, "problem", None)
+    return YamlError(str(problem or exc), mark.line + 1 if mark else None)
+
+
+def _check_depth(base: Any, text: str) -> None:
+    """Refuse what nests too deep before a node of it is made.
+
+    The loader in C makes nodes by calling itself: some ten thousand levels overrun its stack, and the
+    process is gone. Most texts cannot nest so deep, and are not read twice.
+    """
+    if text.count("[") + text.count("{") <= MAX_DEPTH and not _INDENTED.search(text):
+        return
+    depth = 0
+    events = base(text)
+    try:
+        while events.check_event():
+            event = events.get_event()
+            kind = type(event).__name__
+            depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
+            if depth > MAX_DEPTH + 2:  # the stream and the document are two of them
+                line = event.start_mark.line + 1
+                raise YamlError(f"nested deeper than {MAX_DEPTH} levels", line)
+    finally:
+        events.dispose()
 
 
 class _Builder:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -35,6 +36,10 @@ FLOW_COLUMNS = (
 
 _KINDS, _MODES, _STATUSES = frozenset(get_args(Kind)), frozenset(get_args(Mode)), frozenset(get_args(Status))
 _LAYERS = frozenset({"system", "process", "experience"})
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""What a spreadsheet would run; also behind marks that guard it already, so that each is taken off once."""
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 Row = Mapping[str, Any]
 
@@ -79,6 +84,9 @@ def from_rows(
 
 def _node(line: int, row: Row, source: str, importer: str | None) -> Iterator[Node | Finding]:
     cell = _Cells(line, row, source)
+    if cell.shifted:
+        yield cell.finding("misaligned-row", _SHIFTED)
+        return
     node_id = cell.text("id") or cell.text("name")
     if not node_id:
         yield cell.finding("incomplete-row", "a system needs an id")
@@ -102,6 +110,9 @@ def _node(line: int, row: Row, source: str, importer: str | None) -> Iterator[No
 
 def _flow(line: int, row: Row, source: str, importer: str | None) -> Iterator[Flow | Finding]:
     cell = _Cells(line, row, source)
+    if cell.shifted:
+        yield cell.finding("misaligned-row", _SHIFTED)
+        return
     consumer, provider = cell.text("consumer"), cell.text("provider")
     if not consumer or not provider:
         yield cell.finding("incomplete-row", "a flow needs a consumer and a provider")
@@ -128,12 +139,17 @@ def _flow(line: int, row: Row, source: str, importer: str | None) -> Iterator[Fl
     yield from cell.findings
 
 
+_SHIFTED = "it has more cells than there are columns, left out: is a comma within a cell not quoted?"
+
+
 class _Cells:
     """One row's cells, read by name; collects what could not be read."""
 
     def __init__(self, line: int, row: Row, source: str) -> None:
         self._line, self._source = line, source
         self._row = {str(k).strip().lower(): v for k, v in row.items() if k}
+        more: Any = row.get(None)  # type: ignore[call-overload] - where a CSV reader puts cells beyond the columns
+        self.shifted = any(str(v).strip() for v in more or ())
         self.findings: list[Finding] = []
 
     def finding(self, kind: str, text: str) -> Finding:
@@ -248,21 +264,23 @@ def _take(network: Network, items: Iterable[Node | Flow | Finding]) -> None:
 def node_row(node: Node) -> dict[str, Any]:
     """One row of the systems table."""
     return {
+        **node.attributes,
         **{name: getattr(node, name) for name in ("id", "name", "kind", "owner", "domain", "layer")},
         "aliases": ";".join(node.aliases),
         "evidence": ";".join(_place(e) for e in node.evidence),
         "status": _strongest(node.evidence),
-        **node.attributes,
     }
 
 
 def flow_row(flow: Flow) -> dict[str, Any]:
     """One row of the flows table."""
+    seen = max((e.seen for e in flow.evidence if e.seen and e.status == flow.status), default=None)
     return {
+        **flow.attributes,
         **{name: getattr(flow, name) for name in FLOW_COLUMNS if name not in ("evidence", "status")},
         "evidence": ";".join(_place(e) for e in flow.evidence),
         "status": flow.status,
-        **flow.attributes,
+        **({} if seen is None else {"seen": seen}),
     }
 
 
@@ -286,8 +304,14 @@ def write_xlsx(network: Network, path: Path) -> None:
         sheet = book.create_sheet(name)
         sheet.append(columns)
         for row in rows:
-            sheet.append([guarded(row.get(c)) for c in columns])
+            sheet.append([_cell(row.get(c)) for c in columns])
     book.save(path)
+
+
+def _cell(value: Any) -> Any:
+    """A cell of a workbook, which holds no control characters: their pictures stand for them."""
+    cell = guarded(value)
+    return _CONTROLS.sub(lambda m: chr(0x2400 + ord(m[0])), cell) if isinstance(cell, str) else cell
 
 
 def _tables(network: Network) -> list[tuple[str, list[str], list[dict[str, Any]]]]:
@@ -316,9 +340,9 @@ def guarded(value: Any) -> Any:
     if value is None or isinstance(value, int | float):
         return value
     text = value if isinstance(value, str) else str(value)
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t") else text
+    return "'" + text if _FORMULA.match(text) else text
 
 
 def unguarded(text: str) -> str:
     """What :func:`guarded` was given."""
-    return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@", "\t") else text
+    return text[1:] if text[:1] == "'" and _FORMULA.match(text, 1) else text

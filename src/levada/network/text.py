@@ -22,6 +22,7 @@ __all__ = ["NetworkTextError", "from_jsonl", "from_yaml", "read", "to_jsonl", "t
 FORMAT = 1
 _KEY = "levada_network"
 _SAFE = re.compile(r"[A-Za-z/_][A-Za-z0-9_./@ >\[\]()+-]*(?::[A-Za-z0-9_./@>\[\]()+-]+)*\Z")
+_UNREADABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n", "~"}
 
 
@@ -171,7 +172,12 @@ def _block(row: dict[str, Any]) -> list[str]:
 
 
 def _flow_map(item: dict[str, Any]) -> str:
-    return "{" + ", ".join(f"{k}: {json.dumps(v, ensure_ascii=False)}" for k, v in item.items()) + "}"
+    return "{" + ", ".join(f"{k}: {_quoted(v)}" for k, v in item.items()) + "}"
+
+
+def _quoted(value: Any) -> str:
+    """JSON as YAML reads it: what it takes for a line's end, or for no character at all, is written by its number."""
+    return _UNREADABLE.sub(lambda m: f"\\u{ord(m[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
 def _scalar(value: Any) -> str:
@@ -182,4 +188,4 @@ def _scalar(value: Any) -> str:
         and not value.endswith(" ")
     ):
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return _quoted(value)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import time
 import zipfile
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from tests.landscape.importers.test_formats import CASES
 from tests.landscape.importers.test_real_shapes import CASES as SHAPES
 
 from levada.landscape.mapping import Mapped, map_folders
+from levada.network import text
 from levada.network.view import as_map
 
 FILES = [(n, t) for files, _ in (*CASES.values(), *SHAPES.values()) for n, t in files.items()]
@@ -114,7 +116,7 @@ def test_lines_of_a_log_without_an_end(tmp_path: Path) -> None:
     (tmp_path / "erp-access.log").write_text(good + "y" * 5_000_000 + "\n" + good)
     mapped = map_folders([tmp_path])
     assert [f.attributes["requests"] for f in mapped.network.flows.values()] == [2]
-    assert "1 lines" in next(f.text for f in mapped.network.findings if f.kind == "unread-lines")
+    assert "1 line is" in next(f.text for f in mapped.network.findings if f.kind == "unread-lines")
 
 
 def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
@@ -128,7 +130,93 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
     (root / "loop").symlink_to(root)
     mapped = map_folders([root])
     assert not mapped.network.nodes
-    assert [f.kind for f in mapped.network.findings] == ["skipped-file"]
+    assert sorted((f.kind, f.source) for f in mapped.network.findings) == [
+        ("skipped-file", "loop"),
+        ("skipped-file", "more"),
+        ("skipped-file", "systems.csv"),
+    ]
+
+
+def test_a_folder_that_is_left_out_is_told(folder: Callable[[dict[str, str]], Path]) -> None:
+    rows = "consumer,provider\na,b\n"
+    root = folder({"crm/dist/flows.csv": rows, "crm/node_modules/x/flows.csv": rows, "erp/flows.csv": rows})
+    mapped = map_folders([root])
+    assert [f.source for f in mapped.read] == ["erp/flows.csv"]
+    assert [f.text for f in mapped.network.findings if f.kind == "skipped-folder"] == [
+        "not read, as their names are those of what a build makes: crm/dist; name one to have it read"
+    ]
+    assert [f.source for f in map_folders([root / "crm/dist"]).read] == ["flows.csv"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "services:\n  x: " + "[" * 200_000,
+        "services:\n  x: " + "{a: " * 100_000,
+        "services:\n" + "- " * 100_000 + "a\n",
+        "services:\n" + "".join(f"{' ' * n}a:\n" for n in range(1, 3000)),
+    ],
+)
+def test_yaml_that_nests_without_end_is_refused_before_it_is_built(
+    folder: Callable[[dict[str, str]], Path], text: str
+) -> None:
+    """In the loader in C that overran the stack, and took the process with it."""
+    mapped = map_folders([folder({"compose.yaml": text, "flows.csv": "consumer,provider\na,b\n"})])
+    assert list(mapped.network.flows) == ["a > b (unknown)"]
+    assert [f.source for f in mapped.network.findings if f.kind == "malformed-file"] == ["compose.yaml"]
+
+
+def test_a_long_text_in_xml_takes_no_longer_for_its_lines(tmp_path: Path) -> None:
+    head = '<m xmlns="http://www.opengroup.org/xsd/archimate/3.0/">'
+    (tmp_path / "m.xml").write_text(head + "some words here\n" * 1_500_000 + "</m>")
+    begun = time.process_time()
+    map_folders([tmp_path])
+    assert time.process_time() - begun < 10
+
+
+def test_a_workbook_that_is_broken_within_stops_nothing(folder: Callable[[dict[str, str]], Path]) -> None:
+    from openpyxl import Workbook
+
+    root = folder({"flows.csv": "consumer,provider\na,b\n"})
+    book = Workbook()
+    book.worksheets[0].append(["consumer", "provider"])
+    book.save(root / "bad.xlsx")
+    with zipfile.ZipFile(root / "bad.xlsx") as whole:
+        parts = {name: whole.read(name) for name in whole.namelist()}
+    parts["xl/worksheets/sheet1.xml"] = parts["xl/worksheets/sheet1.xml"][:-30] + b"<<"
+    with zipfile.ZipFile(root / "bad.xlsx", "w") as cut:
+        for name, data in parts.items():
+            cut.writestr(name, data)
+    mapped = map_folders([root])
+    assert list(mapped.network.flows) == ["a > b (unknown)"]
+    assert [f.source for f in mapped.network.findings if f.kind == "malformed-file"] == ["bad.xlsx"]
+
+
+def test_names_that_are_no_utf8_come_out_legible(tmp_path: Path) -> None:
+    """Of a file, as an archive of another system leaves it, and half a character in JSON."""
+    with (tmp_path / os.fsdecode(b"r\xe9.csv")).open("w") as file:
+        file.write("consumer,provider\na,b\n")
+    (tmp_path / "w.json").write_text(
+        '{"name": "half \\ud83d", "nodes": [{"type": "n8n-nodes-base.slack", "name": "s", "parameters": {}}]}'
+    )
+    mapped = map_folders([tmp_path])
+    for suffix in (".yaml", ".jsonl", ".xlsx", ""):
+        text.write(mapped.network, tmp_path.with_name(f"out{suffix}"))
+    assert _output(mapped).encode()
+    assert {f.source for f in mapped.read} == {"r\\udce9.csv", "w.json"}
+
+
+def test_a_row_that_cannot_be_read_costs_that_row(folder: Callable[[dict[str, str]], Path]) -> None:
+    rows = 'consumer,provider,object\na,b,x\nc,d,y,z\ne,f,q\x0b1\u20282\ng,"h"i,j\nk,l,m\nn,"o,p\nq,r,s\n'
+    named = "source;target\ncrm;erp\ncrm;erp;x\nshop;erp\n"
+    mapped = map_folders([folder({"flows.csv": rows, "list.csv": named})])
+    assert {(f.consumer, f.object) for f in mapped.network.flows.values()} == {
+        ("a", "x"), ("e", "q\x0b1\u20282"), ("k", "m"), ("erp", None),
+    }  # fmt: skip
+    told = {
+        (f.source, f.line) for f in mapped.network.findings if f.kind in ("misaligned-row", "malformed-row")
+    }
+    assert told == {("flows.csv", 3), ("flows.csv", 5), ("flows.csv", 7), ("list.csv", 3)}
 
 
 def test_text_behind_a_json_value_is_told(folder: Callable[[dict[str, str]], Path]) -> None:

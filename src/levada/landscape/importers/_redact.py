@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["FORMATS", "MARK", "WORDY", "redact", "redact_value", "secrets_in"]
+__all__ = ["FORMATS", "MARK", "WORDY", "legible", "redact", "redact_value", "secrets_in"]
 
 FORMATS: tuple[tuple[str, str], ...] = (
     ("private key", r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----[\s\S]{0,20000}?(?:-----END [A-Z0-9 ]+-----|\Z)"),
@@ -180,6 +180,11 @@ def redact(text: str) -> str:
     return "".join([*out, text[at:]]) if out else text
 
 
+def legible(text: str) -> str:
+    """Text that every format can hold: half of a character's pair, of a broken escape or a file's name, stands as its number."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 _NAMED = {
     "AWS secret key", "authorization header", "Azure storage key", "Azure shared access key",
     "Azure SAS signature", "password in a connection string", "secret in a setting", "command-line password",
@@ -195,7 +200,7 @@ def redact_value(value: Any, clean: set[str]) -> Any:
     if isinstance(value, str):
         if value in clean:
             return value
-        after = redact(value)
+        after = redact(legible(value))
         if after == value and len(value) < 500 and len(clean) < 200_000:
             clean.add(value)
         return after

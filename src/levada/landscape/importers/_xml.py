@@ -62,6 +62,7 @@ class _Builder:
         self.expat: Any = None
         self.root: XmlNode | None = None
         self._open: list[XmlNode] = []
+        self._texts: list[list[str]] = []
         self._count = 0
 
     def start(self, tag: str, attrs: dict[str, str]) -> None:
@@ -76,13 +77,14 @@ class _Builder:
         elif self.root is None:
             self.root = node
         self._open.append(node)
+        self._texts.append([])
 
     def data(self, text: str) -> None:
-        if self._open:
-            self._open[-1].text += text
+        if self._texts:
+            self._texts[-1].append(text)
 
     def end(self, _tag: str) -> None:
-        self._open.pop()
+        self._open.pop().text = "".join(self._texts.pop())
 
     def close(self) -> XmlNode | None:
         return self.root

@@ -65,7 +65,9 @@ class AccessLogs:
         for number, line in file.lines():
             if found := _COMMON.match(line):
                 ip, user, time, path, status, agent = found.group(1, 2, 3, 5, 6, 7)
-                self._add(file.source, number, (user, agent or "", ip), provider, path, int(status), time)
+                self._add(
+                    file.source, number, (user, agent or "", ip), provider, path, int(status), time, provider
+                )
                 continue
             found = _ENVOY.match(line)
             fields: dict[str, Any] | None = (
@@ -79,7 +81,10 @@ class AccessLogs:
             self._count(fields, provider, file, number)
         if skipped:
             yield context.finding(
-                "unread-lines", f"{skipped:,} lines are in no known form of access log", file, first
+                "unread-lines",
+                f"{skipped:,} {'line is' if skipped == 1 else 'lines are'} in no known form of access log",
+                file,
+                first,
             )
 
     def _count(self, fields: dict[str, Any], name: str, file: SourceFile, number: int) -> None:
@@ -87,9 +92,9 @@ class AccessLogs:
         provider = (
             _provider(str(get("service") or ""), str(get("upstream") or ""), str(get("host") or "")) or name
         )
-        status = int(fields["status"]) if str(get("status") or "").isdigit() else 0
+        status = int(fields["status"]) if re.fullmatch(r"[0-9]{1,3}", str(get("status") or "")) else 0
         who = (str(get("user") or "-"), str(get("agent") or ""), str(get("ip") or "unknown"))
-        self._add(file.source, number, who, provider, str(get("path") or "/"), status, get("time"))
+        self._add(file.source, number, who, provider, str(get("path") or "/"), status, get("time"), name)
 
     def _add(
         self,
@@ -100,17 +105,21 @@ class AccessLogs:
         path: str,
         status: int,
         time: Any,
+        observer: str,
     ) -> None:
         caller, known_as = _caller(*who)
         if known_as and len(self._names) < MAX_KEYS:
             self._names[caller] = known_as
         self._calls.add(
             (caller, provider, normal_path(path), "sync", "http"), source=source, line=line, at=_when(time),
-            errors=1 if status >= 500 or status == 0 else 0,
+            errors=1 if status >= 500 or status == 0 else 0, observer=observer,
         )  # fmt: skip
 
-    def finish(self, _context: Context) -> Iterable[Item]:
+    def finish(self, context: Context) -> Iterable[Item]:
         """What was counted."""
+        if self._calls.others:
+            text = f"{self._calls.others:,.0f} calls are of more callers than are told apart; they stand under unknown"
+            yield context.finding("too-many-callers", text)
         for flow in self._calls.flows():
             yield from self._ends(flow)
             yield flow
@@ -148,13 +157,20 @@ def _caller(user: str, agent: str, ip: str) -> tuple[str, str | None]:
         name = re.split(r"[/\s(]", agent, maxsplit=1)[0]
         if re.fullmatch(r"[A-Za-z][\w.-]{1,60}", name):
             return slug(name), name
-    return f"host:{ip.partition(',')[0].strip() or 'unknown'}", None
+    return f"host:{_address(ip)}", None
+
+
+def _address(text: str) -> str:
+    """The address without a port: the next call of the same caller comes from another."""
+    first = text.partition(",")[0].strip()
+    port = re.fullmatch(r"\[([0-9A-Fa-f:.]+)\](?::\d+)?|([^:\s]+):\d+", first)
+    return (port[1] or port[2] if port else first) or "unknown"
 
 
 def _json(line: str) -> dict[str, Any] | None:
     try:
         row: Any = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(row, dict):
         return None
@@ -197,14 +213,15 @@ def _first(*rows: dict[str, Any]) -> Any:
 
 
 def _when(raw: Any) -> float | None:
-    if isinstance(raw, int | float):
-        return raw / 1000 if raw > 1e11 else float(raw)
     text = str(raw or "")
     try:
+        if isinstance(raw, int | float):
+            return raw / 1000 if raw > 1e11 else float(raw)
         if text[2:3] == "/":
             return _common_time(text)
         if re.match(r"\d{4}-", text):
-            return datetime.fromisoformat(text).timestamp()
+            when = datetime.fromisoformat(text)
+            return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
         if re.fullmatch(r"\d+(\.\d+)?", text):
             return float(text)
         return None

@@ -192,8 +192,21 @@ class NamedColumns:
             return
         reader = csv.reader(io.StringIO(file.text, newline=""), delimiter=_delimiter(file.head))
         header = next(reader, [])
-        rows = ((reader.line_num, dict(zip(header, row, strict=False))) for row in reader)
-        yield from _table(header, rows, file, context)
+        shifted: list[int] = []
+
+        def rows() -> Iterator[tuple[int, Mapping[str, Any]]]:
+            for row in reader:
+                if any(cell.strip() for cell in row[len(header) :]):
+                    shifted.append(reader.line_num)
+                else:
+                    yield reader.line_num, dict(zip(header, row, strict=False))
+
+        yield from _table(header, rows(), file, context)
+        for line in shifted:
+            text = (
+                "it has more cells than there are columns, left out: is a separator within a cell not quoted?"
+            )
+            yield context.finding("misaligned-row", text, file, line)
 
 
 def _delimiter(head: str) -> str:
@@ -284,7 +297,7 @@ def _workbook(file: SourceFile, context: Context) -> Iterator[Item]:
         from openpyxl import load_workbook
 
         book = load_workbook(file.path, read_only=True, data_only=True)
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as exc:
+    except (zipfile.BadZipFile, SyntaxError, KeyError, ValueError, OSError) as exc:
         raise Malformed(f"no workbook: {exc}") from exc
     from levada.network.tables import from_rows, sheet_rows
 

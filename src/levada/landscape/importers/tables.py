@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Iterator
 
 from levada._errors import LevadaError
@@ -31,7 +32,8 @@ class CsvFolder:
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """Its rows; a system that only stands in flows is told when all are read."""
-        rows = _rows(file)
+        problems: list[tuple[int, str]] = []
+        rows = _rows(file, problems)
         is_flows = "consumer" in file.head.split("\n", 1)[0].lower()
         yield from tables.from_rows(
             () if is_flows else rows,
@@ -41,23 +43,31 @@ class CsvFolder:
             importer=self.name,
             listed=_listed(file, context) if is_flows else (),
         )
+        for line, problem in problems:
+            yield context.finding("malformed-row", problem, file, line)
 
 
 def _listed(file: SourceFile, context: Context) -> Iterator[str]:
     for beside in context.beside(file, "systems.csv"):
-        for _, row in _rows(beside):
+        for _, row in _rows(beside, []):
             yield str(row.get("id") or row.get("name") or "").strip()
 
 
-def _rows(file: SourceFile) -> Iterator[tuple[int, dict[str, str]]]:
-    reader = csv.DictReader(file.text.splitlines(keepends=True))
-    try:
-        for row in reader:
-            if None in row:
-                raise Malformed("a row has more cells than there are columns", reader.line_num)
-            yield reader.line_num, row
-    except csv.Error as exc:
-        raise Malformed(f"malformed CSV: {exc}", reader.line_num) from exc
+def _rows(file: SourceFile, problems: list[tuple[int, str]]) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows that can be read; ``problems`` is told of the others, each with its line."""
+    reader = csv.DictReader(io.StringIO(file.text, newline=""), strict=True)
+    while True:
+        begun = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as exc:
+            left = reader.line_num - begun
+            more = f"; this and the next {left} lines are not read" if left else "; the line is not read"
+            problems.append((begun, f"malformed CSV: {exc}{more}"))
+            continue
+        yield reader.line_num, row
 
 
 class NetworkText:

@@ -48,6 +48,7 @@ class Traces:
     def __init__(self) -> None:
         self._spans: dict[tuple[str, str], _Span] = {}
         self._calls = Counter(self.name)
+        self._nowhere: dict[str, tuple[int, _Span]] = {}
 
     def recognise(self, file: SourceFile) -> float:
         """Members that only these formats have."""
@@ -110,6 +111,11 @@ class Traces:
         for service, first in sorted(services.items()):
             seen = context.at(context.files[first.source], first.line, status="observed")
             yield Node(id=service, name=service, kind="app", evidence=seen)
+        for service, (count, span) in sorted(self._nowhere.items()):
+            text = f"{service}: {count:,} call{'s' if count > 1 else ''} out of what is traced, and nothing says where to"
+            yield context.finding(
+                "unresolved-call", text, context.files[span.source], span.line, severity="info"
+            )
         yield from self._calls.flows()
 
     def _outward(self, span: _Span, writers: dict[str, set[str]], *, answered: bool) -> None:
@@ -166,6 +172,9 @@ class Traces:
         elif peer:
             provider = peer if tags.get("peer.service") else f"host:{peer}"
             self._add(span.service, provider, _what(span), "sync", _protocol(span), span)
+        else:
+            count, first = self._nowhere.get(span.service, (0, span))
+            self._nowhere[span.service] = count + 1, first
 
     def _add(
         self, consumer: str, provider: str, what: str | None, mode: Mode, protocol: str | None, span: _Span
