@@ -8,6 +8,7 @@ import pytest
 
 from levada.landscape.analysis_impact import UnknownSystem, blast_radius
 from levada.landscape.analysis_trouble import brittle, contradictions, duplicates
+from levada.landscape.blueprint import blueprint
 from levada.network.graph import Evidence, Flow, Network, Node
 
 
@@ -73,3 +74,51 @@ def test_brittle_has_reasons_and_unknown_is_none() -> None:
     found = brittle(net)
     assert [b.flow for b in found] == [bad.id, "b > db (db)"]
     assert any("5.0% of its calls fail" in r for r in found[0].reasons)
+
+
+@pytest.mark.parametrize(
+    ("more", "window", "kinds"),
+    [
+        ({"mode": "sync", "protocol": "http"}, 864000, ["never observed"]),
+        ({"mode": "batch", "protocol": "http"}, 864000, ["never observed"]),
+        ({}, 864000, ["never observed"]),
+        ({"mode": "db", "protocol": "postgres"}, 864000, []),
+        ({"mode": "file"}, 864000, []),
+        ({"mode": "async"}, 864000, []),
+        ({"mode": "batch"}, 864000, []),
+        ({"mode": "unknown", "protocol": "JDBC"}, 864000, []),
+        ({"mode": "batch", "protocol": "http", "attributes": {"schedule": "0 3 1 * *"}}, 864000, []),
+        (
+            {"mode": "batch", "protocol": "http", "attributes": {"schedule": "0 3 1 * *"}},
+            8640000,
+            ["never observed"],
+        ),
+        (
+            {"mode": "batch", "protocol": "http", "attributes": {"schedule": "0 3 * * *"}},
+            86000,
+            ["never observed"],
+        ),
+        ({"mode": "batch", "protocol": "http", "attributes": {"schedule": "0 3 * * *"}}, 3600, []),
+    ],
+)
+def test_who_cannot_see_a_flow_is_no_witness_that_it_is_gone(
+    more: dict[str, Any], window: int, kinds: list[str]
+) -> None:
+    """An access log sees no reader of tables, and none of a day a run of the month's end; nothing is retired for it."""
+    log = flow("b", "erp", "observed", mode="sync", protocol="http", attributes={"window_s": window})
+    net = network(flow("a", "erp", **more), log)
+    assert [c.kind for c in contradictions(net) if c.flow.startswith("a ")] == kinds
+    retired = [e.flow for e in blueprint(net).ledger if e.decision == "retired"]
+    assert [f[:1] for f in retired] == ["a"] * len(kinds)
+
+
+def test_who_takes_the_whole_takes_its_parts() -> None:
+    net = network(
+        flow("a", "erp", attributes={"fields": ["x <- customer"]}),
+        flow("b", "erp", attributes={"fields": "Customer.Email"}),
+        flow("c", "erp", attributes={"fields": ["customer.name"]}),
+        flow("d", "erp", attributes={"fields": ["*"]}),
+    )
+    assert blast_radius(net, "erp", field="customer.email").rings == (("a", "b", "d"),)
+    assert blast_radius(net, "erp", field="email").rings == (("b", "d"),)
+    assert blast_radius(net, "erp", field="customer").rings == (("a", "b", "c", "d"),)

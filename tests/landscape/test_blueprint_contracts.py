@@ -42,10 +42,13 @@ def test_each_api_of_the_sample_has_a_contract(tmp_path: Path) -> None:
     assert all(d["paths"] for d in found)
 
 
-@pytest.mark.parametrize("name", ['"""; raise SystemExit', "class", "42", "Ä ö", "a\\", "x\ny"])
+@pytest.mark.parametrize(
+    "name", ['"""; raise SystemExit', "class", "42", "Ä ö", "a\\", "x\ny", "Event", "struct", "str"]
+)
 def test_no_name_breaks_the_module(name: str, tmp_path: Path) -> None:
     flows = [Flow(consumer=f"c{i}", provider=name, object=name, mode="db") for i in range(9)]
-    flows += [Flow(consumer=f"c{i}", provider="erp", mode="sync") for i in range(9)]
+    flows += [Flow(consumer=f"c{i}", provider="erp", object=name, mode="sync") for i in range(9)]
+    flows += [Flow(consumer=f"c{i}", provider="erp", object="x", mode="async") for i in range(9)]
     ends = sorted({e for f in flows for e in (f.consumer, f.provider)})
     made = blueprint(Network.of([Node(id=e, domain=name) for e in ends], flows))
     assert made.built

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from levada.landscape.blueprint import Blueprint, blueprint
+from levada.landscape.blueprint_candidates import pose
 from levada.landscape.blueprint_costs import load_costs
 from levada.network.graph import Flow, Network, Node
 
@@ -156,3 +157,22 @@ def test_capacity_splits_what_one_api_cannot_carry() -> None:
 
 def test_infrastructure_costs_nothing_in_the_reckoning() -> None:
     assert made(many("erp", object="health")).cost.as_is == 0.0
+
+
+def test_a_name_without_a_mark_makes_nobody_an_owner() -> None:
+    """An alias as people write it, ``Old CRM``, is no answer to a question that nobody asked."""
+    flows = [Flow(consumer=c, provider="d", object="order", mode="db") for c in ("a", "b", "old")]
+    nodes = [Node(id="old", name="Old", aliases=("Old CRM",)), *(Node(id=i, name=i.upper()) for i in "ab")]
+    made = blueprint(Network.of([*nodes, Node(id="d", name="D", kind="db")], flows))
+    assert "own storage" not in {e.because for e in made.ledger}
+
+
+def test_a_composed_api_pays_for_the_adapter_of_a_system_that_nobody_calls_yet() -> None:
+    flows = [Flow(consumer=f"c{n}", provider=p, object=p, mode="unknown") for n in range(9) for p in "pq"]
+    posed = pose(
+        Network.of([Node(id=e) for e in (*(f"c{n}" for n in range(9)), "p", "q")], flows), load_costs()
+    )
+    of = {n: posed.parts[n] for n in range(len(posed.parts))}
+    over = [c for n, c in enumerate(posed.candidates) if of[n].kind == "connection" and len(c.needs) == 2]
+    assert over
+    assert all("adapter" in {of[n].kind for n in c.needs} for c in over)

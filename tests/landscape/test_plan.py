@@ -128,6 +128,13 @@ def test_an_unknown_owner_stays_unknown_and_a_known_one_is_named() -> None:
         ({"schedule": "0 0 1 1,7 *"}, 368),
         ({"schedule": "0 0 4 1 * ?"}, 62),
         ({"schedule": "0 3 L * *"}, 35),
+        ({"schedule": "0 8 1 * ? *"}, 62),
+        ({"schedule": "cron(0 8 1 * ? *)"}, 62),
+        ({"schedule": "cron(0 8 ? * MON *)"}, 14),
+        ({"schedule": "0 0 4 * * ?"}, 7),
+        ({"schedule": "0 0 4 * * *"}, 7),
+        ({"schedule": "0 0 4 ? * MON"}, 14),
+        ({"schedule": "rate(30 days)"}, 60),
     ],
 )
 def test_the_watch_is_twice_the_longest_period(attributes: dict[str, Any], days: int) -> None:

@@ -266,3 +266,16 @@ def test_the_names_of_a_real_organisation(tmp_path: Path) -> None:
         ("dab.desk", "ext:desk.intern.acme.org"),
         ("hm.proxy-x", "ext:proxy-x.prod-pub.acme.io"),
     }
+
+
+@pytest.mark.parametrize(
+    ("keep", "drop"), [("Billing Hub", "bill2"), ("billing", "Bills"), ("Billing hub", "BILLS")]
+)
+def test_a_merge_may_name_systems_as_people_call_them(tmp_path: Path, keep: str, drop: str) -> None:
+    (tmp_path / "systems.csv").write_text("id,name\nbilling,Billing Hub\nbill2,Bills\nerp,ERP\n")
+    (tmp_path / "flows.csv").write_text("consumer,provider\nerp,billing\nerp,bill2\n")
+    rows = f"levada_review: 1\nmerges:\n  - {{decision: accept, keep: {keep}, drop: {drop}}}\n"
+    (tmp_path / REVIEW_NAME).write_text(rows)
+    network = map_folders([tmp_path]).network
+    assert sorted(network.nodes) == ["billing", "erp"]
+    assert list(network.flows) == ["erp > billing (unknown)"]

@@ -93,7 +93,9 @@ def test_any_cells_come_back(
     held, came = again.nodes[one], again.flows[flow.id]
     assert (held.name, held.owner, held.attributes["remark"]) == (two, one, two)
     assert (came.object, came.errors_day, came.classification) == (two, None, one)
-    assert came.volume_day == (None if volume is None else pytest.approx(volume))  # a workbook has fewer digits
+    assert came.volume_day == (
+        None if volume is None else pytest.approx(volume)
+    )  # a workbook has fewer digits
 
 
 def test_when_it_was_seen_comes_back_from_tables(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def settle_local(network: Network) -> Network:
     for flow in local:
         real = [
             f for f in around[flow.consumer]
-            if not _is_local(f) and (f.mode, f.protocol) == (flow.mode, flow.protocol) and f.object in (None, flow.object)
+            if not _is_local(f) and _who(f) - _who(flow) and (f.mode, f.protocol) == (flow.mode, flow.protocol) and f.object in (None, flow.object)
         ]  # fmt: skip
         if len({f.provider for f in real}) == 1:
             del flows[flow.id]
@@ -36,6 +36,11 @@ def settle_local(network: Network) -> Network:
     gone = {f.provider for f in local} - used
     nodes = {i: n for i, n in network.nodes.items() if i not in gone}
     return Network(nodes=nodes, flows=flows, findings=network.findings)
+
+
+def _who(flow: Flow) -> set[str | None]:
+    """The importers that tell of it: what one and the same read in two places is two connections."""
+    return {e.importer for e in flow.evidence}
 
 
 def _is_local(flow: Flow) -> bool:

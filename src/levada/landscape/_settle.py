@@ -16,7 +16,7 @@ from levada.network._combine import merge_flows
 from levada.network.graph import Flow, Network
 from levada.network.tables import FIGURES
 
-__all__ = ["settle"]
+__all__ = ["protocol_family", "settle"]
 
 _FAMILIES = {
     name: family
@@ -31,6 +31,8 @@ _FAMILIES = {
 _PRECISE = frozenset(
     ("postgres", "postgresql", "mysql", "mariadb", "oracle", "mssql", "db2", "sftp", "ftp", "ftps", "smb")
 )
+_SUMS = frozenset(FIGURES) - {"freshness_s"}
+"""Figures that add up over flows; how fresh each has to be does not."""
 _CALLS = frozenset(("sync", "batch"))
 
 
@@ -71,16 +73,17 @@ def _alike(weak: Flow, sure: Flow) -> bool:
     modes = weak.mode in ("unknown", sure.mode) or (weak.mode in _CALLS and sure.mode in _CALLS)
     if weak.protocol is None or sure.protocol is None or weak.protocol == sure.protocol:
         return modes
-    ours, theirs = _family(weak.protocol), _family(sure.protocol)
+    ours, theirs = protocol_family(weak.protocol), protocol_family(sure.protocol)
     return ours is not None and ours == theirs and not {weak.protocol, sure.protocol} <= _PRECISE
 
 
-def _family(protocol: str) -> str | None:
+def protocol_family(protocol: str) -> str | None:
+    """``http``, ``sql`` or ``files``; None of what is none of them."""
     return _FAMILIES.get(protocol.lower())
 
 
 def _joined(target: Flow, weak: Flow, shares: int) -> Flow:
-    figures = {n: v / shares for n, v in _figures(weak) if v is not None}
+    figures = {n: v / shares if n in _SUMS else v for n, v in _figures(weak) if v is not None}
     attributes: dict[str, Any] = dict(weak.attributes)
     if weak.object and not _same_object(weak, target):
         attributes.setdefault("data", weak.object)

@@ -84,4 +84,11 @@ def _fields(attributes: dict[str, Any]) -> set[str]:
 
 
 def _takes(fields: set[str], wanted: str) -> bool:
-    return any(f == wanted or f.rpartition(".")[2] == wanted or f.startswith(f"{wanted}.") for f in fields)
+    """Whether one of the fields is the wanted one, lies in it, or holds it: who takes ``customer`` takes its email."""
+    parts = wanted.casefold().split(".")
+    for field in fields:
+        held = field.casefold().split(".")
+        short, long = sorted((held, parts), key=len)
+        if "*" in held or long[: len(short)] == short or long[-len(short) :] == short:
+            return True
+    return False

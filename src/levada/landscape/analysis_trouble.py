@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from levada.landscape._settle import protocol_family
 from levada.landscape.analysis import Structure, structure
 from levada.landscape.infrastructure import infrastructure
+from levada.landscape.periods import longest_period
 from levada.network.graph import Flow, Network
 
 __all__ = ["Brittle", "Contradiction", "Duplicate", "brittle", "contradictions", "duplicates"]
@@ -46,23 +48,55 @@ class Brittle(Struct, frozen=True):
 def contradictions(network: Network) -> list[Contradiction]:
     """Flows said but never seen, though their provider is observed; and flows seen that nobody declared.
 
-    A provider without any observed flow has no observer: silence of it is no evidence.
+    A provider without any observed flow has no observer: silence of it is no evidence. Nor is it where the
+    observer sees another way (an access log no reader of tables), or watched for less than the flow's period.
     """
     flows = network.flows.values()
-    watched = {f.provider for f in flows if f.status == "observed"}
+    watched = _watched(flows)
     seen = {(f.consumer, f.provider) for f in flows if f.status == "observed"}
     said = {(f.consumer, f.provider) for f in flows if any(e.status != "observed" for e in f.evidence)}
     any_said = {f.provider for f in flows if any(e.status != "observed" for e in f.evidence)}
     out: list[Contradiction] = []
     for flow in flows:
         pair = (flow.consumer, flow.provider)
-        if flow.status != "observed" and flow.provider in watched and pair not in seen:
+        if flow.status != "observed" and pair not in seen and _would_be_seen(flow, watched):
             text = f"{flow.provider} is observed, and {flow.consumer} was not seen there"
             out.append(Contradiction(flow.id, "never observed", text))
         elif flow.status == "observed" and pair not in said and flow.provider in any_said:
             text = f"{flow.consumer} was seen at {flow.provider}, and nothing declares or configures it"
             out.append(Contradiction(flow.id, "not declared", text))
     return sorted(out, key=lambda c: (c.kind, c.flow))
+
+
+def _watched(flows: Iterable[Flow]) -> dict[tuple[str, str], float]:
+    """Provider and way -> seconds that its observers watched, infinite where they do not say."""
+    out: dict[tuple[str, str], float] = {}
+    for flow in flows:
+        way = _way(flow)
+        if flow.status == "observed" and way is not None:
+            window = flow.attributes.get("window_s")
+            length = float(window) if isinstance(window, int | float) else float("inf")
+            out[flow.provider, way] = max(out.get((flow.provider, way), 0.0), length)
+    return out
+
+
+def _would_be_seen(flow: Flow, watched: Mapping[tuple[str, str], float]) -> bool:
+    way = _way(flow)
+    length = None if way is None else watched.get((flow.provider, way))
+    if length is None:
+        return False
+    period = longest_period(flow)
+    return period is None or period <= 1.1 * length  # a day's log ends with the day's last call
+
+
+def _way(flow: Flow) -> str | None:
+    """How it is seen, if at all: as a call, a message, a query or a file; None where nobody can tell."""
+    family = protocol_family(flow.protocol or "")
+    if flow.mode in ("db", "file", "async"):
+        return flow.mode
+    if family in ("sql", "files"):
+        return {"sql": "db", "files": "file"}[family]
+    return "call" if flow.mode != "batch" or family == "http" else None
 
 
 def duplicates(network: Network) -> list[Duplicate]:

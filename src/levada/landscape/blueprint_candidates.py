@@ -195,7 +195,7 @@ class _Posing:
                 )
             via = front if answered or adapter is None else adapter
             self.ways[i].append(Option(via, self._over(i, f, "system", 1)))
-        return adapter if foreign and adapter is not None else front
+        return adapter if adapter is not None and not answers else front
 
     def _owners_share(self, provider: str, held: Sequence[Numbered], kind: str) -> float:
         """Of storage that nobody is known to own, the saving of one user is not counted: one of them owns it."""

@@ -18,7 +18,7 @@ BASES = {"system": "SystemAPI", "process": "ProcessAPI", "experience": "Experien
 
 def skeletons(made: Blueprint) -> str:
     """The source of a module with a class for each API and an event for each topic; it can be imported as it is."""
-    taken: set[str] = set()
+    taken = {*BASES.values(), "Event", "Struct", "str"}  # what the module itself imports and uses
     objects = sorted({o for b in made.apis for o in (b.objects or b.providers)})
     values = {o: _unique(_pascal(o), taken) for o in objects}
     bases = sorted({BASES[b.layer] for b in made.apis} | ({"Event"} if made.topics else set[str]()))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from levada._errors import LevadaError
 from levada.landscape._clients import resolve_clients
@@ -21,7 +21,7 @@ from levada.landscape._names import resolve_names
 from levada.landscape._settle import settle
 from levada.landscape._sink import Sink
 from levada.landscape.answers import ANSWERS_NAME, read_answers, take_answers
-from levada.landscape.importers._redact import legible
+from levada.landscape.importers._redact import excerpt, legible
 from levada.landscape.importers.protocol import Context, Finishes, Importer, Malformed, SourceFile
 from levada.landscape.live.protocol import Live, Unreachable
 from levada.landscape.reconcile import suggest
@@ -311,12 +311,18 @@ def _guarded(do: Callable[[], None], who: str, file: SourceFile | None, sink: Si
         text = (
             f"{who}: of a shape it does not expect ({type(exc).__name__}: {exc}); what was read before stands"
         )
-        sink.add(Finding("malformed-file", "warning", text[:300], source))
+        sink.add(Finding("malformed-file", "warning", excerpt(text, 300), source))
+
+
+def _by_ids(row: Suggestion, network: Network) -> Suggestion:
+    """The decision with ids in place of names that a person wrote; what the map does not know stays as it is."""
+    keep, drop = (found.id if (found := network.resolve(n)) else n for n in (row.keep, row.drop))
+    return structs.replace(row, keep=keep, drop=drop)
 
 
 def reconcile(mapped: Mapped, review: Path | None) -> Mapped:
     """Apply the merges that a person accepted, and suggest others."""
-    decided = load_review(review) if review is not None else []
+    decided = [_by_ids(s, mapped.network) for s in load_review(review)] if review is not None else []
     names = merges(decided)
     network = settle_local(mapped.network.renamed(names)) if names else mapped.network
     for row in decided:

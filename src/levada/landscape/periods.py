@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import date, timedelta
 
@@ -43,9 +44,15 @@ def _longest_gap(schedule: str) -> int | None:
     text = schedule.strip()
     if text.lower() in _NAMED:
         return _NAMED[text.lower()]
-    parts = text.split()
-    if len(parts) in (6, 7):  # Quartz counts seconds first, and perhaps years last
-        parts = parts[1:6]
+    rate = re.fullmatch(r"rate\(\s*(\d+)\s+(minute|hour|day)s?\s*\)", text, re.IGNORECASE)
+    if rate:
+        return math.ceil(int(rate[1]) * {"minute": 1 / 1440, "hour": 1 / 24, "day": 1}[rate[2].lower()])
+    parts = re.sub(r"^cron\((.*)\)$", r"\1", text, flags=re.IGNORECASE).split()
+    if len(parts) in (6, 7):
+        # Quartz and Spring count seconds first, and perhaps years last; AWS has years last alone. Both have a
+        # question mark in place of one of the two days, and by its place they are told apart.
+        years_last = len(parts) == 6 and "?" in (parts[2], parts[4])
+        parts = parts[:5] if years_last else parts[1:6]
     if len(parts) != 5:
         return None
     days, months = _set(parts[2], 1, 31, {}), _set(parts[3], 1, 12, _MONTHS)

@@ -49,7 +49,7 @@ def pilots(network: Network, made: Blueprint, costs: Costs) -> list[Ranked]:
                 volume = (volume or 0.0) + flow.volume_day
         if box.flows:
             rows.append((box, pain, imputed, volume, own[box.id] + sum(own[n] for n in box.needs)))
-    rows.sort(key=lambda r: (-r[1] / r[4], r[0].id))
+    rows.sort(key=lambda r: (-_per_hour(r[1], r[4]), r[0].id))
     stay = _stability([(r[1], r[4]) for r in rows])
     return [
         Ranked(
@@ -65,6 +65,10 @@ def pilots(network: Network, made: Blueprint, costs: Costs) -> list[Ranked]:
     ]
 
 
+def _per_hour(pain: float, effort: float) -> float:
+    return pain / effort if effort else float("inf")  # at costs of 0, what costs nothing comes first
+
+
 def _better(p: float, v: float | None, e: float, pain: float, volume: float | None, effort: float) -> bool:
     """Whether the first dominates; an unknown volume neither helps nor hurts."""
     known = v is not None and volume is not None
@@ -78,7 +82,12 @@ def _stability(rows: list[tuple[float, float]]) -> list[float]:
     stayed = [0] * len(rows)
     for _ in range(DRAWS):
         shaken = [
-            (-(p * draw.uniform(1 - SPREAD, 1 + SPREAD)) / (e * draw.uniform(1 - SPREAD, 1 + SPREAD)), n)
+            (
+                -_per_hour(
+                    p * draw.uniform(1 - SPREAD, 1 + SPREAD), e * draw.uniform(1 - SPREAD, 1 + SPREAD)
+                ),
+                n,
+            )
             for n, (p, e) in enumerate(rows)
         ]
         for _, n in sorted(shaken)[:3]:

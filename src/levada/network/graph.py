@@ -231,6 +231,8 @@ class Network(Struct, kw_only=True):
         if name in self.nodes:
             return self.nodes[name]
         wanted = name.casefold()
+        if not wanted:
+            return None
         hits = [
             n
             for n in self.nodes.values()

@@ -230,3 +230,18 @@ def test_lags_add_up(folder: Callable[[dict[str, str]], Path]) -> None:
     rows = "GROUP TOPIC PARTITION CURRENT-OFFSET LOG-END-OFFSET LAG CONSUMER-ID\nbill o 0 1 3 2 -\nbill o 1 1 4 3 -\nbill p 0 - 9 - -\n"
     network = map_folders([folder({"groups.txt": rows})]).network
     assert network.nodes["bill"].attributes["lag"] == 5
+
+
+@pytest.mark.parametrize("most", range(60, 160, 7))
+def test_half_a_secret_stays_in_no_message(folder: Callable[[dict[str, str]], Path], most: int) -> None:
+    url = "={{ $json.base }}/" + "p" * (most - 40) + "/" + SECRETS[0]
+    node = {"type": "n8n-nodes-base.httpRequest", "name": "h", "parameters": {"url": url}}
+    out = _output(map_folders([folder({"w.json": json.dumps({"name": "w", "nodes": [node]})})]))
+    assert "the address is computed" in out
+    assert SECRETS[0][:12] not in out
+
+
+@pytest.mark.parametrize("secret", [s for s in SECRETS if "." not in s])
+def test_a_secret_within_a_name_is_one(folder: Callable[[dict[str, str]], Path], secret: str) -> None:
+    rows = f"consumer,provider,object\na,b_{secret}_URL,{secret}_x\n"
+    assert secret not in _output(map_folders([folder({"flows.csv": rows})]))

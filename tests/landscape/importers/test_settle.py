@@ -8,6 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from levada.landscape._local import settle_local
 from levada.landscape._settle import settle
 from levada.landscape.mapping import map_folders
 from levada.network.graph import Evidence, Flow, Network
@@ -105,3 +106,30 @@ def test_figures_of_a_list_keep_their_sum(tables: int, hours: float, known: bool
     assert abs(sum(f.hours_month or 0 for f in flows) - hours) < 1e-6
     assert all(Evidence("list", 1, status="declared") in f.evidence for f in flows)
     assert settle(Network(flows={f.id: f for f in flows})).flows == {f.id: f for f in flows}
+
+
+def test_how_fresh_it_has_to_be_is_no_sum() -> None:
+    network = Network()
+    for n in range(4):
+        seen = (Evidence("s", n),)
+        network.add_flow(
+            Flow(consumer="a", provider="b", object=f"t{n}", mode="db", protocol="postgres", evidence=seen)
+        )
+    said = (Evidence("list", 1, status="declared"),)
+    network.add_flow(
+        Flow(consumer="a", provider="b", mode="db", freshness_s=20, hours_month=8, evidence=said)
+    )
+    assert {(f.freshness_s, f.hours_month) for f in settle(network).flows.values()} == {(20, 2)}
+
+
+def test_two_addresses_in_one_file_are_two_connections() -> None:
+    def to(provider: str, importer: str) -> Flow:
+        evidence = (Evidence(f"{importer}.xml", 1, importer=importer),)
+        return Flow(consumer="m", provider=provider, mode="sync", protocol="http", evidence=evidence)
+
+    local = to("m/local-http:8082", "mule")
+    for real, left in ((to("billing", "mule"), 2), (to("billing", "docker-compose"), 1)):
+        network = Network()
+        network.add_flow(local)
+        network.add_flow(real)
+        assert len(settle_local(network).flows) == left

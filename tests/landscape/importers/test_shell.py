@@ -68,11 +68,20 @@ def test_splitting_loses_no_word(text: str) -> None:
     [
         ("0 12,17 * * *", 19 * 3600), ("*/5 * * * *", 300), ("45 8-20/2 * * *", 12 * 3600), ("30 23 * * *", DAY),
         ("0 6 1 * *", 31 * DAY), ("0 6 * * mon-fri", 3 * DAY), ("0 0 1 1 *", 366 * DAY), ("@weekly", 7 * DAY),
-        ("0 0 29 2 *", None), ("0 0 1,15 * sun", 7 * DAY), ("@reboot", None), ("61 * * * *", None), ("nonsense", None),
+        ("0 0 29 2 *", None), ("0 0,12 29 2 *", None), ("0 0 1,15 * sun", 7 * DAY), ("@reboot", None), ("61 * * * *", None), ("nonsense", None),
     ],
 )  # fmt: skip
 def test_longest_pause(schedule: str, pause: float | None) -> None:
     assert longest_pause(schedule) == pause
+
+
+def test_of_two_schedules_the_rarer_holds(folder: Callable[[dict[str, str]], Path]) -> None:
+    """Nobody knows which of them does what: the window of a plan is that of the month's end."""
+    runs = ("0 3 * * * close.sh daily\n", "0 4 1 * * close.sh month\n")
+    for crontab in (runs[0] + runs[1], runs[1] + runs[0]):
+        files = {"crontab": crontab, "close.sh": "#!/bin/sh\ncurl http://erp.acme.org/close\n"}
+        (flow,) = map_folders([folder(files)]).network.flows.values()
+        assert flow.attributes["period_s"] == 31 * DAY
 
 
 def test_who_writes_is_told(folder: Callable[[dict[str, str]], Path]) -> None:

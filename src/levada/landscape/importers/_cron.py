@@ -46,9 +46,10 @@ def longest_pause(schedule: str) -> float | None:
         if last is not None:
             longest = max(longest, day + timedelta(minutes=times[0]) - last)
         last = day + timedelta(minutes=times[-1])
+    if not longest:
+        return None  # on one day of these years, or on none
     within = max((b - a for a, b in pairwise(times)), default=0) * 60
-    found = max(longest.total_seconds(), within)
-    return found or None
+    return max(longest.total_seconds(), within)
 
 
 def _field(text: str, least: int, most: int) -> set[int] | None:

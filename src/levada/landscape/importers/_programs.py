@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 
 from levada.landscape.importers._address import Address, addresses, flow_to, is_local, known_scheme
 from levada.landscape.importers._products import by_word
+from levada.landscape.importers._redact import excerpt
 from levada.landscape.importers._settings import SCHEMA_HOSTS
 from levada.landscape.importers.protocol import Item
 from levada.network._yaml import line_of
@@ -269,7 +270,7 @@ class _Read:
     def _unresolved(self, seen: tuple[Evidence, ...]) -> Iterator[Item]:
         me, (place,) = self.program, seen
         hole = _HOLE.search(self.text)
-        text = f"{me.name}: {self.setting.key} is {self.text[:100]}, which no settings file defines"
+        text = f"{me.name}: {self.setting.key} is {excerpt(self.text, 100)}, which no settings file defines"
         yield Finding("unresolved-setting", "info", text, place.source, place.line)
         scheme = self.means.scheme or self.text.partition("://")[0].rpartition(":")[2]
         mode, protocol = Address("x", scheme=scheme).how if known_scheme(scheme) else ("sync", None)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from levada.landscape.importers._redact import excerpt
 from levada.landscape.importers._settings import settings_flows
 from levada.landscape.importers._stacks import (
     Child,
@@ -229,7 +230,7 @@ class CloudFormation:
                 found = [_BUS]
             if not found and any(properties.get(k) for k in keys):
                 value = next(str(properties[k]) for k in keys if properties.get(k))
-                text = f"{me.id}: where {name} comes from is not in these templates: {value[:80]}"
+                text = f"{me.id}: where {name} comes from is not in these templates: {excerpt(value, 80)}"
                 yield context.finding("unresolved-event", text, file, place[0].line)
                 if value in scope.unit.parameters:
                     lost = Target(f"unresolved:{slug(value)}", _LOST.get(kind, "AWS::SQS::Queue"))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from levada.landscape.importers._connector import connector_flow, url_flow
+from levada.landscape.importers._redact import excerpt
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
 from levada.network.graph import Flow, Node
 from levada.network.names import slug
@@ -136,7 +137,7 @@ def _step(
         if not found:
             yield context.finding(
                 "unresolved-address",
-                f"{me}: the address of {name} is computed: {uri[:120]}",
+                f"{me}: the address of {name} is computed: {excerpt(uri, 120)}",
                 file,
                 evidence[0].line,
             )

@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from levada.landscape.importers import _mule_targets as targets
 from levada.landscape.importers._properties import Properties
+from levada.landscape.importers._redact import excerpt
 from levada.landscape.importers._sql import tables_in
 from levada.landscape.importers._xml import XmlNode
 from levada.landscape.importers.protocol import Context, Item, Malformed, SourceFile, Verified
@@ -256,7 +257,7 @@ def _flows(
         )  # fmt: skip
     if target.node is None:
         computed = next((v for _, _, v, _ in attrs if v.startswith("#[")), call.attrs.get("url", ""))
-        text = f"{project.name}: the address of {call.config or call.element} is computed at run time: {computed[:100]}"
+        text = f"{project.name}: the address of {call.config or call.element} is computed at run time: {excerpt(computed, 100)}"
         yield context.finding("unresolved-address", text, context.files.get(call.file), call.line)
         return
     if target.node.id.startswith(f"{me}/local-http") and _ports(attrs, properties) & _own_ports(

@@ -9,6 +9,7 @@ from typing import Any
 
 from levada.landscape.importers._connector import connector_flow, kebab, url_flow
 from levada.landscape.importers._products import by_word
+from levada.landscape.importers._redact import excerpt
 from levada.landscape.importers._sql import tables_in
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
 from levada.network.graph import Evidence, Flow, Node
@@ -241,7 +242,7 @@ class N8n:
                 me, word, evidence, connection=_credential(node), attributes={"by": "credential"}
             )
         elif url and not re.search(r"localhost|127\.0\.0\.1", url):
-            text = f"{me}: the address is computed: {url[:120]}"
+            text = f"{me}: the address is computed: {excerpt(url, 120)}"
             yield context.finding("unresolved-address", text, file, evidence[0].line, severity="info")
 
     def finish(self, _context: Context) -> Iterable[Item]:

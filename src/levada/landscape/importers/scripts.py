@@ -113,7 +113,9 @@ class Scripts:
 
     def _script(self, command: str, schedule: str, evidence: Evidence) -> None:
         for name in re.findall(r"([\w.-]+)\.(?:sh|bash|ksh)\b", command):
-            self._schedules[f"script/{slug(name)}"] = (schedule, evidence)
+            me = f"script/{slug(name)}"
+            if me not in self._schedules or _rarer(schedule, self._schedules[me][0]):
+                self._schedules[me] = (schedule, evidence)
 
     def finish(self, _context: Context) -> Iterable[Item]:
         """Flows; those of a script that a crontab runs are batches, with the crontab as evidence too."""
@@ -125,6 +127,13 @@ class Scripts:
                 yield structs.replace(scheduled, evidence=(*flow.evidence, schedule[1]))
             else:
                 yield flow
+
+
+def _rarer(one: str, other: str) -> bool:
+    """Whether the first leaves longer pauses: of two schedules of a script nobody knows which does what."""
+    never = float("inf")
+    a, b = longest_pause(one), longest_pause(other)
+    return (never if a is None else a) > (never if b is None else b)
 
 
 def _tables_first(flows: list[Flow]) -> Iterator[Flow]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from levada.landscape.importers._hcl import Block, pairs, read_hcl
+from levada.landscape.importers._redact import excerpt
 from levada.landscape.importers._settings import settings_flows
 from levada.landscape.importers._stacks import (
     Child,
@@ -209,7 +210,7 @@ def _counted(block: Block, name: str, file: SourceFile, context: Context) -> Ite
             and not re.fullmatch(r"\d+", value)
             and not re.search(r"\?\s*1\s*:\s*0|\?\s*0\s*:\s*1", value)
         ):
-            text = f"{name}: how many there are is computed ({key} = {value[:60]}); taken as one"
+            text = f"{name}: how many there are is computed ({key} = {excerpt(value, 60)}); taken as one"
             yield context.finding("unresolved-count", text, file, block.line, severity="info")
 
 
@@ -246,7 +247,7 @@ def _uses(
         if value is not None:
             settings.append((name, value, seen))
         elif re.search(r"URL|HOST|ENDPOINT|ADDR", name) and not targets(expression, scope, _refs):
-            text = f"{me}: {name} is computed: {expression[:80]}"
+            text = f"{me}: {name} is computed: {excerpt(expression, 80)}"
             yield context.finding("unresolved-address", text, file, block.line, severity="info")
     for item in settings_flows(me, settings):
         yield (

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from levada.landscape.importers._connector import connector_flow, url_flow
+from levada.landscape.importers._redact import excerpt
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
 from levada.network.graph import Evidence, Flow, Node
 from levada.network.names import slug
@@ -157,7 +158,10 @@ class Workato:
             )
         else:
             yield context.finding(
-                "unresolved-address", f"{me}: the address is computed: {url[:120]}", file, evidence[0].line
+                "unresolved-address",
+                f"{me}: the address is computed: {excerpt(url, 120)}",
+                file,
+                evidence[0].line,
             )
 
     def finish(self, context: Context) -> Iterable[Item]:
