@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levada.landscape.blueprint import blueprint
@@ -241,6 +241,7 @@ def test_another_form_is_told() -> None:
 moments = st.integers(0, 200).map(lambda h: datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=h))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(moments, moments)), st.integers(1, 9))
 def test_full_records_prove_the_hours_that_they_cover(
     spans: list[tuple[datetime, datetime]], days: int
@@ -253,6 +254,7 @@ def test_full_records_prove_the_hours_that_they_cover(
     assert found.share == pytest.approx(covered / len(hours))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(moments, moments, st.floats(0, 1))), st.integers(1, 9))
 def test_a_record_never_proves_more_than_its_worst_outage_leaves(
     spans: list[tuple[datetime, datetime, float]], days: int
