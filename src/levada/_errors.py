@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, ClassVar
 
-__all__ = ["LevadaError"]
+__all__ = ["LevadaError", "plainly"]
 
 
 class LevadaError(Exception):
@@ -44,6 +45,17 @@ class LevadaError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _revive, (type(self), self.message, self.values)
+
+
+def plainly(error: Exception) -> str:
+    """What another library's error says, as part of a sentence: no numbers of the system, no name that is told already."""
+    if isinstance(error, json.JSONDecodeError):
+        return (
+            f"it is no JSON, or is cut off: {error.msg.lower()} in line {error.lineno}, column {error.colno}"
+        )
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error)
 
 
 def _revive(cls: type[LevadaError], message: str, values: dict[str, Any]) -> LevadaError:

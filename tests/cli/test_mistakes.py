@@ -99,3 +99,84 @@ def test_a_review_that_is_not_there_and_a_merge_that_it_has_not(tmp_path):
 def test_a_row_that_goes_into_a_pipe_stays_on_its_line(capsys):
     table(("Run", "Code"), [("r" * 32, "shop/Orders.v1/" + "x" * 80)], empty="")
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("runs", "show"), "`levada runs show` needs RUN."),
+        (("events", "pause", "s"), "`levada events pause` needs --why."),
+        (("events", "explain", "a", "b"), "b is one too many."),
+        (
+            ("plan", "landscape", "--start", "2026-13-01"),
+            "--start takes a day as 2026-11-30, not '2026-13-01'.",
+        ),
+        (("plan", "landscape", "--days", "many"), "--days takes a whole number, not 'many'."),
+        (("map", "landscape", "--out"), "--out needs a value behind it."),
+        (("map", "landscape", "--jsn"), "Did you mean --json?"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, tuple) else None,
+)
+def test_a_command_line_that_cannot_be_says_what_to_write(tmp_path, arguments, said):
+    done = levada(tmp_path, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("LV1829 ")
+    assert said in done.stderr
+    assert "--help`" in done.stderr
+
+
+def test_so_it_is_told_to_programs(tmp_path):
+    done = levada(tmp_path, "runs", "show", "--json")
+    assert json.loads(done.stdout)["error"]["code"] == "LV1829"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("blueprint", "landscape", "--costs", "nowhere.toml"), "LV1911"),
+        (("plan", "check", "nowhere.json", "landscape"), "LV1913"),
+        (("map", "landscape", "--answers", "nowhere.csv"), "LV1914"),
+    ],
+    ids=["costs", "plan", "answers"],
+)
+def test_a_file_that_is_not_there_is_told_without_numbers_of_the_system(tmp_path, landscape, arguments, code):
+    done = levada(tmp_path, *arguments)
+    assert done.stderr.startswith(code)
+    assert ": no such file or directory." in done.stderr
+    assert "Errno" not in done.stderr
+
+
+def test_a_plan_that_is_no_json_says_so(tmp_path, landscape):
+    (tmp_path / "plan.json").write_text("Start,End\n")
+    done = levada(tmp_path, "plan", "check", "plan.json", "landscape")
+    assert "it is no JSON, or is cut off: expecting value in line 1, column 1" in done.stderr
+
+
+def test_questions_go_into_a_sheet(tmp_path, landscape):
+    done = levada(tmp_path, "map", "landscape", "--questions", "questions.pdf")
+    assert done.returncode == 2
+    assert ".csv or .xlsx" in done.stdout
+    assert not (tmp_path / "questions.pdf").exists()
+
+
+def test_a_review_that_cannot_be_written_is_told_by_its_own_name(tmp_path, landscape):
+    done = levada(tmp_path, "map", "landscape", "--review", "nowhere/review.yaml")
+    assert done.stderr.startswith("LV1825 nowhere/review.yaml cannot be used")
+
+
+def test_a_merge_that_is_nearly_there_is_asked_for(tmp_path):
+    (tmp_path / "r.yaml").write_text(
+        "levada_review: 1\nmerges:\n  - decision: open\n    keep: crm\n    drop: customer-service\n"
+    )
+    done = levada(tmp_path, "review", "r.yaml", "--accept", "custmer-service")
+    assert done.returncode == 2
+    assert "Is customer-service meant?" in done.stderr
+
+
+def test_a_topic_and_an_event_that_are_not_there_are_no_success(tmp_path):
+    assert levada(tmp_path, "new", "shop").returncode == 0
+    folder = tmp_path / "shop"
+    done = levada(folder, "events", "tail", "shop.OrderPlaced")
+    assert done.returncode == 2
+    assert "There is no topic shop.OrderPlaced." in done.stderr
+    assert levada(folder, "events", "explain", "e-1").returncode == 1

@@ -47,10 +47,35 @@ def test_files_that_nothing_reads_are_named(root: Path, capsys: pytest.CaptureFi
     assert "Not recognised: minutes.docx\n" in capsys.readouterr().out
     assert map_(root, dry_run=True) == 0
     assert "minutes.docx  not recognised" in capsys.readouterr().out
-    assert map_(root / "minutes.docx") == 0
+    assert map_(root / "minutes.docx") == 1
     out = capsys.readouterr().out
     assert "Nothing was read." in out
     assert "Most depended on" not in out
+
+
+def test_a_row_of_a_pipe_stays_on_its_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    deep = root / ("a-folder-of-exports-" * 4) / "minutes-of-a-meeting.docx"
+    deep.parent.mkdir()
+    deep.write_bytes(b"\x00\x01")
+    assert map_(root, dry_run=True) == 0
+    assert f"{deep.relative_to(root)}  not recognised" in capsys.readouterr().out
+
+
+def test_a_folder_behind_a_link_is_told_of(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "more").symlink_to(tmp_path_factory.mktemp("elsewhere"))
+    assert map_(root) == 0
+    assert "a link that leads out of the folder; not followed" in capsys.readouterr().out
+
+
+def test_systems_of_one_name_are_told_by_their_id(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "systems.csv").write_text("id,name\norders/table,Table\ndelivery/table,Table\n")
+    (root / "flows.csv").write_text("consumer,provider\na,orders/table\nb,delivery/table\n")
+    assert map_(root) == 0
+    out = capsys.readouterr().out
+    assert "orders/table" in out
+    assert "delivery/table" in out
 
 
 def test_where_to_write_is_judged_before_anything_is_read(

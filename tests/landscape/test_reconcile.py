@@ -65,6 +65,17 @@ def test_two_hosts_of_one_domain_are_not_one() -> None:
     )
 
 
+def test_two_known_products_are_two_whatever_account_they_share() -> None:
+    shared = ("connection:Google Drive account",)
+    assert not suggest(Network.of([Node(id="openai", aliases=shared), Node(id="gmail", aliases=shared)]))
+
+
+@pytest.mark.parametrize("name", ["[UPDATE ME]", "Replace me", "<your-account>"])
+def test_a_name_that_is_still_to_be_filled_in_joins_nothing(name: str) -> None:
+    shared = (f"connection:{name}",)
+    assert not suggest(Network.of([Node(id="a", aliases=shared), Node(id="b", aliases=shared)]))
+
+
 def test_what_is_of_two_kinds_is_not_suggested() -> None:
     assert not suggest(Network.of([Node(id="orders", kind="app"), Node(id="Orders", kind="db")]))
 

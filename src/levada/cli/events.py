@@ -45,6 +45,8 @@ def tail(
         )
         return 0
     rows: list[dict[str, Any]] = ask(common, "events.tail", topic=topic, n=n, reveal=reveal or None, why=why)
+    if not rows:
+        _check_topic(topic, common)
     emit(
         common,
         rows,
@@ -54,7 +56,7 @@ def tail(
                 (when(r["appended"]), f"{r['part']}:{r['pos']}", r["event_id"], r["key"], r["data"])
                 for r in rows
             ],
-            empty=f"No events in {topic}. `levada events tail` lists the topics.",
+            empty=f"No events in {topic} yet.",
         ),
     )
     return 0
@@ -183,7 +185,7 @@ def replay(
 
 @app.command
 def explain(event: str, *, subscription: str | None = None, common: Common = At) -> int:
-    """What each subscription did with an event, and why."""
+    """What each subscription did with an event, and why. Exit code 1: the log does not have it."""
     rows: list[dict[str, Any]] = ask(common, "events.explain", event_id=event, subscription=subscription)
     emit(
         common,
@@ -194,4 +196,16 @@ def explain(event: str, *, subscription: str | None = None, common: Common = At)
             empty=f"The log does not have {event}, or nobody subscribes.",
         ),
     )
-    return 0
+    return 0 if rows else 1
+
+
+def _check_topic(topic: str, common: Common) -> None:
+    from difflib import get_close_matches
+
+    from levada.deployment.admin import AdminError
+
+    names = [t if isinstance(t, str) else t["name"] for t in ask(common, "events.topics")]
+    if topic not in names:
+        near = get_close_matches(topic, names, 1)
+        mend = f"Did you mean {near[0]}?" if near else "`levada events tail` lists the topics."
+        raise AdminError(reason=f"There is no topic {topic}.", mend=mend)

@@ -112,11 +112,12 @@ def _call(verb: str, rest: list[str]) -> int:
 
     from levada._errors import LevadaError
     from levada.cli._trouble import trouble
+    from levada.cli._usage import wrong
 
     try:
-        result = app_of(verb)(rest, exit_on_error=False, print_error=True, result_action="return_value")
-    except CycloptsError:
-        return 2
+        result = app_of(verb)(rest, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        return _tell(wrong(verb, error), json="--json" in rest)
     except LevadaError as error:
         return _tell(error, json="--json" in rest)
     except BrokenPipeError:

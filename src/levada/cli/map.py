@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from levada.landscape.live import KafkaCluster
-    from levada.landscape.mapping import Mapped
+    from levada.landscape.mapping import FileReport, Mapped
 
 __all__ = ["map_"]
 
 NETWORK_FILES = (".yaml", ".yml", ".jsonl", ".xlsx")
+SHEETS = (".csv", ".xlsx")
 UNREAD_NAMED = 5
 
 
@@ -37,7 +38,7 @@ def map_(
     """Map an integration landscape from the files in these folders and from running Kafka clusters.
 
     Finds by itself what each file is, and tells what it read, skipped and could not resolve. On a cluster
-    nothing is changed; where one does not answer the rest is mapped, and the exit code is 1.
+    nothing is changed; where one does not answer the rest is mapped. Exit code 1: that was so, or nothing was read at all.
 
     Args:
         sources: Folders with exports, configurations, logs, spreadsheets; clusters as
@@ -54,9 +55,9 @@ def map_(
         formats: List what can be read, and whether it was verified on real exports.
         dry_run: Say what each file would be read as, and read nothing.
     """
-    from rich.console import Console
+    from levada.cli._shown import console as console_of
 
-    console = Console(stderr=json)
+    console = console_of(stderr=json)
     if formats:
         _formats(console)
         return 0
@@ -67,6 +68,9 @@ def map_(
         return 2
     if out is not None and out.suffix and out.suffix not in NETWORK_FILES and not out.is_dir():
         console.print("A network is written to a file that ends with .yaml, .jsonl or .xlsx, or to a folder.")
+        return 2
+    if questions is not None and questions.suffix not in SHEETS:
+        console.print("Questions are written to a file that ends with .csv or .xlsx.")
         return 2
     folders = tuple(Path(s) for s in sources if not _is_cluster(s))
     clusters = _clusters([str(s) for s in sources if _is_cluster(s)], kafka_settings)
@@ -97,7 +101,7 @@ def map_(
     else:
         summary(mapped, console)
     unread = {c.source for c in clusters} & {f.source for f in mapped.files if f.skipped is not None}
-    return 1 if unread else 0
+    return 1 if unread or not mapped.read else 0
 
 
 def _is_cluster(source: str | Path) -> bool:
@@ -161,6 +165,7 @@ def _formats(console: Console) -> None:
 def _dry_run(
     folders: tuple[Path, ...], clusters: list[KafkaCluster], console: Console, *, as_json: bool
 ) -> int:
+    from rich.markup import escape
     from rich.table import Table
 
     from levada.landscape.mapping import recognised
@@ -170,12 +175,15 @@ def _dry_run(
         rows: list[dict[str, Any]] = [{"source": s, "importer": i, "confidence": c} for s, i, c in found]
         sys.stdout.write(json_module.dumps(rows, indent=2) + "\n")
         return 0
-    table = Table("Source", "Would be read as", "Sure", box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("Source", overflow="fold")
+    table.add_column("Would be read as", no_wrap=True)
+    table.add_column("Sure", no_wrap=True, justify="right")
     for source, importer, confidence in sorted(found, key=lambda f: f[1] is None):
         if importer:
-            table.add_row(source, importer, f"{confidence:.0%}")
+            table.add_row(escape(source), importer, f"{confidence:.0%}")
         else:
-            table.add_row(source, "[yellow]not recognised[/]", "")
+            table.add_row(escape(source), "[yellow]not recognised[/]", "")
     console.print(table)
     what = "files and clusters" if clusters else "files"
     console.print(f"{sum(1 for f in found if f[1])} of {len(found)} {what} recognised; nothing was read.")
@@ -200,6 +208,7 @@ def summary(mapped: Mapped, console: Console) -> None:
 
 def _overview(mapped: Mapped) -> Table:
     """What was read, what is known of the flows, and who is depended on most, side by side."""
+    from rich.markup import escape
     from rich.table import Table
 
     network = mapped.network
@@ -212,8 +221,11 @@ def _overview(mapped: Mapped) -> Table:
         known.add_row(label, f"{count:,}", f"{count / len(network.flows):.0%}" if network.flows else "")
     busiest = _table("Most depended on", "By")
     fan_in = Counter(p for _, p in network.pairs())
-    for name, count in fan_in.most_common(8):
-        busiest.add_row(network.nodes[name].name or name, str(count))
+    top = fan_in.most_common(8)
+    shown = Counter(network.nodes[id_].name or id_ for id_, _ in top)
+    for id_, count in top:
+        name = network.nodes[id_].name or id_
+        busiest.add_row(escape(name if shown[name] == 1 else id_), str(count))
     grid = Table.grid(padding=(0, 3))
     grid.add_row(sources, known, busiest)
     return grid
@@ -225,7 +237,7 @@ def _unread(mapped: Mapped, console: Console) -> None:
     from levada.landscape.review import REVIEW_NAME
 
     own = (ANSWERS_NAME, REVIEW_NAME)
-    names = [f.source for f in mapped.files if f.skipped is not None and Path(f.source).name not in own]
+    names = [f.source for f in mapped.files if _unknown(f) and Path(f.source).name not in own]
     if names:
         told = f"Not recognised: {', '.join(names[:UNREAD_NAMED])}"
         if len(names) > UNREAD_NAMED:
@@ -233,6 +245,11 @@ def _unread(mapped: Mapped, console: Console) -> None:
         console.print(told, style="yellow", markup=False, highlight=False, soft_wrap=True)
     if not mapped.read:
         console.print("Nothing was read. What can be: levada map --formats", soft_wrap=True)
+
+
+def _unknown(file: FileReport) -> bool:
+    """Does no importer know it? What one knows and could not read is a finding."""
+    return file.skipped is not None and file.importer is None
 
 
 def _coverage(mapped: Mapped) -> list[tuple[str, int]]:

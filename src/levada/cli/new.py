@@ -131,6 +131,11 @@ def _write(target: Path, files: dict[str, str]) -> None:
             out.write(text)
 
 
+def _lines(text: str) -> str:
+    count = len(text.splitlines())
+    return "1 line" if count == 1 else f"{count} lines"
+
+
 def _tell(target: Path, files: dict[str, str], *, dry_run: bool, json: bool) -> None:
     if json:
         import msgspec
@@ -145,6 +150,6 @@ def _tell(target: Path, files: dict[str, str], *, dry_run: bool, json: bool) -> 
     head = "Would be written" if dry_run else "Written"
     console.print(f"[bold]{head}[/] [dim]in[/] {escape(str(target))}")
     for path, text in files.items():
-        console.print(f"  {escape(path)} [dim]{len(text.splitlines())} lines[/]")
+        console.print(f"  {escape(path)} [dim]{_lines(text)}[/]")
     if not dry_run:
         console.print(f"\nNext:  [bold]cd {escape(str(target))} && make test[/]   then   [bold]make run[/]")

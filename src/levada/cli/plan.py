@@ -109,6 +109,7 @@ def check(
     from rich.console import Console
     from rich.markup import escape
 
+    from levada._errors import plainly
     from levada.landscape.mapping import map_folders
     from levada.landscape.plan_check import check as verdicts
     from levada.landscape.plan_observers import PlanFileError, read_observers, read_revoked
@@ -116,7 +117,7 @@ def check(
     try:
         held = json_module.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
-        raise PlanFileError(path=file, problem=exc) from exc
+        raise PlanFileError(path=file, problem=plainly(exc)) from exc
     if not folders:
         raise PlanFileError(path=file, problem="name the folders with what is observed now")
     found = verdicts(

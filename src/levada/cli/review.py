@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 __all__ = ["MergeContradicted", "MergeMissing", "ReviewMissing", "review"]
 
+INDENT = 13
+"""Columns before what is told of a merge, below its names."""
+
 
 class ReviewMissing(LevadaError, code="LV1826"):
     """There is no review {path}. `levada map DIR… --review {path}` writes it."""
 
 
 class MergeMissing(LevadaError, code="LV1827"):
-    """No merge in {path} drops {drop}; nothing was decided. `levada review {path}` shows those that there are."""
+    """No merge in {path} drops {drop}; nothing was decided.{near} `levada review {path}` shows those that there are."""
 
 
 class MergeContradicted(LevadaError, code="LV1828"):
@@ -47,8 +50,8 @@ def review(
 
     Args:
         file: The review file that ``levada map --review FILE`` wrote.
-        accept: A system that is merged: its id in the column Drop. May be given several times.
-        refuse: A system that is not merged: its id in the column Drop. May be given several times.
+        accept: A system that is merged: the id that is dropped. May be given several times.
+        refuse: A system that is not merged: the id that would be dropped. May be given several times.
         accept_above: Accept all open merges at least this sure (0 to 1).
         by: Who decides; kept with the decision.
         dry_run: Show what would be decided, and write nothing.
@@ -66,7 +69,7 @@ def review(
     rows = load_review(file)
     unknown = (set(accept) | set(refuse)) - {r.drop for r in rows}
     if unknown:
-        raise MergeMissing(path=file, drop=", ".join(sorted(unknown)))
+        raise MergeMissing(path=file, drop=", ".join(sorted(unknown)), near=_near(unknown, rows))
     both = set(accept) & set(refuse)
     if both:
         raise MergeContradicted(drop=", ".join(sorted(both)))
@@ -87,25 +90,31 @@ def review(
     return 0
 
 
-def _show(rows: Sequence[Suggestion], file: Path, *, changed: int, dry_run: bool) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+def _near(unknown: set[str], rows: Sequence[Suggestion]) -> str:
+    from difflib import get_close_matches
 
-    table = Table(
-        "Keep", "Drop", "Because", "Sure", "Decision", box=None, pad_edge=False, header_style="bold"
-    )
+    near = [m for name in sorted(unknown) for m in get_close_matches(name, {r.drop for r in rows}, 1)]
+    return f" Is {', '.join(near)} meant?" if near else ""
+
+
+def _show(rows: Sequence[Suggestion], file: Path, *, changed: int, dry_run: bool) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from levada.cli._shown import console as console_of
+
+    console = console_of()
     colour = {"accept": "green", "refuse": "red", "open": "yellow"}
     for row in rows:
-        table.add_row(
-            escape(row.keep),
-            escape(row.drop),
-            escape("\n".join(filter(None, (row.reason or row.rule, *row.evidence, row.note)))),
-            f"{row.confidence:.0%}",
-            f"[{colour[row.decision]}]{row.decision}[/]" + (f" ({escape(row.by)})" if row.by else ""),
-        )
-    console = Console()
-    console.print(table)
+        head = Text.assemble(
+            (f"{row.decision:<7}", colour[row.decision]), f"{row.confidence:>4.0%}  drop ", (row.drop, "bold"),
+            ", keep ", (row.keep, "bold"), f"  (by {row.by})" if row.by else "",
+        )  # fmt: skip
+        console.print(head, soft_wrap=True)
+        told = Text("\n".join(filter(None, (row.reason or row.rule, row.note))))
+        console.print(Padding(told, (0, 0, 0, INDENT), expand=False))
+        for place in row.evidence:
+            console.print(Text(" " * INDENT + place, style="dim"), soft_wrap=True)
     counts = Counter(r.decision for r in rows)
     console.print(f"{counts['accept']} accepted, {counts['refuse']} refused, {counts['open']} open")
     if changed and dry_run:

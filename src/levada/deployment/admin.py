@@ -164,9 +164,7 @@ class Admin:
     async def _do(self, action: str, arguments: dict[str, Any], *, who: str) -> Any:
         known = self._reads.get(action) or self._changes.get(action) or self._others.get(action)
         if known is None:
-            raise AdminError(
-                reason=f"There is no action {action!r}.", mend=f"Known are: {', '.join(self.actions)}."
-            )
+            raise _no_action(action, self.actions)
         if action in self._reads:
             if arguments.get("reveal"):
                 await self.audit.add(
@@ -349,6 +347,15 @@ class Admin:
     async def _subjects_rewrap(self, why: str = "") -> Any:
         del why
         return await self._known_subjects.rewrap()
+
+
+def _no_action(action: str, known: Sequence[str]) -> AdminError:
+    if action.startswith(("keys.", "gateway.")):
+        return AdminError(
+            reason="What runs here serves without a gateway, and the keys are the gateway's.",
+            mend="Serve with `levada up`; or stop it, and the store itself is asked.",
+        )
+    return AdminError(reason=f"There is no action {action!r}.", mend=f"Known are: {', '.join(known)}.")
 
 
 def _target(arguments: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 from msgspec import Struct, structs
 
-from levada._errors import LevadaError
+from levada._errors import LevadaError, plainly
 from levada.network.graph import Evidence, Finding, Flow, Kind, Mode, Network, Node
 from levada.network.tables import guarded, unguarded
 
@@ -61,7 +61,7 @@ def read_answers(path: Path) -> list[Answer]:
     try:
         rows = list(_workbook(path) if path.suffix == ".xlsx" else _csv(path))
     except (OSError, UnicodeDecodeError, csv.Error, ValueError, KeyError) as exc:
-        raise AnswersError(path=path, problem=exc) from exc
+        raise AnswersError(path=path, problem=plainly(exc)) from exc
     if rows and not {"about", "field", "answer"} <= rows[0][1].keys():
         raise AnswersError(path=path, problem="it has no columns about, field and answer")
     out: list[Answer] = []

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from levada._errors import LevadaError
+from levada._errors import LevadaError, plainly
 from levada.network.graph import Flow
 
 __all__ = [
@@ -59,7 +59,7 @@ def load_costs(path: Path | None = None) -> Costs:
         try:
             own: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
-            raise CostsError(path=path, problem=exc) from exc
+            raise CostsError(path=path, problem=plainly(exc)) from exc
         for name, row in own.items():
             held[name] = _own(path, name, row, held)
     return Costs(held)

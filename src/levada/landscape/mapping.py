@@ -227,7 +227,7 @@ def _unfit(path: Path, root: Path) -> str | None:
     if path.is_symlink():
         target = path.resolve()
         if not target.is_relative_to(root):
-            return "a link that leads out of the folder; not followed"
+            return "a link that leads out of the folder; not followed: name what it leads to beside the folder to have it read"
         if not target.exists():
             return "a link that leads nowhere"
         return f"a link to another {'folder' if target.is_dir() else 'file'} of the folder; read there"

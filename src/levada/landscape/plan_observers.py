@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from levada._errors import LevadaError
+from levada._errors import LevadaError, plainly
 
 __all__ = ["Observer", "PlanFileError", "Proof", "read_observers", "read_revoked", "watched"]
 
@@ -113,7 +113,7 @@ def read_observers(path: Path) -> list[Observer]:
                 except ValueError as exc:
                     raise PlanFileError(path=path, problem=f"line {reader.line_num}: {exc}") from exc
     except (OSError, csv.Error, UnicodeDecodeError) as exc:
-        raise PlanFileError(path=path, problem=exc) from exc
+        raise PlanFileError(path=path, problem=plainly(exc)) from exc
     return out
 
 
@@ -139,4 +139,4 @@ def read_revoked(path: Path) -> list[str]:
     try:
         return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as exc:
-        raise PlanFileError(path=path, problem=exc) from exc
+        raise PlanFileError(path=path, problem=plainly(exc)) from exc

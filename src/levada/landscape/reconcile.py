@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +20,9 @@ from msgspec import Struct
 from levada.landscape.review import Suggestion
 from levada.network.graph import Network, Node
 from levada.network.names import normal
+
+if TYPE_CHECKING:
+    from levada.landscape.importers._products import Product
 
 __all__ = ["rules", "suggest"]
 
@@ -48,6 +51,11 @@ def _data() -> dict[str, Any]:
 def rules() -> tuple[Rule, ...]:
     """The rules of ``rules.toml``, surest first."""
     return tuple(sorted((msgspec.convert(r, Rule) for r in _data()["rule"]), key=lambda r: -r.confidence))
+
+
+@cache
+def _placeholders() -> frozenset[str]:
+    return frozenset(_data()["placeholders"])
 
 
 @cache
@@ -137,6 +145,9 @@ def _pairs(rule: Rule, key: str, nodes: list[Node], around: _Around) -> Iterator
 def _may_be_one(rule: Rule, one: Node, two: Node, around: _Around) -> bool:
     if one.kind and two.kind and one.kind != two.kind:
         return False  # a database and the application before it may share a name
+    if rule.compare == "alias":
+        products = _product(one), _product(two)
+        return None in products or products[0] == products[1]
     if not rule.by_looks:
         return True
     if _trial(one.id) != _trial(two.id):
@@ -174,7 +185,8 @@ def _namespace(name: str) -> str:
 
 def _keys(rule: Rule, node: Node) -> Iterable[str]:
     if rule.compare == "alias":
-        return (a.removeprefix(rule.prefix).casefold() for a in node.aliases if a.startswith(rule.prefix))
+        found = (a.removeprefix(rule.prefix).casefold() for a in node.aliases if a.startswith(rule.prefix))
+        return (key for key in found if key.strip(" []<>{}().!") not in _placeholders())
     if rule.by_looks and ("/local-" in node.id or node.id.startswith("unresolved:")):
         return ()  # its name is of our making
     if rule.compare == "elsewhere":
@@ -188,11 +200,16 @@ def _keys(rule: Rule, node: Node) -> Iterable[str]:
         hosts += [outside if _is_host(outside) or outside != node.id else node.id.rpartition(".")[2]]
         return _telling(normal(h.split(".")[0]) for h in hosts)
     if rule.compare == "product":
-        from levada.landscape.importers._products import by_host, by_word
-
-        product = by_host(node.id.removeprefix("ext:")) or by_word(node.id)
+        product = _product(node)
         return (product.id,) if product and product.kind in ("saas", "record") else ()
     return (a.partition(":")[2] for a in node.aliases if a.startswith("setting:"))
+
+
+def _product(node: Node) -> Product | None:
+    """The product that a system is, where it is one that is known."""
+    from levada.landscape.importers._products import by_host, by_word
+
+    return by_host(node.id.removeprefix("ext:")) or by_word(node.id)
 
 
 def _telling(names: Iterable[str]) -> Iterator[str]:

@@ -216,5 +216,9 @@ def save_review(path: Path, suggestions: Iterable[Suggestion]) -> None:
                 f"{start}{name}: {value if name == 'decision' else json.dumps(value, ensure_ascii=False)}"
             )
     half = path.with_name(f".{path.name}.new")
-    half.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    half.replace(path)
+    try:
+        half.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        half.replace(path)
+    except OSError as exc:
+        exc.filename = str(path)  # the file that was named, not the one beside it
+        raise

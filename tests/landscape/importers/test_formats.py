@@ -396,6 +396,25 @@ def test_lineage_of_fields(folder: Callable[[dict[str, str]], Path]) -> None:
     assert "connection:SF prod" in network.nodes["salesforce"].aliases
 
 
+def test_a_custom_connector_is_one_system_however_an_export_names_it(
+    folder: Callable[[dict[str, str]], Path],
+) -> None:
+    provider = {"folder": "", "name": "Nabu Casa (Cloud)", "zip_name": "nabu_casa_cloud.custom_adapter.json"}
+    block = {"keyword": "trigger", "provider": "nabu_casa_cloud__connector_21_177", "name": "new_event"}
+    root = folder(
+        {
+            "f/one.recipe.json": json.dumps({"name": "One", "code": block}),
+            "f/ours.connection.json": json.dumps({"name": "Ours", "provider": provider}),
+        }
+    )
+    assert set(map_folders([root]).network.nodes) == {"workato/one", "nabu-casa-cloud"}
+
+
+def test_a_page_that_quotes_a_tool_observed_nothing(folder: Callable[[dict[str, str]], Path]) -> None:
+    shown = CASES["kafka"][0]["groups.txt"]
+    assert not map_folders([folder({"README.adoc": f"Then one sees:\n\n{shown}"})]).network.flows
+
+
 def test_a_schedule_makes_a_batch_with_both_places(folder: Callable[[dict[str, str]], Path]) -> None:
     network = map_folders([folder(CASES["scripts"][0])]).network
     flow = network.flows["script/export > db1.acme.org [invoices] (db/postgres)"]

@@ -32,7 +32,9 @@ class Kafka:
         self._lags: dict[str, int] = {}
 
     def recognise(self, file: SourceFile) -> float:
-        """The header or the resource pattern that the tools print."""
+        """The header or the resource pattern that the tools print; a page that quotes them observed nothing."""
+        if file.suffix in (".md", ".adoc", ".rst", ".html", ".ipynb"):
+            return 0.0
         return 1.0 if _HEADER.search(file.head) or _RESOURCE.search(file.head) else 0.0
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:

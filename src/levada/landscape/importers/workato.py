@@ -61,7 +61,7 @@ class Workato:
         if not isinstance(data, dict):
             return
         if file.name.endswith(".connection.json"):
-            provider = _bare(str(data.get("provider") or ""))
+            provider = _bare(data.get("provider"))
             if provider and not _INTERNAL.match(provider):
                 yield from (
                     i for i in connector_flow("", provider, context.at(file, 1), connection=str(data.get("name") or ""))
@@ -92,7 +92,7 @@ class Workato:
         for entry in data.get("config") or ():
             account: Any = entry.get("account_id") if isinstance(entry, dict) else None
             if isinstance(account, dict) and account.get("name"):
-                connections[_bare(str(entry.get("provider")))] = str(account["name"])
+                connections[_bare(entry.get("provider"))] = str(account["name"])
         for block in _blocks(data["code"]):
             yield from self._block(block, me, connections, file, context)
 
@@ -104,7 +104,7 @@ class Workato:
         file: SourceFile,
         context: Context,
     ) -> Iterator[Item]:
-        provider, action = _bare(str(block.get("provider") or "")), str(block.get("name") or "")
+        provider, action = _bare(block.get("provider")), str(block.get("name") or "")
         entry: Any = block.get("input") if isinstance(block.get("input"), dict) else {}
         line = file.line_with(f'"uuid": "{block.get("uuid")}"') or file.line_with(
             f'"as": "{block.get("as")}"'
@@ -191,9 +191,13 @@ class Workato:
                 )  # fmt: skip
 
 
-def _bare(provider: str) -> str:
-    """A custom connector without the numbers of its workspace."""
-    return re.sub(r"_connector_\d+_\d+$", "", provider)
+def _bare(provider: Any) -> str:
+    """A connector's word; a custom one's, which an export may name by its file, without the numbers of its workspace."""
+    if isinstance(provider, dict):
+        made: Mapping[str, Any] = provider
+        provider = str(made.get("zip_name") or "").rpartition("/")[2].removesuffix(".custom_adapter.json")
+        provider = provider or made.get("name")
+    return re.sub(r"_+connector_\d+_\d+$", "", str(provider or ""))
 
 
 def _blocks(code: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -1,0 +1,24 @@
+"""Where what a verb tells is shown: a terminal as wide as it is, a pipe or a file with room for a row."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["WIDE", "console"]
+
+WIDE = 200
+"""Columns where no terminal is: a row of a pipe or a file stays on its line."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """The console of a verb; of ``stderr`` where standard output is for a program."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    wide = None if stream.isatty() or "COLUMNS" in os.environ else WIDE
+    return Console(stderr=stderr, width=wide)
