@@ -168,9 +168,11 @@ class RemoteAPI:
         task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]
         before = task.cancelling()
         response: aiohttp.ClientResponse | None = None
+        sent = False
         self._deadlines.watch(task, monotonic() + seconds)
         try:
             await self._credential.refresh(headers)
+            sent = True
             response = await session.request(
                 call.operation.method,
                 URL(url, encoded=True),
@@ -184,7 +186,7 @@ class RemoteAPI:
                 response.close()
             left = self._deadlines.expired(task)
             if isinstance(error, asyncio.CancelledError) and left is not None and left <= before:
-                raise DeadlineExceeded from None
+                raise _late(sent=sent) from None
             _raise_told(error)
             raise
         finally:
@@ -310,6 +312,7 @@ class _Opened:
         self._request = (session, method, url, headers, body)
         self._credential = credential
         self._timeout = asyncio.timeout(seconds)
+        self._sent = False
         self._response: aiohttp.ClientResponse | None = None
 
     async def __aenter__(self) -> aiohttp.ClientResponse:
@@ -317,6 +320,7 @@ class _Opened:
         await self._timeout.__aenter__()
         try:
             await self._credential.refresh(headers)
+            self._sent = True
             self._response = await session.request(
                 method, URL(url, encoded=True), headers=headers, data=body, allow_redirects=False
             )
@@ -341,8 +345,15 @@ class _Opened:
         try:
             await self._timeout.__aexit__(type(error), error, error.__traceback__)
         except TimeoutError:
-            raise DeadlineExceeded from None
+            raise _late(sent=self._sent) from None
         _raise_told(error)
+
+
+def _late(*, sent: bool) -> Problem:
+    """What no time was left for: an answer, or a credential, without which nothing was sent."""
+    return (
+        DeadlineExceeded() if sent else NotSent(reason="The credential for the service did not come in time.")
+    )
 
 
 def _raise_told(error: BaseException) -> None:

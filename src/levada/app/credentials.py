@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from base64 import b64encode
 from typing import Protocol
+from urllib.parse import quote_plus
 
 import aiohttp
 import msgspec
@@ -70,23 +73,30 @@ class _Static(_Nothing):
 
 class _Token(msgspec.Struct):
     access_token: str
-    expires_in: float = 300.0
+    expires_in: float | None = None
 
 
 class _OAuth2(_Nothing):
-    """OAuth 2 client credentials (RFC 6749, 4.4); a token is fetched anew shortly before it ends."""
+    """OAuth 2 client credentials (RFC 6749, 4.4): one token for all calls, fetched anew shortly before it ends."""
 
     def __init__(self, prefix: str, place: str) -> None:
         self._prefix = prefix
         self._place = place
         self._token = ""
         self._until = 0.0
+        self._fetching = asyncio.Lock()
         for name in ("TOKEN_URL", "CLIENT_ID", "CLIENT_SECRET"):
             resolve(f"env:{prefix}_{name}", place)
 
+    async def start(self) -> None:
+        self._fetching = asyncio.Lock()
+
     async def refresh(self, headers: dict[str, str]) -> None:
         if time.monotonic() >= self._until:
-            await self._fetch()
+            async with self._fetching:
+                # Whoever waited for the lock finds what was fetched meanwhile.
+                if time.monotonic() >= self._until:
+                    await self._fetch()
         headers["authorization"] = f"Bearer {self._token}"
 
     async def _fetch(self) -> None:
@@ -94,23 +104,40 @@ class _OAuth2(_Nothing):
             resolve(f"env:{self._prefix}_{n}", self._place)
             for n in ("TOKEN_URL", "CLIENT_ID", "CLIENT_SECRET")
         )
+        asked = time.monotonic()
+        status, body = await self._ask(url, {"authorization": _basic(client, secret)})
+        if status != 200:
+            raise NotSent(
+                reason=f"The token service refused the credentials of {self._prefix} with {status}."
+            )
+        try:
+            # Not strict: some services write expires_in as a text.
+            token = msgspec.json.decode(body, type=_Token, strict=False)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise NotSent(reason=f"The token service of {self._prefix} answered without a token.") from None
+        self._token = token.access_token
+        self._until = asked + 0.8 * (_LIFETIME if token.expires_in is None else token.expires_in)
+
+    async def _ask(self, url: str, headers: dict[str, str]) -> tuple[int, bytes]:
         try:
             async with (
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session,
                 session.post(
-                    url, data={"grant_type": "client_credentials"}, auth=aiohttp.BasicAuth(client, secret)
+                    url, data={"grant_type": "client_credentials"}, headers=headers, allow_redirects=False
                 ) as response,
             ):
-                body = await response.read()
-                if response.status != 200:
-                    raise NotSent(
-                        reason=f"The token service refused the credentials of {self._prefix} with {response.status}."
-                    )
-        except aiohttp.ClientError as error:
+                return response.status, await response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise NotSent(reason=f"The token service of {self._prefix} cannot be reached.") from error
-        token = msgspec.json.decode(body, type=_Token)
-        self._token = token.access_token
-        self._until = time.monotonic() + max(5.0, token.expires_in * 0.8)
+
+
+_LIFETIME = 300.0
+"""Seconds that a token is taken to live whose service does not say it."""
+
+
+def _basic(client: str, secret: str) -> str:
+    """HTTP Basic of a client, whose parts are form-encoded first (RFC 6749, 2.3.1)."""
+    return "Basic " + b64encode(f"{quote_plus(client)}:{quote_plus(secret)}".encode()).decode()
 
 
 def credential_of(auth: str | None, settings: Settings, place: str) -> Credential:

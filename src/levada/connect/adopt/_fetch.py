@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 import aiohttp
 
+from levada.connect._basic import basic
 from levada.connect.adopt.errors import NotFetched
 from levada.connect.secrets import Secret, is_reference
 
@@ -130,17 +131,17 @@ class Place:
 
     async def _get(self, where: str) -> bytes:
         parts = urlsplit(where)
-        user = (
-            aiohttp.BasicAuth(unquote(parts.username), unquote(parts.password or ""))
+        headers = (
+            {"authorization": basic(unquote(parts.username), unquote(parts.password or ""))}
             if parts.username
-            else None
+            else {}
         )
         bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
         try:
             async with (
                 asyncio.timeout(SECONDS),
                 aiohttp.ClientSession(trust_env=True, timeout=aiohttp.ClientTimeout(total=None)) as session,
-                session.get(bare, auth=user, allow_redirects=False) as answer,
+                session.get(bare, headers=headers, allow_redirects=False) as answer,
             ):
                 return await self._body(where, answer)
         except TimeoutError:
