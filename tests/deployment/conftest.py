@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.store.conftest import database, postgres  # noqa: F401 - fixtures
 
 SHOP = '''
 import asyncio

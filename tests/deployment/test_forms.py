@@ -8,7 +8,6 @@ import textwrap
 from time import monotonic
 
 import pytest
-from tests.store.conftest import database, postgres  # noqa: F401 - fixtures
 
 from levada.app import App
 from levada.deployment import StoreRuntime

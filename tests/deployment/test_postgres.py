@@ -12,7 +12,6 @@ from collections import Counter
 from contextlib import closing
 
 import pytest
-from tests.store.conftest import postgres  # noqa: F401 - a fixture
 
 STEPS = ("hold", "reserve", "ship")
 
@@ -42,7 +41,7 @@ def booked(deployment) -> Counter[tuple[str, str]]:
 
 
 @pytest.fixture
-def on_postgres(deployment, postgres):  # noqa: F811
+def on_postgres(deployment, postgres):
     deployment.dsn = postgres.database()
     with (deployment.folder / "levada.toml").open("a") as out:
         out.write('[store]\nurl = "env:STORE"\n[personal]\nmaster = "file:personal.key"\n')
@@ -55,7 +54,7 @@ def on_postgres(deployment, postgres):  # noqa: F811
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_workers_and_the_server_are_killed_and_what_was_accepted_ends_once(on_postgres, postgres):  # noqa: F811
+def test_workers_and_the_server_are_killed_and_what_was_accepted_ends_once(on_postgres, postgres):
     if not postgres.owned:
         pytest.skip("a server of the user's own is not killed")
     deployment = on_postgres

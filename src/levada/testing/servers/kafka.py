@@ -77,7 +77,7 @@ class KafkaServer:
         assert self._home is not None
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(
-            [*self._java(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", self._home / "server.properties"],
+            [*self._java(), "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", self._home / "server.properties"],
             cwd=self._home, capture_output=True, check=False, timeout=WAIT,
         )  # fmt: skip
         if done.returncode:

@@ -1,0 +1,67 @@
+"""What holds of all tests: the server that many share, bytecode on disk, and which tests run beside which."""
+
+import os
+import sys
+
+import pytest
+
+# The tests start hundreds of Python processes; without bytecode on disk each compiles all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+ALONE = (
+    "tests/cli/test_new.py",
+    "tests/docs/test_blocks.py",
+    "tests/examples/test_demo.py",
+    "tests/examples/test_real.py",
+    "tests/landscape/test_report.py",
+)
+"""Files of long tests that share nothing; of all others one worker has the whole file with its servers."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """What takes long begins first, so that no worker waits for the other at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None and not alone(item.nodeid))
+
+
+def alone(test):
+    return test.startswith(ALONE)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    # Not xdist's own loadgroup: the marks of groups do not reach it (xdist 3.8 under pytest 9.2).
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return nodeid if alone(nodeid) else nodeid.partition("::")[0]
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """One server for all; who needs it empty takes a ``database``."""
+    # Not above: what is imported before the tests are collected is not in their coverage.
+    from levada.testing.servers.postgres import PostgresAbsent, postgres_server
+
+    try:
+        running = postgres_server(settings={"fsync": "off"})
+        server = running.__enter__()
+    except PostgresAbsent as absent:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(absent))
+    yield server
+    running.__exit__(None, None, None)
+
+
+@pytest.fixture
+def database(postgres):
+    """The DSN of an empty database of its own."""
+    return postgres.database()
