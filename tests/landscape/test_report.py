@@ -18,6 +18,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from levada.landscape.report import Assessment, as_html, as_markdown, assess
+from levada.landscape.report._named import named_in
 from levada.landscape.report._svg import text_width
 from levada.landscape.report.clusters import cluster_map
 from levada.landscape.report.details import numbers
@@ -203,3 +204,20 @@ def test_a_browser_shows_it_without_an_error(systems: int, chromium: str, tmp_pa
             page.screenshot(path=str(Path(shots) / f"report-{systems}.png"), full_page=True)
         browser.close()
     assert said == []
+
+
+def test_sentences_name_apis_as_people_do(found: Assessment) -> None:
+    page, text = as_html(found), as_markdown(found)
+    assert "Agree the contract of the System API of Parcel carrier" in text
+    for written in (text, re.sub(r"(?s)<(script|svg|style).*?</\1>", "", page)):
+        assert not re.search(r"\b(system|experience|process|topic):\w", written)
+
+
+def test_an_id_of_which_another_is_the_beginning_stands_for_itself() -> None:
+    named = named_in({"topic:erp.order": "topic erp.order", "system:erp": "System API of ERP"})
+    assert (
+        named("over system:erp 31, not topic:erp.order")
+        == "over the System API of ERP 31, not the topic erp.order"
+    )
+    assert named("over system:erp-2 it would") == "over a System API of erp-2 it would"
+    assert named("contract:system:erp") == "contract:system:erp"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from levada.landscape.report._named import named_in
 from levada.landscape.report.assessment import Assessment
 
 __all__ = ["as_markdown"]
@@ -11,8 +12,10 @@ __all__ = ["as_markdown"]
 
 def as_markdown(a: Assessment) -> str:
     """Verdict, tax, brittle list, blueprint, plan, coverage and ledger."""
-    from levada.landscape.report.verdict import recommendations, verdict
+    from levada.landscape.report.verdict import recommendations, title_of, verdict
 
+    titles = {b.id: title_of(a.network, b) for b in a.blueprint.built}
+    named = named_in(titles)
     parts = [
         f"# {_cell(a.title)}",
         " ".join(verdict(a)),
@@ -29,23 +32,23 @@ def as_markdown(a: Assessment) -> str:
         "## Blueprint",
         _table(
             ("API or topic", "Owner", "Flows", "Consumers", "Why"),
-            ((b.id, b.owner, len(b.flows), len(b.consumers), b.reason) for b in a.blueprint.built),
+            ((titles[b.id], b.owner, len(b.flows), len(b.consumers), named(b.reason)) for b in a.blueprint.built),
         ),
         f"## {a.plan.days}-day plan",
-        f"Pilot: {_cell(a.plan.pilot or 'none pays')}",
+        f"Pilot: {_cell(titles.get(a.plan.pilot or '', 'none pays'))}",
         _table(
             ("Start", "End", "What", "Owner", "Done when"),
-            ((i.start, i.end, i.title, i.owner, i.exit["text"]) for i in (*a.plan.items, *a.plan.beyond)),
+            ((i.start, i.end, named(i.title), i.owner, named(i.exit["text"])) for i in (*a.plan.items, *a.plan.beyond)),
         ),
         "## Ask those who know",
         _table(
-            ("Question", "Known now", "Decisions that flip", "Hours between answers"),
+            ("Question", "Known now", "Decisions that turn", "Hours between answers"),
             ((q.question, q.known or "nothing", q.flips, q.hours) for q in a.questions),
         ),
         "## Evidence coverage",
         _table(("Known", "Of", "All"), a.coverage()),
         "## Ledger",
-        _table(("Flow", "Decision", "Via", "Because", "Reason"), ((e.flow, e.decision, e.via or "-", e.because, e.reason) for e in a.blueprint.ledger)),
+        _table(("Flow", "Decision", "Via", "Because", "Reason"), ((e.flow, e.decision, titles.get(e.via or "", e.via or "-"), e.because, named(e.reason)) for e in a.blueprint.ledger)),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 

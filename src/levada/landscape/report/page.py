@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from levada.landscape._blueprint_highs import LandscapeExtra
+from levada.landscape.report._named import named_in
 from levada.landscape.report.assessment import Assessment
 from levada.landscape.report.before_after import after, before
 from levada.landscape.report.clusters import MOST_NODES, cluster_map
@@ -35,6 +36,9 @@ GLOSSARY = (
     ("Experience API", "one API for a channel or a partner"),
     ("Topic", "the events of one type, published once for all who subscribe"),
     ("Ledger", "for every flow: what replaces it, or why it stays"),
+    ("Pilot", "what is built first: the most hours taken away for its effort, within the days of the plan"),
+    ("Shadow", "the new way answers beside the old one, and the answers are compared, before anybody depends on it"),
+    ("Observer", "a log, a gateway or a trace that would have seen a call of the old connection"),
     ("Retired", "never seen by an observer who sees others there: to be confirmed, then removed"),
 )  # fmt: skip
 
@@ -52,13 +56,14 @@ def as_html(assessment: Assessment) -> str:
         raise LandscapeExtra(what="The report", package="jinja2") from exc
     a = assessment
     folder = files("levada.landscape.report")
+    titles = {b.id: title_of(a.network, b) for b in a.blueprint.built}
     engine = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     engine.filters["figure"] = _figure
+    engine.filters["named"] = named_in(titles)
     template = engine.from_string(folder.joinpath("page.html.j2").read_text(encoding="utf-8"))
     hours: dict[str | None, float] = {r.name: r.hours_month for r in a.tax.systems}
 
     index = numbers(a)
-    titles = {b.id: title_of(a.network, b) for b in a.blueprint.built}
 
     def own(name: str) -> Markup:
         return Markup(folder.joinpath(name).read_text(encoding="utf-8"))  # noqa: S704 - the package's own file
