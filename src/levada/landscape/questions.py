@@ -30,7 +30,7 @@ MOST_SYSTEMS = 120
 """Systems that are asked about: those whose connections cost most."""
 MOST_FLOWS = 300
 """Connections that are decided anew for an answer. Where more hang together, those of the systems
-nearest to the one asked about stand for them: an answer changes little beyond."""
+nearest to the one asked about stand for them, and of a system with more some, evenly, for all."""
 _HOURS = ("0.5", "2", "8", "20")
 _MODES = ("sync", "file", "db", "async")
 
@@ -55,12 +55,12 @@ def questions(network: Network, count: int = 10, *, costs: Costs | None = None) 
     """The ``count`` questions that the blueprint hangs on most; at most two about one system."""
     costs = costs or load_costs()
     posed = pose(network, costs)
-    near = _Near(posed)
+    near = _Near(network, posed)
     found: list[Question] = []
     for provider in _dearest(posed):
-        part = _part(network, near.to(provider))
+        part, share = near.part(provider)
         now = blueprint(part, costs)
-        found += [_weighed(asked, part, now, costs) for asked in _of_system(network, part, provider)]
+        found += [_weighed(asked, part, now, costs, share) for asked in _of_system(network, part, provider)]
     weighed = [q for q in found if q.flips > 0 or q.hours > 0]
     weighed.sort(key=lambda q: (-q.flips, -q.hours, q.about, q.field))
     chosen: list[Question] = []
@@ -70,8 +70,8 @@ def questions(network: Network, count: int = 10, *, costs: Costs | None = None) 
     return chosen
 
 
-def _weighed(asked: Question, part: Network, now: Blueprint, costs: Costs) -> Question:
-    """The question with what its answers would change."""
+def _weighed(asked: Question, part: Network, now: Blueprint, costs: Costs, share: float) -> Question:
+    """The question with what its answers would change; ``share``: of the system's connections that are in the part."""
     from msgspec import structs
 
     flips = 0
@@ -80,8 +80,8 @@ def _weighed(asked: Question, part: Network, now: Blueprint, costs: Costs) -> Qu
         then = blueprint(answered(part, asked.about, asked.field, answer), costs)
         flips += _flipped(now, then)
         prices.append(then.cost.to_be)
-    share = len(asked.answers)
-    return structs.replace(asked, flips=flips / share, hours=max(prices) - min(prices))
+    hours = (max(prices) - min(prices)) / share
+    return structs.replace(asked, flips=flips / len(asked.answers) / share, hours=hours)
 
 
 def _flipped(now: Blueprint, then: Blueprint) -> int:
@@ -103,32 +103,42 @@ def _dearest(posed: Posed) -> list[str]:
 
 
 class _Near:
-    """The providers that are decided together, from one outwards."""
+    """What is decided together with a system, from it outwards, as far as ``MOST_FLOWS`` reaches."""
 
-    def __init__(self, posed: Posed) -> None:
-        self._flows = Counter(f.provider for f in posed.flows)
+    def __init__(self, network: Network, posed: Posed) -> None:
+        self._nodes = network.nodes
+        self._apis = {n.id for n in network.nodes.values() if n.kind == "api"}
+        self._flows: dict[str, list[Flow]] = defaultdict(list)
+        for flow in network.flows.values():
+            self._flows[flow.provider].append(flow)
         self._beside: dict[str, dict[str, None]] = defaultdict(dict)
         for box in posed.boxes:
             for provider in box.providers:
                 self._beside[provider] |= dict.fromkeys(box.providers)
 
-    def to(self, provider: str) -> frozenset[str]:
-        """All that may change with it, as far as ``MOST_FLOWS`` reaches."""
+    def part(self, provider: str) -> tuple[Network, float]:
+        """The part of the network, and the share of the provider's own flows that is in it."""
+        own = self._flows[provider]
+        if len(own) > MOST_FLOWS:
+            return self._of([own[i * len(own) // MOST_FLOWS] for i in range(MOST_FLOWS)]), MOST_FLOWS / len(
+                own
+            )
+        return self._of([f for p in self._around(provider) for f in self._flows[p]]), 1.0
+
+    def _around(self, provider: str) -> Iterable[str]:
         reached = {provider: None}
-        count = self._flows[provider]
+        count = len(self._flows[provider])
         for now in (queue := [provider]):
             for other in self._beside[now]:
-                if other not in reached and count + self._flows[other] <= MOST_FLOWS:
+                if other not in reached and count + len(self._flows[other]) <= MOST_FLOWS:
                     reached[other] = None
-                    count += self._flows[other]
+                    count += len(self._flows[other])
                     queue.append(other)
-        return frozenset(reached)
+        return reached
 
-
-def _part(network: Network, providers: frozenset[str]) -> Network:
-    flows = [f for f in network.flows.values() if f.provider in providers]
-    ends = {e for f in flows for e in (f.consumer, f.provider)}
-    return Network.of((n for n in network.nodes.values() if n.id in ends or n.kind == "api"), flows)
+    def _of(self, flows: list[Flow]) -> Network:
+        ends = self._apis | {e for f in flows for e in (f.consumer, f.provider)}
+        return Network.of((self._nodes[i] for i in sorted(ends)), sorted(flows, key=lambda f: f.id))
 
 
 def _of_system(network: Network, part: Network, provider: str) -> Iterable[Question]:

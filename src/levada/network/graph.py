@@ -230,6 +230,8 @@ class Network(Struct, kw_only=True):
         """The node of this id, alias or (if just one has it) name; None if none or several."""
         if name in self.nodes:
             return self.nodes[name]
+        if not name:
+            return None
         wanted = name.casefold()
         if not wanted:
             return None
