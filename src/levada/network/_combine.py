@@ -74,7 +74,11 @@ def moved(node: Node, new_id: str) -> Node:
 
 def unite(one: Iterable[Evidence], other: Iterable[Evidence]) -> tuple[Evidence, ...]:
     """Both evidences, each once, in the order met."""
-    return tuple(dict.fromkeys((*one, *other)))
+    held, more = tuple(one), tuple(other)
+    if len(more) == 1:
+        # By far the most frequent, and a system may have thousands already.
+        return held if more[0] in held else (*held, more[0])
+    return tuple(dict.fromkeys((*held, *more)))
 
 
 def order_evidence(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:

@@ -120,12 +120,17 @@ class AccessLogs:
         if self._calls.others:
             text = f"{self._calls.others:,.0f} calls are of more callers than are told apart; they stand under unknown"
             yield context.finding("too-many-callers", text)
+        told: set[str] = set()
         for flow in self._calls.flows():
-            yield from self._ends(flow)
+            yield from self._ends(flow, told)
             yield flow
 
-    def _ends(self, flow: Flow) -> Iterable[Item]:
+    def _ends(self, flow: Flow, told: set[str]) -> Iterable[Item]:
+        """The systems that have not been told; one place is evidence enough of one, its flows have all of them."""
         for end in (flow.consumer, flow.provider):
+            if end in told:
+                continue
+            told.add(end)
             known_as = (client_alias(self._names[end]),) if end in self._names else ()
             yield Node(id=end, name=end.removeprefix("host:"), aliases=known_as, evidence=flow.evidence)
 
