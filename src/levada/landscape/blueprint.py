@@ -127,8 +127,12 @@ def _built(network: Network, posed: Posed, made: Choice, costs: Costs) -> list[B
         box = posed.parts[j].box
         opened[box].append(j)
         behind[box] |= {posed.parts[n].box for n in posed.candidates[j].needs} - {box}
+    before: dict[int, set[int]] = defaultdict(set)
+    for box, needs in behind.items():
+        for need in needs:
+            before[need].add(box)
     return [
-        _one(network, posed, box, opened[box], own[box], behind, costs)
+        _one(network, posed, box, opened[box], own[box], behind[box], before[box], costs)
         for box in sorted(opened, key=lambda b: posed.boxes[b].id)
     ]
 
@@ -139,13 +143,14 @@ def _one(
     number: int,
     opened: list[int],
     held: list[tuple[int, Option]],
-    behind: dict[int, set[int]],
+    behind: set[int],
+    before: set[int],
     costs: Costs,
 ) -> Built:
     box = posed.boxes[number]
     flows = [posed.flows[i] for i, _ in held]
     nodes = [network.nodes[p] for p in box.providers]
-    serves = sorted(posed.boxes[b].id for b, needs in behind.items() if number in needs)
+    serves = sorted(posed.boxes[b].id for b in before)
     saved = sum(posed.direct[i] - o.cost for i, o in held) - sum(posed.candidates[j].cost for j in opened)
     kind = box.layer if box.layer in ("system", "topic") else "composed"
     return Built(
@@ -159,7 +164,7 @@ def _one(
         flows=tuple(f.id for f in flows),
         saves=saved,
         effort=sum(posed.parts[j].build for j in opened) + costs[f"wire_{kind}"] * len(flows),
-        needs=tuple(sorted(posed.boxes[n].id for n in behind[number])),
+        needs=tuple(sorted(posed.boxes[n].id for n in behind)),
         contract=box.contract,
         reason=why_built(
             box, flows, saved, serves, adapter=any(posed.parts[j].kind == "adapter" for j in opened)

@@ -178,9 +178,11 @@ def _of_system(network: Network, part: Network, provider: str) -> Iterable[Quest
 def _owners(network: Network, posed: Posed) -> list[Question]:
     """Who owns what would be built: the blueprint does not hang on it, the plan does."""
     out: list[Question] = []
+    flows: dict[str, list[Flow]] = defaultdict(list)
+    for flow in posed.flows:
+        flows[flow.provider].append(flow)
     for provider in _dearest(posed):
-        node = network.nodes[provider]
-        own = [f for f in posed.flows if f.provider == provider]
+        node, own = network.nodes[provider], flows[provider]
         if node.owner is None and len({f.consumer for f in own}) > 1:
             text = f"Who owns {node.name or node.id}?"
             known, place = _known(node, own), _place(own)
