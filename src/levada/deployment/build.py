@@ -134,9 +134,10 @@ def store_file(url: str) -> Path | None:
 
 def place_of(configuration: Configuration) -> str:
     """Where the store is, without a password."""
+    from levada.store.postgres import place_of as without_password
+
     url = store_url(configuration)
-    scheme, found, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if found else url
+    return without_password(url) if "://" in url else url
 
 
 def personal_of(configuration: Configuration, app: App, store: Store) -> Personal | None:

@@ -33,7 +33,7 @@ async def open_store(url: str, *, clock: Clock | None = None) -> Store:
         path = path.removeprefix("//")
         if not path or options not in _DURABILITY:
             raise StoreUnusable(
-                place=url,
+                place=f"{scheme}:{path}",
                 reason="Write sqlite:PATH or sqlite:PATH?synchronous=NORMAL; nothing else is known.",
             )
         return await SqliteStore(path, clock=clock, synchronous=_DURABILITY[options]).open()

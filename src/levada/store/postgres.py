@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from urllib.parse import urlsplit, urlunsplit
 
 from levada.store._pgconnection import Connection, PostgresSettings, driver
 from levada.store._pggroup import CommitLost, NeedsAlone, channels_of, transact
@@ -37,10 +37,10 @@ _Job = tuple[Unit, "asyncio.Future[Outcome]"]
 
 
 def place_of(url: str) -> str:
-    """A URL that may be shown: without its password."""
-    parts = urlsplit(url)
-    at = f"{parts.username}@" if parts.username else ""
-    return urlunsplit(parts._replace(netloc=at + parts.netloc.rpartition("@")[2], query=""))
+    """A URL that may be shown: without its password, however that is written."""
+    scheme, slashes, rest = url.partition("://")
+    said, at, place = rest.rpartition("@")
+    return f"{scheme}{slashes}{said.partition(':')[0]}{at}{re.split('[?#]', place)[0]}"
 
 
 class PostgresStore:
@@ -86,6 +86,9 @@ class PostgresStore:
         except (OSError, driver().PostgresError, driver().InterfaceError) as error:
             await self._end()
             raise _unusable(self.url, error) from error
+        except (ValueError, OverflowError):
+            await self._end()
+            raise _unreadable(self.url) from None
         except StoreError:
             await self._end()
             raise
@@ -350,6 +353,14 @@ async def applied(url: str) -> Sequence[Row]:
             connection.drop()
     except (OSError, driver().PostgresError, driver().InterfaceError) as error:
         raise _unusable(url, error) from error
+    except (ValueError, OverflowError):
+        raise _unreadable(url) from None
+
+
+def _unreadable(url: str) -> StoreUnusable:
+    """The URL itself is wrong. What the driver says quotes it, and with it parts of the password."""
+    reason = "its URL is not one: the port is a number to 65535, and / # ? @ : in a password are written as %2F %23 %3F %40 %3A."
+    return StoreUnusable(place=place_of(url), reason=reason)
 
 
 def _unusable(url: str, error: Exception) -> StoreUnusable:

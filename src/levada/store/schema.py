@@ -65,7 +65,10 @@ async def status(url: str) -> SchemaStatus:
         from levada.store.postgres import applied, place_of
 
         return _status(place_of(url), "postgresql", await applied(url))
-    raise StoreUnusable(place=url, reason="Name the database itself: sqlite:PATH or postgresql://….")
+    # Not the URL itself: it may hold a password.
+    raise StoreUnusable(
+        place=f"{scheme}:…", reason="Name the database itself: sqlite:PATH or postgresql://…."
+    )
 
 
 async def migrate(url: str) -> SchemaStatus:
