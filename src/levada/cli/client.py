@@ -93,8 +93,11 @@ def _said(error: BaseException) -> str:
 
 def _document(source: str) -> dict[str, Any]:
     import urllib.request
+    from http.client import HTTPException
 
     import msgspec
+
+    from levada.connect.secrets import mask
 
     try:
         if source.startswith(("http://", "https://")):
@@ -103,9 +106,9 @@ def _document(source: str) -> dict[str, Any]:
         else:
             text = Path(source).read_bytes()
         return msgspec.json.decode(text, type=dict[str, Any])
-    except OSError as error:  # HTTPError and URLError too
-        raise NotRead(place=source, reason=_said(error), mend="Check the address or the file") from None
+    except (OSError, HTTPException) as error:  # HTTPError and URLError too
+        raise NotRead(place=mask(source), reason=_said(error), mend="Check the address or the file") from None
     except msgspec.MsgspecError as error:
         raise NotRead(
-            place=source, reason=f"it is no JSON object: {error}", mend="Give the JSON form"
+            place=mask(source), reason=f"it is no JSON object: {error}", mend="Give the JSON form"
         ) from None

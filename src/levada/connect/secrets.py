@@ -17,7 +17,11 @@ __all__ = ["Secret", "has_password", "is_reference", "mask"]
 
 _SCHEMES: Final = ("env:", "file:")
 _LARGEST = 1_048_576
-_USERINFO = re.compile(r"(?P<head>[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#:@]*):(?P<word>[^\s/?#]*)@")
+# Passwords are written with characters that a URL does not allow in them, too: up to the last @ before a host.
+_USERINFO = re.compile(
+    r"(?P<head>[A-Za-z][A-Za-z0-9+.-]*:/{1,2}[^\s/?#:@\"'<>]*):(?!\d{1,5}[/?#])(?P<word>[^\s\"'<>]*?)"
+    r"@(?=[\w.\-:%\[\]]*(?:[/?#\s\"'<>,;)]|$))"
+)
 _WORDS = re.compile(
     r"(?i)(?P<head>[?&;](?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|sig)=)[^&\s#;]*"
 )

@@ -180,7 +180,9 @@ def _walk(paths: Sequence[Path], sink: Sink) -> Iterator[SourceFile]:
     count = 0
     for given in paths:
         if not given.exists():
-            raise NoSuchFolder(path=given)
+            from levada.connect.secrets import mask
+
+            raise NoSuchFolder(path=mask(str(given)))
         root = given.resolve()
         prefix = f"{root.name}/" if len(paths) > 1 and root.is_dir() else ""
         if root.is_file():

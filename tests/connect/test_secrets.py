@@ -1,0 +1,51 @@
+"""What is shown of a URL is without its password, however that is written."""
+
+import subprocess
+import sys
+
+import pytest
+
+from levada.connect.secrets import has_password, mask
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgresql://u:s3cr3t@h/x", "postgresql://u:***@h/x"),
+        ("postgresql://u:ab/s3cr3t@127.0.0.1:1/x", "postgresql://u:***@127.0.0.1:1/x"),
+        ("postgresql://u:ab#s3cr3t@h", "postgresql://u:***@h"),
+        ("postgresql://u:a@s3cr3t@h:1/x", "postgresql://u:***@h:1/x"),
+        ("postgresql://u:s3cr3t@[::1]:5/x", "postgresql://u:***@[::1]:5/x"),
+        ("no http://a:s3cr3t@c/d, no http://e:s3cr3t@g.", "no http://a:***@c/d, no http://e:***@g."),
+        ('{"to":"http://u:s3cr3t@h","mail":"x@y"}', '{"to":"http://u:***@h","mail":"x@y"}'),
+        ("amqp://u:s3cr3t@h,amqp://u:s3cr3t@h2", "amqp://u:***@h,amqp://u:***@h2"),
+        ("https://h/x?token=s3cr3t&a=1", "https://h/x?token=***&a=1"),
+    ],
+)
+def test_a_password_is_masked_and_found(text, shown):
+    assert mask(text) == shown
+    assert has_password(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http://h:80/a@b", "http://h:8080/x?m=u@d.org", "https://u@h/x:y@z", "http://h/path:x@y", "a:b@c"],
+)
+def test_what_has_no_password_stays(text):
+    assert mask(text) == text
+    assert not has_password(text)
+
+
+@pytest.mark.parametrize("verb", ["client", "map"])
+@pytest.mark.parametrize("source", ["https://u:s3cr3t@127.0.0.1:1/x", "https://h:abc/?token=s3cr3t"])
+def test_a_source_that_cannot_be_read_is_said_without_its_secret(tmp_path, verb, source):
+    told = subprocess.run(
+        [sys.executable, "-m", "levada", verb, source],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert told.returncode in (1, 2)
+    assert told.stderr.startswith("LV1")
+    assert "s3cr3t" not in told.stdout + told.stderr
