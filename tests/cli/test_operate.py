@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 APP = '''
-from levada import Event, OrderKey, Personal, ProcessAPI, Publishes, http
+from levada import Event, ExperienceAPI, OrderKey, Personal, ProcessAPI, Publishes, http
 
 
 class Joined(Event, version="1.0", domain="club"):
@@ -29,6 +29,15 @@ class Club(ProcessAPI, domain="club", version="1.0"):
         """Join."""
         await self.joined(Joined(member=member, email=email))
         return member
+
+
+class Front(ExperienceAPI, domain="club", version="1.0"):
+    """What is offered outside."""
+
+    @http.get("/rules")
+    async def rules(self) -> str:
+        """The rules."""
+        return "none"
 '''
 
 
@@ -73,7 +82,7 @@ def test_a_key_is_made_shown_once_revoked_and_audited(folder):
             "--consumer",
             "acme",
             "--product",
-            "club/Club/v1",
+            "club/Front/v1",
             "--plan",
             "gold",
             "--as",
@@ -94,10 +103,40 @@ def test_a_key_is_made_shown_once_revoked_and_audited(folder):
     assert made["key"] not in json.dumps(rows)
 
 
+@pytest.mark.parametrize("tried", [(), ("--dry-run",)])
+def test_a_key_for_what_is_not_offered_is_refused_and_says_what_is(folder, tried):
+    for product in ("club/Club/v1", "club/Fornt/v1", "club/Front/v2"):
+        told = levada(
+            folder, "keys", "create", "--consumer", "a", "--product", product, "--plan", "gold", *tried
+        )
+        assert told.returncode == 1
+        assert product in told.stderr
+        assert "club/Front/v1" in told.stderr
+    assert json.loads(levada(folder, "keys", "list", "--json").stdout) == []
+
+
+def test_a_dry_run_of_a_first_key_makes_neither_store_nor_secret(folder):
+    before = sorted(folder.rglob("*"))
+    done = levada(
+        folder,
+        "keys",
+        "create",
+        "--consumer",
+        "a",
+        "--product",
+        "club/Front/v1",
+        "--plan",
+        "gold",
+        "--dry-run",
+    )
+    assert done.returncode == 0, done.stderr
+    assert [p for p in sorted(folder.rglob("*")) if "__pycache__" not in str(p)] == before
+
+
 def test_an_altered_audit_row_is_found(folder):
     for consumer in ("a", "b"):
         levada(
-            folder, "keys", "create", "--consumer", consumer, "--product", "club/Club/v1", "--plan", "gold"
+            folder, "keys", "create", "--consumer", consumer, "--product", "club/Front/v1", "--plan", "gold"
         )
     assert json.loads(levada(folder, "audit", "verify", "--json").stdout) == {"rows": 2, "whole": True}
     with closing(sqlite3.connect(folder / "levada.db")) as db, db:

@@ -92,6 +92,33 @@ async def test_a_change_leaves_who_what_why_before_and_after(admin, action):
     assert await admin.do("audit.verify", {}, who="t") == 1
 
 
+def rows_of(path):
+    with closing(sqlite3.connect(path)) as db:
+        return [line for line in db.iterdump() if "'now'" not in line]
+
+
+@pytest.mark.parametrize("action", CHANGES)
+async def test_a_change_that_is_only_tried_leaves_nothing_and_can_be_made_after_it(admin, action):
+    asked = {**CHANGES[action][0], "why": "a test"}
+    before = rows_of(admin.path)
+    tried = [await admin.do(action, asked, who="anna", dry_run=True) for _ in range(2)]
+    assert rows_of(admin.path) == before
+    done = await admin.do(action, asked, who="anna")
+    assert tried == [done, done]
+
+
+@pytest.mark.parametrize("action", CHANGES)
+async def test_what_cannot_be_done_cannot_be_tried(admin, action):
+    arguments = CHANGES[action][0]
+    wrong = {name: "nothing" if name in ("run", "id", "name") else value for name, value in arguments.items()}
+    told = []
+    for dry_run in (True, False):
+        with pytest.raises(LevadaError) as refused:
+            await admin.do(action, {**wrong, "why": "a test"}, who="anna", dry_run=dry_run)
+        told.append((refused.value.code, str(refused.value)))
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize("action", sorted(OBLIGATORY))
 @pytest.mark.parametrize("why", [None, "", "  "])
 async def test_what_loses_or_repeats_something_needs_a_reason_and_does_nothing_without(admin, action, why):

@@ -11,7 +11,8 @@ from levada.app import App, Caller, Context
 from levada.app.context import _current
 from levada.connect.sql import Database
 from levada.deployment import StoreRuntime
-from levada.store import open_store
+from levada.deployment.purge import DAY, RetentionSection
+from levada.store import Statement, Unit, open_store
 
 
 class Empty(Problem, status=409, detail="There is no {item}."):
@@ -72,9 +73,12 @@ async def shelf(request, tmp_path):
     async with db, db.begin() as tx:
         await tx.execute("CREATE TABLE taken (part text)")
     app = App(SqlShelf, resources={"shelf": db})
-    StoreRuntime(app, await open_store("sqlite::memory:"), owns=True)
+    runtimes[:] = [StoreRuntime(app, await open_store("sqlite::memory:"), owns=True)]
     async with app:
         yield app[Shelf], db
+
+
+runtimes: list[StoreRuntime] = []
 
 
 async def take(shelf, how, key):
@@ -108,3 +112,63 @@ async def test_what_the_operation_raises_undoes_all_of_it(shelf):
             await take(api, "a,bad,refused", "k-1")
     assert await taken(db) == []
     assert await take(api, "a", "k-2") == ["a"]
+
+
+async def age(db, days):
+    """Make what was recorded older."""
+    older = (
+        f"at - interval '{days} days'"
+        if db.dialect == "postgresql"
+        else f"strftime('%Y-%m-%dT%H:%M:%fZ', at, '-{days} days')"
+    )
+    async with db.begin() as tx:
+        await tx.execute(f"UPDATE levada_effect SET at = {older}")
+
+
+async def begin_run(store, days):
+    values = dict.fromkeys(("event", "subscription", "topic", "part", "pos", "key", "lane"))
+    values |= {
+        "run": "r",
+        "keyed": "r",
+        "code": "c/1",
+        "type": "",
+        "generation": 0,
+        "across": 0,
+        "input": b"{}",
+    }
+    values |= {"initiator": "t", "traceparent": "", "since": await store.now() - days * DAY}
+    assert (await store.commit(Unit([Statement("runs.add", values, 1)]))).committed
+
+
+@pytest.mark.parametrize(
+    ("kept", "days", "open_since", "forgotten"),
+    [
+        (RetentionSection(), 0, None, 0),
+        (RetentionSection(), 89, None, 0),
+        (RetentionSection(), 92, None, 1),
+        (RetentionSection(), 92, 100, 0),
+        (RetentionSection(), 92, 10, 1),
+        (RetentionSection(effects=0), 9000, None, 0),
+        (RetentionSection(effects=5, events=5), 7, None, 1),
+        (RetentionSection(events=0), 9000, None, 1),
+    ],
+)
+async def test_results_are_kept_as_long_as_a_run_or_a_replay_may_repeat_the_call(
+    shelf, kept, days, open_since, forgotten
+):
+    api, db = shelf
+    await take(api, "a", "k-1")
+    await age(db, days)
+    if open_since is not None:
+        await begin_run(runtimes[0].store, open_since)
+    assert await runtimes[0].forget_effects(kept) == forgotten
+    await take(api, "a", "k-1")
+    assert await taken(db) == ["a"] * (1 + forgotten)
+
+
+async def test_results_stay_for_good_where_the_log_does(shelf):
+    api, db = shelf
+    await runtimes[0].log.create("shop.Sold.v1")
+    await take(api, "a", "k-1")
+    await age(db, 9000)
+    assert await runtimes[0].forget_effects(RetentionSection(events=0)) == 0

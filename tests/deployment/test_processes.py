@@ -1,8 +1,11 @@
 """Real processes: killed, stopped, and what they say when they cannot begin."""
 
+import asyncio
+import errno
 import json
 import os
 import signal
+import socket
 import sqlite3
 import threading
 import urllib.request
@@ -11,6 +14,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from levada.deployment.serve import StartFailed
+from levada.deployment.supervise import Supervisor
 
 ORDERS = 30
 
@@ -172,3 +178,15 @@ def test_what_is_wrong_is_said_without_a_stack_trace(deployment, toml, said):
     assert said in told.stderr
     assert "Traceback" not in told.stderr
     assert told.stderr.startswith("LV")
+
+
+async def test_a_worker_that_cannot_be_started_is_said_and_not_waited_for(monkeypatch):
+    async def refuse(*_, **__):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        supervisor = Supervisor(lambda _: None, [listening], drain=1.0)
+        async with asyncio.timeout(10):
+            with pytest.raises(StartFailed, match="could not be started: Resource temporarily unavailable"):
+                await supervisor.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,11 +21,13 @@ from levada.deployment.serve_owner import Owner, background
 from levada.deployment.serve_places import store_path, worker_path
 from levada.gateway import GatewayConfiguration, Listener, Upstream
 from levada.gateway.assembly import plans_of, routes_of
+from levada.gateway.errors import ProductUnknown
 from levada.gateway.fleet import checked_addresses
 from levada.gateway.keys import ApiKeys, shown
 from levada.gateway.supervise import EnvoySupervisor
 from levada.store import Store, open_store
 from levada.store.errors import StoreLocked
+from levada.store.trying import TryingStore
 
 __all__ = ["Door", "for_fleet", "keys_of", "told"]
 
@@ -37,10 +40,13 @@ _LOOK = 2.0
 def keys_of(configuration: Configuration, store: Store) -> ApiKeys:
     """The keys of a deployment, under its master secret."""
     section = configuration.gateway
+    file = configuration.path(section.dir) / "master.key"
     if section.master is not None:
         master = resolve(section.master, "[gateway] master").encode()
+    elif isinstance(store, TryingStore) and not file.exists():
+        master = secrets.token_bytes(32)
     else:
-        master = made_secret(configuration.path(section.dir) / "master.key")
+        master = made_secret(file)
     return ApiKeys(store, master, configuration.app.environment, list(configuration.plans))
 
 
@@ -99,18 +105,21 @@ class Door:
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
-        self._keys: ApiKeys | None = None
         self._envoy: EnvoySupervisor | None = None
         self._applying = asyncio.Lock()
         self._bring: Callable[[], Awaitable[None]] | None = None
 
     def extend(self, admin: Admin, store: Store) -> None:
         """Add the actions of keys and of the gateway."""
-        self._keys = keys_of(self._configuration, store)
-        admin.register("keys.list", self._list, change=False)
-        admin.register("keys.create", self._create, change=True)
-        admin.register("keys.rotate", self._rotate, change=True)
-        admin.register("keys.revoke", self._revoke, change=True)
+        keys = _KeyActions(
+            keys_of(self._configuration, store),
+            self._configuration,
+            _nothing if isinstance(store, TryingStore) else self._in_force,
+        )
+        admin.register("keys.list", keys.list, change=False)
+        admin.register("keys.create", keys.create, change=True)
+        admin.register("keys.rotate", keys.rotate, change=True)
+        admin.register("keys.revoke", keys.revoke, change=True)
         admin.register("gateway.status", self._status, change=False)
 
     @asynccontextmanager
@@ -142,39 +151,48 @@ class Door:
         if self._bring is not None:
             await self._bring()
 
-    # -- actions ----------------------------------------------------------------------
-
-    @property
-    def _api_keys(self) -> ApiKeys:
-        assert self._keys is not None
-        return self._keys
-
-    async def _list(self, consumer: str = "") -> Any:
-        now = await self._api_keys.now()
-        return [shown(key, now) for key in await self._api_keys.list(consumer)]
-
-    async def _create(
-        self, consumer: str, product: str, plan: str, days: int | None = None, why: str = ""
-    ) -> Any:
-        del why  # the audit has it
-        # By the store's clock, by which keys end: that of whoever asks may have been set.
-        expires = None if days is None else await self._api_keys.now() + days * 86_400_000_000
-        made = await self._api_keys.create(consumer=consumer, product=product, plan=plan, expires=expires)
-        await self._in_force()
-        return msgspec.structs.asdict(made)
-
-    async def _rotate(self, id: str, grace: int = 86_400_000_000, why: str = "") -> Any:
-        del why
-        made = await self._api_keys.rotate(id, grace=grace)
-        await self._in_force()
-        return msgspec.structs.asdict(made)
-
-    async def _revoke(self, id: str, why: str) -> None:
-        del why
-        await self._api_keys.revoke(id)
-        await self._in_force()
-
     async def _status(self) -> Any:
         if self._envoy is None:
             return {"running": False, "reason": "this deployment runs without a gateway; levada up has one"}
         return msgspec.structs.asdict(self._envoy.status())
+
+
+async def _nothing() -> None:
+    """What is only tried is brought to no gateway."""
+
+
+class _KeyActions:
+    """The admin's actions of keys. ``in_force``: brings what has changed to the gateway."""
+
+    def __init__(
+        self, keys: ApiKeys, configuration: Configuration, in_force: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._keys, self._configuration, self._in_force = keys, configuration, in_force
+
+    async def list(self, consumer: str = "") -> Any:
+        now = await self._keys.now()
+        return [shown(key, now) for key in await self._keys.list(consumer)]
+
+    async def create(
+        self, consumer: str, product: str, plan: str, days: int | None = None, why: str = ""
+    ) -> Any:
+        del why  # the audit has it
+        offered = sorted({route.product for route in routes_of(build_app(self._configuration))})
+        if product not in offered:
+            raise ProductUnknown(product=product, offered=", ".join(offered) or "nothing")
+        # By the store's clock, by which keys end: that of whoever asks may have been set.
+        expires = None if days is None else await self._keys.now() + days * 86_400_000_000
+        made = await self._keys.create(consumer=consumer, product=product, plan=plan, expires=expires)
+        await self._in_force()
+        return msgspec.structs.asdict(made)
+
+    async def rotate(self, id: str, grace: int = 86_400_000_000, why: str = "") -> Any:
+        del why
+        made = await self._keys.rotate(id, grace=grace)
+        await self._in_force()
+        return msgspec.structs.asdict(made)
+
+    async def revoke(self, id: str, why: str) -> None:
+        del why
+        await self._keys.revoke(id)
+        await self._in_force()

@@ -17,7 +17,7 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from levada.deployment.adminsocket import Does
 
-__all__ = ["At", "Common", "ask", "change", "emit", "table", "when"]
+__all__ = ["At", "Common", "ask", "change", "emit", "table", "when", "would"]
 
 
 @Parameter(name="*")
@@ -45,8 +45,11 @@ WIDE = 200
 
 
 @asynccontextmanager
-async def _admin(common: Common) -> AsyncGenerator[Does]:
-    """The admin of the running deployment through its socket, else of the store, opened here."""
+async def _admin(common: Common, *, dry_run: bool = False) -> AsyncGenerator[Does]:
+    """The admin of the running deployment through its socket, else of the store, opened here.
+
+    ``dry_run``: a store that is not there yet is not made.
+    """
     from levada.deployment.adminsocket import AdminClient, answers
     from levada.deployment.configuration import load_configuration
     from levada.deployment.serve_places import admin_path
@@ -58,48 +61,60 @@ async def _admin(common: Common) -> AsyncGenerator[Does]:
         return
     from levada.cli._gateway import Door
     from levada.deployment.admin import Admin
-    from levada.deployment.build import build_app, personal_of, store_url
+    from levada.deployment.build import build_app, personal_of, store_file, store_url
     from levada.deployment.roles import Roles
     from levada.store import open_store
+    from levada.store.trying import TryingStore
 
-    store = await open_store(store_url(configuration))
+    url = store_url(configuration)
+    file = store_file(url)
+    missing = dry_run and file is not None and not file.exists()
+    store = await open_store("sqlite::memory:" if missing else url)
+    if missing:  # nor are the secrets beside it
+        store = TryingStore(store)
     try:
         admin = Admin(
             store, Roles(configuration.roles, configuration.app.environment), configuration.retention
         )
         if configuration.app.modules:
             app = build_app(configuration)
-            admin.know(app, personal_of(configuration, app, store))
-        Door(configuration).extend(admin, store)
+            admin.know(app, None if missing else personal_of(configuration, app, store))
+        admin.extend(Door(configuration).extend)
         yield admin
     finally:
         await store.close()
 
 
-def ask(common: Common, action: str, /, **arguments: Any) -> Any:
-    """Do an action of the admin; arguments that are None are left out."""
+def ask(common: Common, action: str, /, *, dry_run: bool = False, **arguments: Any) -> Any:
+    """Do an action of the admin, or only try whether it can be done; arguments that are None are left out."""
 
     async def asking() -> Any:
         given = {name: value for name, value in arguments.items() if value is not None}
-        async with _admin(common) as admin:
-            return await admin.do(action, given, who=common.as_ or getpass.getuser())
+        async with _admin(common, dry_run=dry_run) as admin:
+            return await admin.do(action, given, who=common.as_ or getpass.getuser(), dry_run=dry_run)
 
     return asyncio.run(asking())
 
 
 def change(common: Common, said: str, action: str, /, *, dry_run: bool, **arguments: Any) -> int:
-    """Do an action that changes something, or only say what it would do."""
+    """Do an action that changes something, or only try whether it can be done, and say what it would do."""
+    result = ask(common, action, dry_run=dry_run, **arguments)
+    asked = isinstance(result, dict) and "asked" in result
     if dry_run:
-        emit(common, {"would": said, "action": action}, lambda: _say(f"Would {said}. Nothing was changed."))
+        would(common, f"{said}, once another person has approved it" if asked else said, action)
         return 0
-    result = ask(common, action, **arguments)
-    if isinstance(result, dict) and "asked" in result:
+    if asked:
         id_: str = result["asked"]
         told = f"Asked: {said}. In production another person approves it: levada requests approve {id_}"
         emit(common, {"asked": id_, "would": said}, lambda: _say(told))
         return 0
     emit(common, {"done": said, "result": result}, lambda: _say(f"Done: {said}."))
     return 0
+
+
+def would(common: Common, said: str, action: str) -> None:
+    """Say what would be done."""
+    emit(common, {"would": said, "action": action}, lambda: _say(f"Would {said}. Nothing was changed."))
 
 
 def emit(common: Common, data: Any, show: Callable[[], None]) -> None:

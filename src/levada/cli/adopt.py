@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from levada._errors import LevadaError
+from levada._whole import write_whole
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -100,7 +101,7 @@ def _write(out: Path, files: dict[str, str]) -> None:
         file = out / path
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
+            write_whole(file, text)
         except OSError as error:
             raise NotWritable(file=file, reason=(error.strerror or str(error)).lower()) from None
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from levada._whole import write_whole
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -71,7 +73,7 @@ def blueprint(
     if contracts is not None:
         from levada.landscape.blueprint_contracts import skeletons
 
-        contracts.write_text(skeletons(made), encoding="utf-8")
+        write_whole(contracts, skeletons(made))
         console.print(f"Written to [bold]{contracts}[/]")
     if json:
         sys.stdout.write(json_module.dumps(as_json(made, flips), ensure_ascii=False, indent=2) + "\n")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from levada._whole import write_whole
 from levada.contract.errors import ModelError
 
 __all__ = ["NotRead", "NotWritten", "client"]
@@ -57,7 +58,7 @@ def client(
     if out is not None:
         if out.exists() and not force:
             raise NotWritten(place=str(out), reason="it exists", mend="Say --force to overwrite it")
-        out.write_text(text, encoding="utf-8")
+        write_whole(out, text)
     if json:
         report = {
             "contract": f"{module.domain}/{module.name}",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from levada._whole import write_whole
+
 if TYPE_CHECKING:
     from levada.contract.compatibility import Baseline, Finding
     from levada.deployment.configuration import Configuration
@@ -55,7 +57,7 @@ def diff(
     text = extended(former, present).text()
     changed = write and not broken and (not path.exists() or path.read_bytes() != text)
     if changed and not dry_run:
-        path.write_bytes(text)
+        write_whole(path, text)
     _tell(found, present, path, written=changed, dry_run=dry_run, json=json)
     return 3 if broken else 0
 

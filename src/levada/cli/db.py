@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import App, Parameter
 
-from levada.cli._operate import At, Common, ask, change, emit, table, when
+from levada.cli._operate import At, Common, ask, emit, table, when, would
 
 __all__ = ["app"]
 
@@ -56,7 +56,11 @@ def backup(file: Path, *, why: str | None = None, dry_run: _Flag = False, common
         common: Options of every operating verb.
     """
     if dry_run:
-        return change(common, f"write a backup to {file.absolute()}", "db.backup", dry_run=True)
+        from levada.deployment.backup import writable
+
+        writable(file)
+        would(common, f"write a backup to {file.absolute()}", "db.backup")
+        return 0
     done: dict[str, Any] = ask(common, "db.backup", file=str(file.absolute()), why=why)
     emit(common, done, lambda: print(f"Wrote {done['file']}, {done['bytes']:,} bytes."))
     return 0
@@ -103,7 +107,8 @@ def restored(*, why: str, dry_run: _Flag = False, common: Common = At) -> int:
 
     url, who = _platform(common)
     if dry_run:
-        return change(common, "open a new epoch of the store", "db.restored", dry_run=True)
+        would(common, "open a new epoch of the store", "db.restored")
+        return 0
 
     async def opening() -> Reopened:
         store = await open_store(url)

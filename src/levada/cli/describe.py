@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from cyclopts import Parameter
 
+from levada._whole import write_whole
+
 if TYPE_CHECKING:
     from rich.tree import Tree
 
@@ -53,7 +55,7 @@ def describe(
     if out is None:
         sys.stdout.write(text)
     else:
-        out.write_text(text, encoding="utf-8")
+        write_whole(out, text)
     return 0
 
 

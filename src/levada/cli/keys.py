@@ -38,7 +38,10 @@ def create(
     """
     if dry_run:
         said = f"make a key of {consumer} for {product}, plan {plan}"
-        return change(common, said, "keys.create", dry_run=True)
+        return change(
+            common, said, "keys.create", dry_run=True,
+            consumer=consumer, product=product, plan=plan, days=days, why=why,
+        )  # fmt: skip
     made: dict[str, Any] = ask(
         common, "keys.create", consumer=consumer, product=product, plan=plan, days=days, why=why
     )
@@ -93,7 +96,8 @@ def rotate(
     """
     if dry_run:
         said = f"make a successor of the key {id}, which itself ends {grace_hours:g} hours later"
-        return change(common, said, "keys.rotate", dry_run=True)
+        grace = int(grace_hours * 3_600_000_000)
+        return change(common, said, "keys.rotate", dry_run=True, id=id, grace=grace, why=why)
     made: dict[str, Any] = ask(common, "keys.rotate", id=id, grace=int(grace_hours * 3_600_000_000), why=why)
     emit(common, made, lambda: _once(made))
     return 0

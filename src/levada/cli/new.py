@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import keyword
+import os
 import re
+import shutil
 import sys
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
@@ -123,12 +127,35 @@ def _check_free(target: Path) -> None:
 
 
 def _write(target: Path, files: dict[str, str]) -> None:
-    for path, text in files.items():
-        file = target / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # "x": whoever made a file meanwhile keeps it.
-        with file.open("x", encoding="utf-8") as out:
-            out.write(text)
+    """The whole project or nothing: a half one would be in the way of the next attempt."""
+    target = target.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    half = Path(mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        for path, text in files.items():
+            file = half / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        if not target.exists():
+            half.chmod(0o777 & ~_umask())
+            half.replace(target)  # refused if it is there meanwhile, and not empty
+        else:  # somebody may stand in it
+            for file in half.iterdir():
+                if (target / file.name).exists():
+                    raise FolderTaken(folder=target)
+                file.replace(target / file.name)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise FolderTaken(folder=target) from None
+        raise
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _lines(text: str) -> str:

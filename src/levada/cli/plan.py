@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from levada._whole import write_whole
+
 if TYPE_CHECKING:
     from levada.landscape.plan import Plan
 
@@ -75,7 +77,7 @@ def make(
     issues = json_module.dumps(as_github(made), ensure_ascii=False, indent=2) + "\n"
     for path, text in ((csv, as_csv(made)), (ics, as_ics(made)), (github, issues)):
         if path is not None:
-            path.write_text(text, encoding="utf-8", newline="")
+            write_whole(path, text)
             console.print(f"Written to [bold]{path}[/]")
     if json:
         sys.stdout.write(json_module.dumps(as_json(made), ensure_ascii=False, indent=2) + "\n")

@@ -9,6 +9,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from levada._whole import write_whole
+
 __all__ = ["report"]
 
 
@@ -63,7 +65,7 @@ def report(
                 "map": as_map(network), "blueprint": blueprint_json(found.blueprint), "plan": plan_json(found.plan),
             }  # fmt: skip
             text = text_of.dumps(parts, ensure_ascii=False, indent=2) + "\n"
-    out.write_text(text, encoding="utf-8")
+    write_whole(out, text)
     if json:
         sys.stdout.write(text_of.dumps({"written": str(out), "characters": len(text)}) + "\n")
         return 0

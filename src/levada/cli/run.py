@@ -40,8 +40,7 @@ def run(
     configuration = load_configuration(config, env)
     set_up_logs(json=json)
     options = Options(port=port, workers=workers, file=config, environment=env, json=json)
-    run_loop(serve(configuration, options, lambda ready: tell(ready, json=json)))
-    return 0
+    return run_loop(serve(configuration, options, lambda ready: tell(ready, json=json)))
 
 
 def tell(ready: Ready, *, json: bool) -> None:

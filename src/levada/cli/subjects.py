@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from levada.cli._operate import At, Common, ask, change, emit
+from levada.cli._operate import At, Common, ask, change, emit, would
 
 __all__ = ["app"]
 
@@ -61,7 +61,8 @@ def forget(
 def rewrap(*, why: str | None = None, dry_run: _Flag = False, common: Common = At) -> int:
     """Put all keys under the present master secret, after it was changed; the former one is not needed any more."""
     if dry_run:
-        return change(common, "put all keys under the present master secret", "subjects.rewrap", dry_run=True)
+        would(common, "put all keys under the present master secret", "subjects.rewrap")
+        return 0
     done: dict[str, int] = ask(common, "subjects.rewrap", why=why)
     emit(common, done, lambda: print(f"{done['keys']} keys lie under the present secret now."))
     return 0

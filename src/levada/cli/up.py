@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -47,14 +48,5 @@ def up(
     door = Door(configuration)
     options = Options(workers=workers, file=config, environment=env, json=json)
 
-    async def serving() -> None:
-        await serve(
-            configuration,
-            options,
-            lambda ready: tell(ready, json=json),
-            extend=door.extend,
-            front=door.front,
-        )
-
-    run_loop(serving())
-    return 0
+    told = partial(tell, json=json)
+    return run_loop(serve(configuration, options, told, extend=door.extend, front=door.front))

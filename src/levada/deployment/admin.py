@@ -32,6 +32,7 @@ from levada.process.admin import Admin as RunsAdmin
 from levada.process.admin import Change
 from levada.store.control import Audit, Calls
 from levada.store.protocol import Statement, Store
+from levada.store.trying import TryingStore
 
 __all__ = ["Admin", "AdminError"]
 
@@ -72,6 +73,9 @@ class Admin:
         self._others: dict[str, Action] = {}
         self._masks = Masks({})
         self._subjects: Subjects | None = None
+        self._knows: tuple[App, Personal | None] | None = None
+        self._extensions: list[Callable[[Admin, Store], None]] = []
+        self._trial: Admin | None = None
         self._changes: dict[str, Action] = {
             "runs.resume": self.runs.resume,
             "runs.answer": self._answers.answer,
@@ -98,32 +102,57 @@ class Admin:
         """Add an action of a part above: keys, the gateway. A change leaves its row before it is made."""
         (self._others if change else self._reads)[action] = function
 
+    def extend(self, extension: Callable[[Admin, Store], None]) -> None:
+        """Let a part above register its actions, on the store that it is given."""
+        self._extensions.append(extension)
+        extension(self, self.store)
+
     def know(self, app: App, personal: Personal | None = None) -> None:
         """Learn from an app which fields of its events are personal: these alone are masked from then on.
 
         With ``personal`` they can be opened, and subjects exported and forgotten.
         """
         self._masks = Masks.of(app)
+        self._knows = app, personal
         codes = codes_of(app)
         if personal is not None and personal.vault is not None:
-            self._subjects = Subjects(personal.vault, personal.kinds, codes)
-        self._answers.know(codes, self._subjects)
+            self._subjects = Subjects(personal.vault, personal.kinds, codes, self.store)
+        # What is only tried is not sealed: a key for it would be left over.
+        self._answers.know(codes, None if isinstance(self.store, TryingStore) else self._subjects)
 
     @property
     def actions(self) -> Sequence[str]:
         """All actions by name."""
         return sorted({*self._reads, *self._changes, *self._others, "requests.approve"})
 
-    async def do(self, action: str, arguments: dict[str, Any], *, who: str) -> Any:
+    def _trying(self) -> Admin:
+        """The same on a store that takes back what it is told."""
+        if self._trial is None:
+            self._trial = Admin(TryingStore(self.store), self.roles, self._kept)
+            if self._knows is not None:
+                self._trial.know(*self._knows)
+            for extension in self._extensions:
+                self._trial.extend(extension)
+        return self._trial
+
+    async def do(self, action: str, arguments: dict[str, Any], *, who: str, dry_run: bool = False) -> Any:
         """Do an action; the result as plain data.
 
         What needs a second person is only asked for, and answered with ``{"asked": id}``.
+
+        Args:
+            action: Its name.
+            arguments: What it takes.
+            who: Who asks for it.
+            dry_run: Only try whether it can be done, and leave no trace of it.
 
         Raises:
             AdminError: There is no such action, or its arguments do not fit.
             RoleMissing: Who asks may not do it.
             LevadaError: What the action itself refuses.
         """
+        if dry_run:
+            return await self._trying().do(action, arguments, who=who)
         if action == "requests.approve":
             return await self._called(action, self._approve, {**arguments, "who": who})
         asked = f"{action} --reveal" if arguments.get("reveal") else action

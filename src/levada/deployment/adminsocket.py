@@ -1,6 +1,6 @@
 """The admin API over a Unix socket of mode 0600: ``POST /-/admin/{action}`` with JSON.
 
-The request is ``{"who": "anna", "arguments": {…}}``, the answer ``{"result": …}`` or
+The request is ``{"who": "anna", "arguments": {…}, "dry_run": false}``, the answer ``{"result": …}`` or
 ``{"error": {"code": "LV1205", "message": "…"}}``. Who can open the socket is who may do
 everything: it has the rights of the user that the deployment runs as.
 """
@@ -41,14 +41,15 @@ class AdminRefused(LevadaError):
 class Does(Protocol):
     """Whatever does an action of the admin: the admin itself, or its socket."""
 
-    async def do(self, action: str, arguments: dict[str, Any], *, who: str) -> Any:
-        """Do an action; the result as plain data."""
+    async def do(self, action: str, arguments: dict[str, Any], *, who: str, dry_run: bool = False) -> Any:
+        """Do an action, or only try whether it can be done; the result as plain data."""
         ...
 
 
 class _Request(Struct):
     who: str
     arguments: dict[str, Any] = field(default_factory=dict)
+    dry_run: bool = False
 
 
 class AdminServer:
@@ -85,7 +86,7 @@ class AdminServer:
         action = path.removeprefix("/-/admin/")
         try:
             asked = msgspec.json.decode(await _body(receive), type=_Request)
-            result = await self._admin.do(action, asked.arguments, who=asked.who)
+            result = await self._admin.do(action, asked.arguments, who=asked.who, dry_run=asked.dry_run)
         except msgspec.DecodeError as error:
             await _answer(send, 400, {"error": {"code": "LV1205", "message": f"The request: {error}."}})
         except LevadaError as error:
@@ -104,13 +105,13 @@ class AdminClient:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    async def do(self, action: str, arguments: dict[str, Any], *, who: str) -> Any:
-        """Do an action.
+    async def do(self, action: str, arguments: dict[str, Any], *, who: str, dry_run: bool = False) -> Any:
+        """Do an action, or only try whether it can be done.
 
         Raises:
             AdminRefused: What the deployment refused with.
         """
-        body = msgspec.json.encode({"who": who, "arguments": arguments})
+        body = msgspec.json.encode({"who": who, "arguments": arguments, "dry_run": dry_run})
         answer = await asyncio.to_thread(self._post, f"/-/admin/{action}", body)
         if "error" in answer:
             raise AdminRefused(answer["error"]["message"], code=answer["error"]["code"])

@@ -11,7 +11,7 @@ import asyncio
 import glob
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,16 @@ from levada.store.control import Audit
 from levada.store.protocol import Row, Statement, Unit
 from levada.store.sqlite import SqliteStore
 
-__all__ = ["BackupElsewhere", "BackupUnusable", "Reopened", "backup", "check", "open_epoch", "restore"]
+__all__ = [
+    "BackupElsewhere",
+    "BackupUnusable",
+    "Reopened",
+    "backup",
+    "check",
+    "open_epoch",
+    "restore",
+    "writable",
+]
 
 
 class BackupElsewhere(LevadaError, code="LV1223"):
@@ -66,9 +75,20 @@ async def backup(store: Store, file: Path) -> dict[str, Any]:
     return {"file": str(file), "bytes": size}
 
 
-def _written(path: str, file: Path) -> int:
+def writable(file: Path) -> None:
+    """Look whether a backup can be written there.
+
+    Raises:
+        BackupUnusable: There is such a file, or no such folder.
+    """
     if file.exists():
         raise BackupUnusable(place=file, verb="written", reason="There is such a file. Choose another name.")
+    if not file.absolute().parent.is_dir():
+        raise BackupUnusable(place=file, verb="written", reason="There is no such folder. Make it first.")
+
+
+def _written(path: str, file: Path) -> int:
+    writable(file)
     _copy(path, file)
     return file.stat().st_size
 
@@ -99,15 +119,14 @@ async def restore(path: Path, file: Path, *, who: str, why: str) -> Reopened:
         BackupUnusable: The backup is no whole store, or cannot be put there.
     """
     await check(file)
+    half = path.with_name(f".{path.name}.half")
     lock = FileLock(str(path))
     lock.take()
     try:
         forgotten = await asyncio.to_thread(_forgotten, path)
         last = await asyncio.to_thread(_last_epoch, path)
-        half = path.with_name(f".{path.name}.half")
-        for name in (half, *_beside(half), half.with_name(f"{half.name}.lock")):
-            name.unlink(missing_ok=True)
-        await asyncio.to_thread(_copy, str(file), half)
+        _remove(half)
+        await _to_its_end(_copy, str(file), half)
         store = await SqliteStore(str(half)).open()
         try:
             found = await open_epoch(
@@ -116,13 +135,29 @@ async def restore(path: Path, file: Path, *, who: str, why: str) -> Reopened:
             await store.wipe()
         finally:
             await store.close()
-        half.with_name(f"{half.name}.lock").unlink(missing_ok=True)
         aside = await asyncio.to_thread(_swap, path, half, found.epoch)
         return Reopened(found.epoch, found.at, found.runs, found.forgotten, aside)
     except (OSError, sqlite3.Error) as error:
         raise BackupUnusable(place=file, verb="restored", reason=f"{error}.") from None
     finally:
+        _remove(half)
         lock.release()
+
+
+async def _to_its_end(work: Callable[..., None], *arguments: Any) -> None:
+    """On a thread; who is cancelled waits for it, so that what it writes can be removed."""
+    working = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    try:
+        await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait([working])
+        raise
+
+
+def _remove(half: Path) -> None:
+    """What a restoring has begun; nothing of it once it is in place."""
+    for name in (half, *_beside(half), half.with_name(f"{half.name}.lock")):
+        name.unlink(missing_ok=True)
 
 
 async def open_epoch(

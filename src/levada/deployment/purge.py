@@ -18,7 +18,7 @@ from levada.store.control import Idempotency
 from levada.store.lease import Lease
 from levada.store.protocol import Statement, Store, Unit
 
-__all__ = ["Purged", "RetentionSection", "purge", "purgeable"]
+__all__ = ["Purged", "RetentionSection", "effects_before", "purge", "purgeable"]
 
 DAY = 86_400_000_000
 BATCH = 500
@@ -37,6 +37,9 @@ class RetentionSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         calls: Days that the counts of calls are kept. Default 400.
         outbox: Days that a system's outbox keeps events that are in the log, so that a restored backup of the store
             gets them again. Default 7.
+        effects: Days that ``levada_effect`` in a system's database keeps the results of calls, once a day; 0: for good.
+            At least as long as the log, whose replay repeats them, and as a run is open that may. A backup that is
+            older when it is restored makes calls anew that have been forgotten since. Default 90.
     """
 
     events: float = 90
@@ -44,6 +47,7 @@ class RetentionSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     arrivals: float = 90
     calls: float = 400
     outbox: float = 7
+    effects: float = 90
 
 
 class Purged(Struct, frozen=True):
@@ -75,6 +79,16 @@ async def purge(store: Store, kept: RetentionSection) -> Purged | None:
         return Purged(tidied.events, runs, arrivals)
     finally:
         await lease.release()
+
+
+async def effects_before(store: Store, kept: RetentionSection) -> int:
+    """Up to when the results of calls go, microseconds UTC: no run and no replay repeats one of before. 0: none goes."""
+    if not kept.effects:
+        return 0
+    before = await _log_before(store, Log(store), kept, max(DAY, round(kept.effects * DAY)))
+    needed = (await store.read("purge.needed"))[0]["at"]
+    # A day more: the clocks of systems are their own.
+    return max(0, (before if needed is None else min(before, needed)) - DAY)
 
 
 async def purgeable(store: Store, kept: RetentionSection) -> Purged:

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from levada._errors import LevadaError
 from levada.app import App, Context
 from levada.app.effects import digest_of
 from levada.app.outcome import Refusal
@@ -26,6 +27,7 @@ from levada.deployment._publisher import StepPublisher, envelope_of
 from levada.deployment._sinks import ToRuns
 from levada.deployment.forms import keep_forms
 from levada.deployment.personal import Masters, Personal
+from levada.deployment.purge import RetentionSection, effects_before
 from levada.events import outbox
 from levada.events.dispatcher import Dispatcher
 from levada.events.log import Log
@@ -45,6 +47,7 @@ __all__ = ["RuntimeSettings", "StoreRuntime"]
 log = logging.getLogger("levada.runtime")
 
 _ENDED = frozenset({"done", "compensated", "stuck"})
+_FIRST, _DAILY = 600.0, 86_400.0
 _BEFORE = 0.2
 """Seconds before the deadline at which a waiting call is answered that its run goes on."""
 
@@ -59,6 +62,7 @@ class RuntimeSettings(Struct, frozen=True, kw_only=True):
         poll: Seconds between looks without a wake-up. Default 0.5.
         worker: How its worker works.
         outbox_keep: Seconds that outboxes keep what is in the log. Default 7 days.
+        retention: How long the results of calls are kept in systems' databases. None, the default: for good.
         virtual: The test kit drives it by :meth:`StoreRuntime.settle`; nothing runs by itself.
     """
 
@@ -67,6 +71,7 @@ class RuntimeSettings(Struct, frozen=True, kw_only=True):
     poll: float = 0.5
     worker: WorkerSettings = WorkerSettings()
     outbox_keep: float = 7 * 86_400.0
+    retention: RetentionSection | None = None
     virtual: bool = False
 
 
@@ -95,6 +100,8 @@ class StoreRuntime:
         # Of a process that died. What its attempt did is keyed, and its commit is refused once it was taken over.
         self.records = Idempotency(store, lease=max(10_000_000, int(self.settings.worker.lease * 2_000_000)))
         self.relays: list[Relay] = []
+        self._systems: list[Any] = []
+        self._forgets: asyncio.Task[None] | None = None
         self._relay_of: dict[int, Relay] = {}
         self.dispatcher: Dispatcher | None = None
         self.worker: Worker | None = None
@@ -131,6 +138,9 @@ class StoreRuntime:
         if self.settings.dispatch:
             self._tasks.append(loop.create_task(self.dispatcher.run(), name="levada dispatcher"))
             self._tasks += [loop.create_task(r.run(), name=f"levada relay {r.name}") for r in self.relays]
+            if self.settings.retention is not None and self._systems:
+                forgetting = self._forgetting(self.settings.retention)
+                self._forgets = loop.create_task(forgetting, name="levada effects")
         if self.settings.work and self.codes:
             self._tasks.append(loop.create_task(self.worker.serve(), name="levada worker"))
         for task in self._tasks:
@@ -142,6 +152,9 @@ class StoreRuntime:
             self.dispatcher.stop()
         for relay in self.relays:
             relay.stop()
+        if self._forgets is not None:
+            self._forgets.cancel()
+            await asyncio.gather(self._forgets, return_exceptions=True)
         if self.worker is not None and not self.settings.virtual:
             await self.worker.drain()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -167,11 +180,34 @@ class StoreRuntime:
             publishes = any(u.publishes for u in users)
             if not publishes and not any(e.kind == "table" for u in users for e in u.effects.values()):
                 continue
+            self._systems.append(resource)
             async with resource.begin() as tx:
                 await outbox.create_tables(tx)
             if publishes:
                 relay = Relay(name, resource, self.log, keep=self.settings.outbox_keep)
                 self.relays.append(relay)
+
+    async def _forgetting(self, kept: RetentionSection) -> None:
+        """Once a day, since a table without an index on its times is read as a whole."""
+        pause = _FIRST
+        while True:
+            await asyncio.sleep(pause)
+            pause = _DAILY
+            try:
+                await self.forget_effects(kept)
+            except (LevadaError, OSError) as error:
+                log.warning("effects are kept longer", extra={"reason": str(error)})
+
+    async def forget_effects(self, kept: RetentionSection) -> int:
+        """Delete the results of calls that nobody can repeat any more from the systems' databases; how many."""
+        before, forgotten = await effects_before(self.store, kept), 0
+        for system in self._systems if before else ():
+            found = 1
+            while found:
+                async with system.begin() as tx:
+                    found = await outbox.forget(tx, before)
+                forgotten += found
+        return forgotten
 
     async def _sinks(self) -> dict[str, ToRuns]:
         sinks: dict[str, ToRuns] = {}

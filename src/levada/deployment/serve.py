@@ -11,10 +11,10 @@ import asyncio
 import contextlib
 import secrets
 import signal
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -29,6 +29,8 @@ from levada.deployment.serve_owner import Owner, note_deployed, owning, recordin
 from levada.deployment.serve_places import admin_path
 from levada.process.worker import Settings as WorkerSettings
 from levada.store import Store
+
+T = TypeVar("T")
 
 __all__ = ["Front", "Options", "Ready", "StartFailed", "run_loop", "serve", "started", "stop_on_signals"]
 
@@ -78,8 +80,10 @@ async def serve(
     *,
     extend: Callable[[Admin, Store], None] | None = None,
     front: Front | None = None,
-) -> None:
+) -> int:
     """Serve until SIGTERM or SIGINT; a request in flight is answered, a step under way is finished.
+
+    One that comes before it serves breaks the start off.
 
     Args:
         configuration: What is deployed.
@@ -88,12 +92,48 @@ async def serve(
         extend: Adds actions to the admin API.
         front: The gateway; with it the workers listen on Unix sockets alone.
 
+    Returns:
+        The exit code: 130 after SIGINT, as shells have it, else 0.
+
     Raises:
         LevadaError: It cannot be served; nothing is left running.
     """
+    serving = asyncio.current_task()
+    assert serving is not None
+    stop, signals = asyncio.Event(), list[signal.Signals]()
+    begun = False
+
+    def on_signal(number: signal.Signals) -> None:
+        signals.append(number)
+        stop.set()
+        if not begun:
+            serving.cancel()
+
+    def begin(what: Ready) -> None:
+        nonlocal begun
+        begun = True
+        ready(what)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal, number)
+    try:
+        await _serve(configuration, options, begin, stop, extend=extend, front=front)
+    except asyncio.CancelledError:
+        if not signals:
+            raise
+    return 130 if signals[:1] == [signal.SIGINT] else 0
+
+
+async def _serve(
+    configuration: Configuration,
+    options: Options,
+    ready: Callable[[Ready], None],
+    stop: asyncio.Event,
+    *,
+    extend: Callable[[Admin, Store], None] | None,
+    front: Front | None,
+) -> None:
     workers = options.workers or configuration.server.workers
-    stop = asyncio.Event()
-    stop_on_signals(stop)
     if front is not None or workers > 1:
         from levada.deployment.supervise import supervise
 
@@ -110,12 +150,13 @@ async def serve(
             settings=RuntimeSettings(
                 worker=WorkerSettings(lease=server.lease),
                 outbox_keep=configuration.retention.outbox * 86_400,
+                retention=configuration.retention,
             ),
             secret=secrets.token_urlsafe(32),
         )
         owner.admin.know(app, runtime.personal)
         if extend is not None:
-            extend(owner.admin, owner.store)
+            owner.admin.extend(extend)
         await stack.enter_async_context(started(app))
         await note_deployed(app, owner.store)
         await stack.enter_async_context(recording(app, owner.store))
@@ -179,9 +220,9 @@ def stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop.set)
 
 
-def run_loop(main: Any) -> None:
-    """Run a coroutine on uvloop."""
+def run_loop(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on uvloop; what it returns."""
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main)
+        return runner.run(main)

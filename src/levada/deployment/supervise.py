@@ -115,18 +115,21 @@ class Supervisor:
         pause = _FIRST_PAUSE
         while not self._stopping:
             began = loop.time()
-            code = await self._live(number)
+            try:
+                ended = f"it ended with {_said(await self._live(number))}; what it said stands above"
+            except OSError as error:  # no memory, no process: it passes, or somebody makes room
+                ended = f"it could not be started: {error.strerror or error}"
             if self._stopping:
                 return
             if not self._ready[number].is_set():
                 if not self._failed.done():
-                    self._failed.set_result(f"it ended with {_said(code)}; what it said stands above")
+                    self._failed.set_result(ended)
                 return
             if loop.time() - began > _SETTLED:
                 pause = _FIRST_PAUSE
             log.warning(
                 "worker ended, starting it again",
-                extra={"worker": number, "ended": _said(code), "pause": pause},
+                extra={"worker": number, "reason": ended, "pause": pause},
             )
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
@@ -195,12 +198,16 @@ async def supervise(
         app, runtime = await open_deployment(
             configuration,
             store=owner.store,
-            settings=RuntimeSettings(work=False, outbox_keep=configuration.retention.outbox * 86_400),
+            settings=RuntimeSettings(
+                work=False,
+                outbox_keep=configuration.retention.outbox * 86_400,
+                retention=configuration.retention,
+            ),
             secret=secret,
         )
         owner.admin.know(app, runtime.personal)
         if extend is not None:
-            extend(owner.admin, owner.store)
+            owner.admin.extend(extend)
         await stack.enter_async_context(started(app))
         await note_deployed(app, owner.store)
         await stack.enter_async_context(recording(app, owner.store))

@@ -67,6 +67,8 @@ async def _watch(control: socket.socket, stop: asyncio.Event) -> None:
 
 def main() -> int:
     """Take the order, then work."""
+    # Ctrl-C is for the parent, which stops the gateway first and then the workers.
+    os.setpgrp()
     control = socket.socket(fileno=int(sys.argv[1]))
     line = b""
     while not line.endswith(b"\n"):

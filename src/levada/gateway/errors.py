@@ -13,6 +13,7 @@ __all__ = [
     "MasterShort",
     "PlanInvalid",
     "PlanUnknown",
+    "ProductUnknown",
     "SealBroken",
     "UpstreamInvalid",
 ]
@@ -58,3 +59,7 @@ class UpstreamInvalid(LevadaError, code="LV1709"):
 
 class FleetRejected(LevadaError, code="LV1710"):
     """Envoy would refuse this configuration, and nothing was written: {reason}"""
+
+
+class ProductUnknown(LevadaError, code="LV1711"):
+    """{product} is not offered at the gateway, so a key for it would open nothing. Offered are the Experience APIs of this deployment: {offered}."""

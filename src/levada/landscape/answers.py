@@ -15,6 +15,7 @@ from typing import Any, get_args
 from msgspec import Struct, structs
 
 from levada._errors import LevadaError, plainly
+from levada._whole import write_whole
 from levada.network.graph import Evidence, Finding, Flow, Kind, Mode, Network, Node
 from levada.network.tables import guarded, unguarded
 
@@ -191,5 +192,5 @@ def remember(folder: Path, answers: Iterable[Answer]) -> Path:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("about", "field", "answer", "answered_by"))
     writer.writerows([[guarded(v) for v in (a.about, a.field, a.value, a.by)] for a in held.values()])
-    path.write_text(out.getvalue(), encoding="utf-8")
+    write_whole(path, out.getvalue())
     return path

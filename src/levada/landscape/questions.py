@@ -16,6 +16,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from levada._whole import write_whole
 from levada.landscape.answers import COLUMNS, answered
 from levada.landscape.blueprint import Blueprint, blueprint
 from levada.landscape.blueprint_candidates import Posed, called, pose
@@ -229,7 +230,7 @@ def write_questions(
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows([[guarded(cell) for cell in row] for row in rows])
-    path.write_text(out.getvalue(), encoding="utf-8")
+    write_whole(path, out.getvalue())
     return asked
 
 

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from levada._errors import LevadaError
+from levada._whole import write_whole
 from levada.network._yaml import YamlError, line_of, read_yaml
 
 __all__ = [
@@ -215,10 +216,4 @@ def save_review(path: Path, suggestions: Iterable[Suggestion]) -> None:
             lines.append(
                 f"{start}{name}: {value if name == 'decision' else json.dumps(value, ensure_ascii=False)}"
             )
-    half = path.with_name(f".{path.name}.new")
-    try:
-        half.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        half.replace(path)
-    except OSError as exc:
-        exc.filename = str(path)  # the file that was named, not the one beside it
-        raise
+    write_whole(path, "\n".join(lines) + "\n")

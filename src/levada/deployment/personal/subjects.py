@@ -18,7 +18,7 @@ from levada.deployment.personal.errors import SubjectBusy, SubjectUnknown
 from levada.events.envelope import EnvelopeMalformed
 from levada.events.log import Record, RecordUnreadable
 from levada.process._rows import entries
-from levada.store.protocol import Row, Statement, Unit
+from levada.store.protocol import Row, Statement, Store, Unit
 from levada.store.sqlite import SqliteStore
 
 __all__ = ["Subjects", "hidden"]
@@ -29,8 +29,10 @@ _BATCH = 200
 class Subjects:
     """The subjects of a store, as the admin's actions see them. Methods may be called concurrently."""
 
-    def __init__(self, vault: Vault, kinds: Mapping[str, EventType], codes: Sequence[Code]) -> None:
-        self.vault, self.store = vault, vault.store
+    def __init__(
+        self, vault: Vault, kinds: Mapping[str, EventType], codes: Sequence[Code], store: Store | None = None
+    ) -> None:
+        self.vault, self.store = vault, store or vault.store
         self._kinds = kinds
         self._codes = {code.id.code: code for code in codes}
 

@@ -8,6 +8,7 @@ from levada.events.outbox.effects import (
     EffectMismatch,
     EffectUnrecorded,
     answered,
+    forget,
     record,
 )
 from levada.events.outbox.rows import append, create_tables, ddl
@@ -24,5 +25,6 @@ __all__ = [
     "append",
     "create_tables",
     "ddl",
+    "forget",
     "record",
 ]

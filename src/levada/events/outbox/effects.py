@@ -17,7 +17,7 @@ from levada._errors import LevadaError
 from levada.events.outbox._protocol import Transaction
 from levada.events.outbox._queries import queries
 
-__all__ = ["Answer", "EffectFenced", "EffectMismatch", "EffectUnrecorded", "answered", "record"]
+__all__ = ["Answer", "EffectFenced", "EffectMismatch", "EffectUnrecorded", "answered", "forget", "record"]
 
 
 class EffectMismatch(LevadaError, code="LV1403"):
@@ -71,3 +71,11 @@ async def record(tx: Transaction, key: str, result: bytes) -> None:
     """
     if await tx.execute(queries(tx.dialect)["effect.record"], result, key) != 1:
         raise EffectUnrecorded(key=key)
+
+
+async def forget(tx: Transaction, before: int, limit: int = 1000) -> int:
+    """Delete what was recorded before a time (microseconds UTC), a bounded number; how many.
+
+    A call whose key is forgotten is made again: nobody may still repeat it.
+    """
+    return await tx.execute(queries(tx.dialect)["effect.clean"], before, limit)

@@ -54,3 +54,7 @@ UPDATE levada_effect SET fence = $1 WHERE key = $2 AND fence < $3
 
 -- name: effect.record
 UPDATE levada_effect SET result = $1 WHERE key = $2 AND result IS NULL
+
+-- name: effect.clean
+DELETE FROM levada_effect WHERE key IN (
+  SELECT key FROM levada_effect WHERE at < to_timestamp(($1)::double precision / 1000000) LIMIT $2)

@@ -43,3 +43,7 @@ UPDATE levada_effect SET fence = ? WHERE key = ? AND fence < ?
 
 -- name: effect.record
 UPDATE levada_effect SET result = ? WHERE key = ? AND result IS NULL
+
+-- name: effect.clean
+DELETE FROM levada_effect WHERE key IN (
+  SELECT key FROM levada_effect WHERE at < strftime('%Y-%m-%dT%H:%M:%fZ', ? / 1000000.0, 'unixepoch') LIMIT ?)
