@@ -48,7 +48,7 @@ REFUSED = {
     "a parameter of the wrong type": (sent("GET", "/things/1/parts/seven"), 400, "number", "int"),
     "a query of the wrong type": (sent("GET", "/things?limit=x"), 400, "query", "Expected `int`, got `str` - at `$.limit`"),
     "a path that is not UTF-8": (sent("GET", "/things/%ff"), 400, "path", "UTF-8"),
-    "a path that is not served": (sent("GET", "/nothing"), 404, None, "No operation is served"),
+    "a path that is not served": (sent("GET", "/nothing"), 404, None, "/openapi.json"),
     "a method that is not served": (sent("PATCH", "/things/1"), 405, None, "This path takes"),
     "a consumer that a client names": (sent("GET", "/things/1", "x-consumer-id: admin"), 401, None, "send an API key or a token"),
     "scopes that a client names": (sent("GET", "/things/1", "levada-scopes: admin"), 401, None, "send an API key or a token"),

@@ -223,6 +223,14 @@ class Server:
             self._timeouts[stated] = seconds
         return seconds
 
+    def _nothing(self, path: str) -> NotFound:
+        """Below an API it names the document that tells what is served there."""
+        for document in self.plain:
+            base, found, _ = document.rpartition("/openapi.json")
+            if found and (path == base or path.startswith(f"{base}/")):
+                return NotFound(reason=f"No operation is served at this path. What there is: {document}")
+        return NotFound()
+
     async def _elsewhere(self, scope: Any, receive: Any, send: Any) -> None:
         path: str = scope["path"]
         plain = self.plain.get(path)
@@ -242,7 +250,7 @@ class Server:
             return
         methods = self.routes.methods(path)
         if not methods:
-            raise NotFound
+            raise self._nothing(path)
         if scope["method"] == "OPTIONS":
             await send(
                 {

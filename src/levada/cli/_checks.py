@@ -154,7 +154,8 @@ def _assembly(configuration: Configuration) -> tuple[Check, App | None]:
     except LevadaError as error:
         return Check("Assembly", "failed", f"{error.code}", error.message), None
     runs = sum(len(local.implementation.handlers) for local in app.plan.locals)
-    found = f"{len(app.plan.locals)} APIs, {len(app.plan.aways)} elsewhere, {runs} handlers"
+    apis = len(app.plan.locals)
+    found = f"{apis} {'API' if apis == 1 else 'APIs'}, {len(app.plan.aways)} elsewhere, {runs} {'handler' if runs == 1 else 'handlers'}"
     return Check("Assembly", "ok", found), app
 
 

@@ -137,7 +137,8 @@ def _tell(out: Path, made: Adopted, new: dict[str, str], *, dry_run: bool) -> No
         f"{made.contract}: {len(made.operations)} operations. {'Would be written' if dry_run else 'Written'} in {out}:"
     )
     for path, text in new.items():
-        say(f"  {path}  ({len(text.splitlines())} lines)")
+        lines = len(text.splitlines())
+        say(f"  {path}  ({lines} {'line' if lines == 1 else 'lines'})")
     if dry_run:
         for path, text in new.items():
             say(f"\n--- {path}\n{text}")

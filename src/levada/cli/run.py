@@ -74,4 +74,5 @@ def tell(ready: Ready, *, json: bool) -> None:
     console.print()
     console.print(apis)
     console.print()
+    console.print("[dim]What an API takes stands below its address, in /openapi.json.")
     console.print("[dim]Ctrl-C stops; requests in flight are answered first.")
