@@ -3,11 +3,19 @@
 import os
 import sys
 
+import hypothesis
 import pytest
 
 # The tests start hundreds of Python processes; without bytecode on disk each compiles all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# A machine that others use too is no reason to fail; with CI=true Hypothesis is reproducible besides, by its own profile.
+UNHURRIED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+_now = hypothesis.settings.get_profile(hypothesis.settings.get_current_profile_name())
+hypothesis.settings.register_profile("default", _now, **UNHURRIED)
+hypothesis.settings.register_profile("thorough", _now, max_examples=2_000, **UNHURRIED)
+hypothesis.settings.load_profile("default")
 
 ALONE = (
     "tests/cli/test_new.py",

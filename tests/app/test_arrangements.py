@@ -78,6 +78,7 @@ def arrangement(request):
             each.terminate()
         for each in running:
             assert each.wait(10) is not None
+            each.stdout.close()
 
 
 @pytest.fixture

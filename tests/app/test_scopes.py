@@ -49,6 +49,7 @@ def arrangement(request):
             each.terminate()
         for each in running:
             assert each.wait(10) is not None
+            each.stdout.close()
 
 
 async def test_only_a_caller_with_all_scopes_of_all_layers_comes_through(arrangement):

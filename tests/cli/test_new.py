@@ -19,7 +19,7 @@ def levada(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     env = {k: v for k, v in os.environ.items() if not k.startswith(("COV", "PYTEST", "MAKE"))}
     return subprocess.run(
-        ["make", *arguments], cwd=folder, capture_output=True, text=True, timeout=110, env=env
+        ["make", *arguments], cwd=folder, capture_output=True, text=True, timeout=280, env=env
     )
 
 
@@ -34,6 +34,7 @@ def test_a_new_project_passes_its_tests(tmp_path: Path, name: str):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_machine_with_python_and_make_alone_sets_itself_up(tmp_path: Path):
     """The interpreter has neither Levada nor pytest: the project makes a .venv with exactly what is pinned."""
     assert levada("new", "shop", cwd=tmp_path).returncode == 0

@@ -65,6 +65,7 @@ def running(folder):
     yield json.loads(process.stdout.readline())
     process.send_signal(signal.SIGTERM)
     process.wait(20)
+    process.stdout.close()
 
 
 def test_empty_states_say_what_to_do(folder):

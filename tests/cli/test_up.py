@@ -51,6 +51,7 @@ def up(tmp_path):
     yield tmp_path, json.loads(process.stdout.readline())
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
+    process.stdout.close()
 
 
 def get(url, key=None):

