@@ -36,7 +36,7 @@ $(VENV)/.kafka: requirements/kafka/pom.xml requirements/kafka/jars.sha256 $(VENV
 setup: $(VENV)/.dev ## Make .venv with all that development needs, pinned by hash
 
 test: setup $(VENV)/.kafka ## Run all tests, with coverage
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered $(or $(ARGS),--cov-fail-under=84)
 
 test-fast: setup ## Run the tests that take seconds
 	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)

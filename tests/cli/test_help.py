@@ -2,9 +2,9 @@
 
 import importlib
 import json
+import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -13,16 +13,23 @@ from levada.cli.main import COMMANDS, GROUPS, app_of
 
 
 def test_help_comes_at_once():
+    """Measured in processor time, which others on the machine do not lengthen."""
     best = 10.0
     for _ in range(5):
-        began = time.perf_counter()
+        began = used()
         done = subprocess.run(
             [sys.executable, "-m", "levada", "--help"], capture_output=True, text=True, timeout=30
         )
-        best = min(best, time.perf_counter() - began)
+        best = min(best, used() - began)
         assert done.returncode == 0
     assert best < 0.3
     assert all(f"  {verb}" in done.stdout for verb in COMMANDS)
+
+
+def used() -> float:
+    """Seconds of the processor that ended children have had."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def test_every_verb_stands_in_one_group():
