@@ -180,3 +180,59 @@ def test_a_configuration_that_is_not_there_is_said_with_what_to_do(tmp_path: Pat
     )
     assert done.returncode == 2
     assert "levada new" in done.stderr
+
+
+def test_the_documents_of_an_api_are_those_that_are_served(project: Path):
+    made = json.loads(described(project, "--format", "openapi", "--api", "shop/Orders/v1"))
+    assert made["openapi"].startswith("3.1")
+    assert (made["servers"], list(made["paths"])) == ([{"url": "/shop/orders/v1"}], ["/orders"])
+    described(project, "--format", "asyncapi", "--out", "events.json")  # of the only API that has events
+    events = json.loads((project / "events.json").read_text())
+    assert events["asyncapi"].startswith("3.0")
+    served = subprocess.run(
+        [sys.executable, "-c", SERVED], cwd=project, capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+    assert json.loads(served) == [made, events]
+
+
+SERVED = """
+import asyncio, json, sys
+sys.path.insert(0, ".")
+from app.parts import ErpStock, Fulfilment, Front
+from levada import App
+
+app = App(ErpStock, Fulfilment, Front, bind={"finance/Billing/v2": "https://b.example"}, resources={"erp": object()})
+
+async def get(path):
+    sent = []
+    scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b"", "server": ("h", 1)}
+    async def send(message): sent.append(message)
+    await app(scope, None, send)
+    return json.loads(sent[1]["body"])
+
+async def both():
+    return [await get(f"/shop/orders/v1/{name}.json") for name in ("openapi", "asyncapi")]
+
+print(json.dumps(asyncio.run(both())))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--format", "openapi"), "shop/Front/v1, shop/Orders/v1, shop/Stock/v1"),
+        (("--format", "openapi", "--api", "shop/Order/v1"), "shop/Order/v1"),
+        (("--format", "asyncapi", "--api", "shop/Front/v1"), "shop/Orders/v1"),
+    ],
+)
+def test_which_api_is_asked_for_where_it_is_not_clear(project: Path, arguments, said):
+    done = subprocess.run(
+        [sys.executable, "-m", "levada", "describe", *arguments],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("LV1830 ")
+    assert said in done.stderr

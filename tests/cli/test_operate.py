@@ -1,6 +1,7 @@
 """The operating verbs on a store of their own, without a running deployment and with one."""
 
 import json
+import re
 import signal
 import sqlite3
 import subprocess
@@ -235,3 +236,36 @@ def test_the_schema_is_shown_and_brought_up_to_date(folder):
     assert levada(folder, "db", "status").returncode != 0
     assert levada(folder, "db", "migrate").returncode == 0
     assert levada(folder, "db", "status").returncode == 0
+
+
+def test_a_list_that_is_wider_than_the_terminal_folds_no_cell(folder):
+    import os
+    import pty
+
+    for consumer in ("acme", "a-consumer-with-a-long-name"):
+        levada(
+            folder, "keys", "create", "--consumer", consumer, "--product", "club/Front/v1", "--plan", "gold"
+        )
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "levada", "keys", "list"],
+        cwd=folder, stdout=theirs, stderr=theirs, env={**os.environ, "COLUMNS": "60", "TERM": "xterm", "NO_COLOR": "1"},
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    while part := _read(ours):
+        shown += part
+    assert running.wait(20) == 0
+    text = re.sub(r"\x1b\[[0-9;]*m", "", shown.decode())
+    for whole in ("a-consumer-with-a-long-name", "club/Front/v1", "live"):
+        assert whole in text
+    assert max(map(len, text.splitlines())) <= 60
+
+
+def _read(descriptor):
+    import os
+
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # the other side has ended
+        return b""

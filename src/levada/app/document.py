@@ -14,7 +14,7 @@ from levada.contract.api import Contract
 from levada.contract.implementation import Implementation
 from levada.contract.standard import MethodNotAllowed
 
-__all__ = ["Document", "documents"]
+__all__ = ["Document", "documents", "made"]
 
 
 class Document:
@@ -53,11 +53,16 @@ class Document:
 
 
 def documents(implementation: Implementation, gatekeeper: Gatekeeper) -> dict[str, Document]:
-    """The documents of an API by their paths; that of its events only if it has any."""
-    contract = implementation.contract
-    found = {f"{contract.path}/openapi.json": Document(partial(_openapi, contract), gatekeeper)}
+    """The documents of an API by their paths."""
+    path = implementation.contract.path
+    return {f"{path}/{name}.json": Document(make, gatekeeper) for name, make in made(implementation).items()}
+
+
+def made(implementation: Implementation) -> dict[str, Callable[[], dict[str, Any]]]:
+    """What makes the documents of an API, by name; that of its events only if it has any."""
+    found: dict[str, Callable[[], dict[str, Any]]] = {"openapi": partial(_openapi, implementation.contract)}
     if implementation.publishes or implementation.handlers or implementation.awaits:
-        found[f"{contract.path}/asyncapi.json"] = Document(partial(_asyncapi, implementation), gatekeeper)
+        found["asyncapi"] = partial(_asyncapi, implementation)
     return found
 
 

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
     from levada.deployment.adminsocket import Does
 
 __all__ = ["At", "Common", "ask", "change", "emit", "table", "when", "would"]
@@ -148,14 +151,45 @@ def table(
     if not made:
         console.print(empty, soft_wrap=True)
         return
+    cells = [[_cell(value, Text) for value in row] for row in made]
+    if console.is_terminal and sum(widths := _widths(columns, cells)) + 2 * (len(widths) - 1) > console.width:
+        _packed(console, columns, cells, widths)
+        return
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         shown.add_column(
             column, justify="right" if column in right else "left", overflow="fold", no_wrap=column == "Run"
         )
-    for row in made:
-        shown.add_row(*(_cell(value, Text) for value in row))
+    for row in cells:
+        shown.add_row(*row)
     console.print(shown)
+
+
+def _widths(columns: Sequence[str], cells: Sequence[Sequence[Text]]) -> list[int]:
+    return [max(len(c), *(row[n].cell_len for row in cells)) for n, c in enumerate(columns)]
+
+
+def _packed(
+    console: Console, columns: Sequence[str], cells: Sequence[Sequence[Text]], widths: Sequence[int]
+) -> None:
+    """Rows that are wider than the terminal: on as few lines each as its columns need, what follows indented."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    lines: list[list[int]] = []
+    used = 0
+    for n, width in enumerate(widths):
+        used += 2 + width
+        if not lines or used > console.width:
+            lines.append([])
+            used = width + (2 if len(lines) > 1 else 0)
+        lines[-1].append(n)
+    for row in ([Text(c, style="bold") for c in columns], *cells):
+        for at, line in enumerate(lines):
+            text = Text("  ").join(
+                [row[n] + Text(" " * (widths[n] - row[n].cell_len)) for n in line[:-1]] + [row[line[-1]]]
+            )
+            console.print(Padding(text, (0, 0, 0, 2 if at else 0)), overflow="fold")
 
 
 _COLOURS = {

@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from cyclopts import Parameter
 
+from levada._errors import LevadaError
 from levada._whole import write_whole
 
 if TYPE_CHECKING:
     from rich.tree import Tree
 
+    from levada.deployment.configuration import Configuration
     from levada.network.graph import Flow, Network, Node
 
-__all__ = ["describe"]
+__all__ = ["ApiUnclear", "describe"]
 
-Format: TypeAlias = Literal["tree", "json", "mermaid", "svg"]
+Format: TypeAlias = Literal["tree", "json", "mermaid", "svg", "openapi", "asyncapi"]
+Picture: TypeAlias = Literal["tree", "json", "mermaid", "svg"]
 COLOURS = {"experience": "magenta", "process": "blue", "system": "green"}
+
+
+class ApiUnclear(LevadaError, code="LV1830"):
+    """{reason}: say which with --api. Of this kind there are: {known}."""
 
 
 def describe(
@@ -26,32 +33,39 @@ def describe(
     config: Path = Path("levada.toml"),
     env: str | None = None,
     format: Format = "tree",
+    api: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     out: Path | None = None,
 ) -> int:
     """Show the network of an app: its APIs, what they call, which events they publish, handle and await.
 
-    Nothing is started and no secret is read.
+    Or the document of one API, as it is served beside it. Nothing is started and no secret is read.
 
     Args:
         config: The configuration, or the folder it is in.
         env: The environment, whose levada.ENV.toml overlays it.
-        format: tree for people, json for programs, mermaid for Markdown, svg for a picture.
+        format: tree for people, json for programs, mermaid for Markdown, svg for a picture; openapi (3.1) for the
+            operations of one API, asyncapi (3.0) for its events.
+        api: Which API's document, ``sales/Orders/v1``; needed where there are several.
         json: The same as --format json.
         out: Write it there instead of to the terminal.
     """
     from levada.catalog.describe import describe as describe_network
     from levada.deployment.configuration import load_configuration
 
-    network = describe_network(load_configuration(config, env))
-    chosen = "json" if json else format
-    if chosen == "tree" and out is None:
-        from rich.console import Console
+    configuration = load_configuration(config, env)
+    if format in ("openapi", "asyncapi"):
+        text = document(configuration, format, api)
+    else:
+        network = describe_network(configuration)
+        chosen: Picture = "json" if json else format
+        if chosen == "tree" and out is None:
+            from rich.console import Console
 
-        console = Console(highlight=False)
-        console.print(tree(network))
-        return 0
-    text = rendered(network, chosen)
+            console = Console(highlight=False)
+            console.print(tree(network))
+            return 0
+        text = rendered(network, chosen)
     if out is None:
         sys.stdout.write(text)
     else:
@@ -59,7 +73,32 @@ def describe(
     return 0
 
 
-def rendered(network: Network, format: Format) -> str:
+def document(configuration: Configuration, format: Literal["openapi", "asyncapi"], api: str | None) -> str:
+    """The document of an API, as it is served at ``{its path}/openapi.json`` and ``asyncapi.json``.
+
+    Raises:
+        ApiUnclear: There is none of this name, none at all, or several and none was named.
+    """
+    import json as json_module
+
+    from levada.app.document import made
+    from levada.catalog.describe import stand_in
+
+    found = {
+        name: documents[format]
+        for name, local in sorted(stand_in(configuration).plan.served.items())
+        if format in (documents := made(local.implementation))
+    }
+    known = ", ".join(found) or "none"
+    if api is not None and api not in found:
+        raise ApiUnclear(reason=f"{api} is no API with such a document here", known=known)
+    if api is None and len(found) != 1:
+        raise ApiUnclear(reason="A document is of one API", known=known)
+    made_of = found[api if api is not None else next(iter(found))]
+    return json_module.dumps(made_of(), ensure_ascii=False, indent=2) + "\n"
+
+
+def rendered(network: Network, format: Picture) -> str:
     """The network in a format, as text."""
     if format == "json":
         import json as json_module
