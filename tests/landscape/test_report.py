@@ -224,3 +224,10 @@ def test_an_id_of_which_another_is_the_beginning_stands_for_itself() -> None:
     )
     assert named("over system:erp-2 it would") == "over a System API of erp-2 it would"
     assert named("contract:system:erp") == "contract:system:erp"
+
+
+def test_the_names_of_domains_stand_above_all_circles() -> None:
+    network = landscape(900)
+    drawn = cluster_map(network, {}, {i: n for n, i in enumerate(network.nodes)})
+    assert drawn.count('<text class="domain"') == 17
+    assert "<circle" not in drawn[drawn.index("<text") :]

@@ -116,6 +116,7 @@ def _domains(
             f'<text class="domain" x="{x:.0f}" y="{y - radius - 6:.0f}" text-anchor="middle">{escape(short(g, 24))}</text>'
             f'<text class="small" x="{x:.0f}" y="{y + 4:.0f}" text-anchor="middle">{count:,}</text>'
         )
+    out.sort(key=lambda part: part.startswith("<text"))  # names above all circles, not below a neighbour's
     return "".join(out) + "</svg>"
 
 
