@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from levada.cli.blueprint import blueprint as command
 from levada.landscape.blueprint import blueprint
+from levada.landscape.blueprint_candidates import pose
 from levada.landscape.blueprint_costs import load_costs
 from levada.landscape.blueprint_view import as_json, sensitivity
 from levada.network.graph import Evidence, Flow, Network, Node
@@ -127,3 +129,56 @@ def test_what_writes_into_a_system_is_replaced_by_no_event_of_it() -> None:
     assert topics() == 9
     assert topics(0, 1) == 7
     assert topics(*range(9)) == 0
+
+
+rich = st.builds(
+    Flow,
+    consumer=names,
+    provider=st.sampled_from(["erp", "crm", "wms"]),
+    object=st.none() | st.sampled_from(["order", "invoice"]),
+    mode=st.sampled_from(["sync", "sync", "async", "batch", "file", "db", "unknown"]),
+    volume_day=st.none() | st.sampled_from([0.0, 10.0, 3e7, 6e7]),
+    errors_day=st.none() | st.sampled_from([0.0, 5.0]),
+    incidents_90d=st.none() | st.just(2.0),
+    hours_month=st.none() | st.sampled_from([0.0, 3.0, 20.0]),
+    freshness_s=st.none() | st.sampled_from([1.0, 60.0]),
+    classification=st.none() | st.sampled_from(["secret", "public"]),
+    process=st.none() | st.just("sale"),
+    evidence=st.sampled_from(["configured", "observed"]).map(lambda s: (Evidence("f", 1, status=s),)),  # type: ignore[arg-type]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(rich, max_size=20), st.sampled_from([0, 1, 2]), st.sampled_from([1e9, 5e7, 1e6]))
+def test_the_ledger_adds_up_and_no_limit_is_passed(held: list[Flow], hops: int, capacity: float) -> None:
+    """The saving is what is retired and what each box says of itself; hops, capacity, freshness, classification hold."""
+    net = network(held)
+    costs = load_costs().with_value("max_hops", hops).with_value("api_capacity", capacity)
+    made = blueprint(net, costs)
+    posed = pose(net, costs)
+    direct = {f.id: d for f, d in zip(posed.flows, posed.direct, strict=True)}
+    assert made.cost.as_is == pytest.approx(sum(direct.values()))
+    retired = sum(direct[e.flow] for e in made.ledger if e.decision == "retired")
+    saved = made.cost.as_is - made.cost.to_be
+    assert saved == pytest.approx(retired + sum(b.saves for b in made.built), abs=1e-4)
+    boxes = {b.id: b for b in made.built}
+    load = dict.fromkeys(boxes, 0.0)
+    for box in made.built:
+        assert set(box.flows) == {e.flow for e in made.ledger if e.via == box.id}
+        assert len(box.needs) == 0 or hops == 2
+        for flow in (net.flows[f] for f in box.flows):
+            for over in (box, *(boxes[n] for n in box.needs)):
+                if flow.provider in over.providers:
+                    load[over.id] += flow.volume_day or 0.0
+            assert box.layer != "topic" or flow.freshness_s != 1.0
+            assert box.layer == "system" or flow.classification != "secret"
+    assert not made.apis or hops
+    assert all(load[b.id] <= capacity * (1 + 1e-6) for b in made.apis)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
+def test_time_to_search_is_more_than_none(
+    seconds: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(tmp_path, seconds=seconds) == 2
+    assert "more than 0" in capsys.readouterr().out

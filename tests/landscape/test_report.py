@@ -133,6 +133,49 @@ def test_unknown_is_never_shown_as_zero() -> None:
     assert as_html(assess(Network(), START))
 
 
+@pytest.mark.parametrize("flows", [[Flow(consumer="a", provider="b", mode="sync")], []])
+def test_where_nothing_pays_it_says_so_in_words(flows: list[Flow]) -> None:
+    found = assess(Network.of([Node(id="a"), Node(id="b")], flows), START)
+    page, text = as_html(found), as_markdown(found)
+    for said in ("there is nothing to begin with", "There is nothing to do: no API or topic pays"):
+        assert said in page
+    assert "There is nothing to do: no API or topic pays" in text
+    for part in ("pilot", "plan"):
+        section = page.partition(f'<section id="{part}">')[2].partition("</section>")[0]
+        assert "<table>" not in section
+        assert "<svg" not in section
+    for wrong in ("1 flows", "1 systems", "1 pairs", "1 APIs", "1 topics", "1 connections", "1 flow stay "):
+        assert not re.search(rf"\b{wrong}\b", page + text), wrong
+
+
+def test_one_of_each_is_said_so() -> None:
+    flows = [
+        Flow(consumer=f"c{n}", provider="p", object="order", mode="db", hours_month=40) for n in range(4)
+    ]
+    found = assess(Network.of([Node(id=e) for e in ("p", *(f"c{n}" for n in range(4)))], flows), START)
+    assert len(found.blueprint.built) == 1
+    shown = as_html(found) + as_markdown(found)
+    assert not re.findall(r"\b1 (?:APIs|topics|systems|consumers|subscribers|old connections)\b", shown)
+
+
+def test_the_same_landscape_gives_the_same_page() -> None:
+    """Whatever order this run of Python keeps its sets in."""
+    code = (
+        "import datetime, hashlib; from levada.landscape.sample import sample; from levada.landscape.report import *; "
+        "print(hashlib.sha256(as_html(assess(sample().network, datetime.date(2026, 3, 2))).encode()).hexdigest())"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    ]
+    assert len(set(runs)) == 1
+
+
 def test_the_sample_runs_in_one_go_within_ten_seconds(tmp_path: Path) -> None:
     before = os.times()
     done = subprocess.run(

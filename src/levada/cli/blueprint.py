@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from levada._whole import write_whole
+from levada.landscape.words import many
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +23,7 @@ __all__ = ["blueprint"]
 
 
 def blueprint(
-    *folders: Path,
+    *sources: str | Path,
     json: Annotated[bool, Parameter(negative="")] = False,
     costs: Path | None = None,
     parameters: Annotated[bool, Parameter(negative="")] = False,
@@ -30,11 +31,13 @@ def blueprint(
     ledger: Annotated[bool, Parameter(negative="")] = False,
     contracts: Path | None = None,
     seconds: float = 60.0,
+    kafka_settings: str | None = None,
 ) -> int:
     """Choose the APIs and topics that pay, and say of every flow what becomes of it.
 
     Args:
-        folders: Folders with exports, configurations, logs, spreadsheets.
+        sources: Folders with exports, configurations, logs, spreadsheets; clusters as
+            kafka://HOST:PORT[,HOST:PORT].
         json: Print the blueprint as JSON (cost, apis, topics, ledger).
         costs: File with your own cost parameters (TOML); those left out keep their default.
         parameters: List the cost parameters with unit and source.
@@ -42,12 +45,17 @@ def blueprint(
         ledger: Show what becomes of every flow, and why.
         contracts: Write skeletons of the contracts, as Levada classes (.py).
         seconds: Time to search; the gap tells what is not proven then.
+        kafka_settings: How to sign in to the clusters: a file of client properties as Kafka's own tools take it
+            with --command-config, as file:PATH or env:NAME. A value in it may be such a reference too.
     """
     from rich.console import Console
 
     from levada.landscape.blueprint_costs import load_costs
 
     console = Console(stderr=json)
+    if not seconds > 0:
+        console.print("The seconds to search have to be more than 0.")
+        return 2
     held = load_costs(costs)
     if parameters:
         from rich.table import Table
@@ -57,16 +65,17 @@ def blueprint(
             table.add_row(name, f"{p.value:g}", p.unit, p.source)
         console.print(table)
         return 0
-    if not folders:
+    if not sources:
         console.print("Name the folders to map: [bold]levada blueprint DIR…[/]")
         return 2
+    from levada.cli._sources import read_network, sources_of
     from levada.landscape.blueprint import blueprint as make
     from levada.landscape.blueprint_view import as_json
     from levada.landscape.blueprint_view import sensitivity as flips_of
-    from levada.landscape.mapping import map_folders
 
+    given = sources_of(sources, kafka_settings)
     with console.status("Reading") as status:
-        network = map_folders(folders).network
+        network, code = read_network(given, console)
         status.update("Choosing")
         made = make(network, held, seconds=seconds)
         flips = flips_of(network, held, made) if sensitivity else None
@@ -81,7 +90,7 @@ def blueprint(
         _show(made, flips, held["horizon"], console)
         if ledger:
             _ledger(made, console)
-    return 0
+    return code
 
 
 def _show(made: Blueprint, flips: list[Flip] | None, months: float, console: Console) -> None:
@@ -91,8 +100,9 @@ def _show(made: Blueprint, flips: list[Flip] | None, months: float, console: Con
     counts = Counter(e.decision for e in made.ledger)
     cost = made.cost
     console.print(
-        f"\n[bold]{len(made.apis)}[/] APIs, [bold]{len(made.topics)}[/] topics   "
-        f"{counts['replaced']:,} flows replaced, {counts['kept']:,} kept, {counts['retired']:,} retired"
+        f"\n[bold]{len(made.apis)}[/] API{'' if len(made.apis) == 1 else 's'}, "
+        f"[bold]{len(made.topics)}[/] topic{'' if len(made.topics) == 1 else 's'}   "
+        f"{many(counts['replaced'], 'flow')} replaced, {counts['kept']:,} kept, {counts['retired']:,} retired"
     )
     console.print(
         f"{cost.as_is:,.0f} hours in {months:g} months as it is, [bold]{cost.to_be:,.0f}[/] to be "

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from levada.landscape.words import many
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -72,8 +74,10 @@ def map_(
     if questions is not None and questions.suffix not in SHEETS:
         console.print("Questions are written to a file that ends with .csv or .xlsx.")
         return 2
-    folders = tuple(Path(s) for s in sources if not _is_cluster(s))
-    clusters = _clusters([str(s) for s in sources if _is_cluster(s)], kafka_settings)
+    from levada.cli._sources import sources_of, unread
+
+    given = sources_of(sources, kafka_settings)
+    folders, clusters = given.folders, given.clusters
     if dry_run:
         return _dry_run(folders, clusters, console, as_json=json)
     if answers is not None:
@@ -88,7 +92,9 @@ def map_(
         from levada.landscape.review import write_review
 
         count = write_review(review, mapped.suggestions)
-        console.print(f"{count} suggested merges to review in [bold]{review}[/]: levada review {review}")
+        console.print(
+            f"{many(count, 'suggested merge')} to review in [bold]{review}[/]: levada review {review}"
+        )
     if questions is not None:
         from levada.landscape.questions import write_questions
 
@@ -100,20 +106,7 @@ def map_(
         sys.stdout.write(json_module.dumps(as_map(mapped.network), ensure_ascii=False, indent=2) + "\n")
     else:
         summary(mapped, console)
-    unread = {c.source for c in clusters} & {f.source for f in mapped.files if f.skipped is not None}
-    return 1 if unread or not mapped.read else 0
-
-
-def _is_cluster(source: str | Path) -> bool:
-    return isinstance(source, str) and source.lower().startswith("kafka:")
-
-
-def _clusters(addresses: list[str], settings: str | None) -> list[KafkaCluster]:
-    if not addresses:
-        return []
-    from levada.landscape.live import KafkaCluster, kafka_settings
-
-    return [KafkaCluster(kafka_settings(address, settings)) for address in dict.fromkeys(addresses)]
+    return 1 if unread(mapped, given) or not mapped.read else 0
 
 
 def _remember(folder: Path, answers: Path, console: Console) -> None:
@@ -123,11 +116,11 @@ def _remember(folder: Path, answers: Path, console: Console) -> None:
     if not folder.is_dir():
         raise AnswersError(path=answers, problem=f"answers are remembered in a folder, and {folder} is none")
     kept = remember(folder, given)
-    console.print(f"{len(given)} answers taken in and remembered in [bold]{kept}[/]")
+    console.print(f"{many(len(given), 'answer')} taken in and remembered in [bold]{kept}[/]")
 
 
 def _mapped(
-    folders: tuple[Path, ...], clusters: list[KafkaCluster], review: Path | None, console: Console
+    folders: tuple[Path, ...], clusters: tuple[KafkaCluster, ...], review: Path | None, console: Console
 ) -> Mapped:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -163,7 +156,7 @@ def _formats(console: Console) -> None:
 
 
 def _dry_run(
-    folders: tuple[Path, ...], clusters: list[KafkaCluster], console: Console, *, as_json: bool
+    folders: tuple[Path, ...], clusters: tuple[KafkaCluster, ...], console: Console, *, as_json: bool
 ) -> int:
     from rich.markup import escape
     from rich.table import Table
@@ -196,14 +189,19 @@ def summary(mapped: Mapped, console: Console) -> None:
     read = mapped.read
     console.print()
     console.print(
-        f"[bold]{len(network.nodes):,}[/] systems  [bold]{len(network.flows):,}[/] flows  "
-        f"[bold]{len(network.pairs()):,}[/] pairs   from [bold]{len(read):,}[/] of {len(mapped.files):,} sources"
+        f"{_bold(len(network.nodes), 'system')}  {_bold(len(network.flows), 'flow')}  {_bold(len(network.pairs()), 'pair')}   "
+        f"from [bold]{len(read):,}[/] of {many(len(mapped.files), 'source')}"
     )
     _unread(mapped, console)
     if read:
         console.print()
         console.print(_overview(mapped))
     _findings(mapped, console)
+
+
+def _bold(number: int, one: str) -> str:
+    count, _, word = many(number, one).partition(" ")
+    return f"[bold]{count}[/] {word}"
 
 
 def _overview(mapped: Mapped) -> Table:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from levada._whole import write_whole
+from levada.landscape.words import many
 
 if TYPE_CHECKING:
     from levada.landscape.plan import Plan
@@ -22,7 +23,7 @@ plan = App(name="levada plan", help_format="markdown", version_flags=())
 
 @plan.default
 def make(
-    *folders: Path,
+    *sources: str | Path,
     json: Annotated[bool, Parameter(negative="")] = False,
     start: datetime.date | None = None,
     days: int = 90,
@@ -32,11 +33,13 @@ def make(
     csv: Path | None = None,
     github: Path | None = None,
     ics: Path | None = None,
+    kafka_settings: str | None = None,
 ) -> int:
     """Make the 90-day plan: work packages with precedence, owner and an exit that can be observed.
 
     Args:
-        folders: Folders with exports, configurations, logs, spreadsheets.
+        sources: Folders with exports, configurations, logs, spreadsheets; clusters as
+            kafka://HOST:PORT[,HOST:PORT].
         json: Print the plan as JSON (start, days, items).
         start: First day (default: next Monday).
         days: Length of the plan.
@@ -46,24 +49,27 @@ def make(
         csv: Write the items for Jira's importer (.csv).
         github: Write the items as bodies of GitHub issues (.json).
         ics: Write the items as a calendar.
+        kafka_settings: How to sign in to the clusters: a file of client properties as Kafka's own tools take it
+            with --command-config, as file:PATH or env:NAME. A value in it may be such a reference too.
     """
     from rich.console import Console
 
+    from levada.cli._sources import read_network, sources_of
     from levada.landscape.blueprint import blueprint
     from levada.landscape.blueprint_costs import load_costs
-    from levada.landscape.mapping import map_folders
     from levada.landscape.plan import Team, make_plan, next_monday
     from levada.landscape.plan_view import as_csv, as_github, as_ics, as_json
 
     console = Console(stderr=json)
-    if not folders:
+    if not sources:
         console.print("Name the folders to map: [bold]levada plan DIR…[/]")
         return 2
     if days < 1 or teams < 1 or hours_week <= 0:
         console.print("Days, teams and hours a week have to be more than 0.")
         return 2
+    given = sources_of(sources, kafka_settings)
     with console.status("Reading") as status:
-        network = map_folders(folders).network
+        network, code = read_network(given, console)
         status.update("Planning")
         held = load_costs(costs)
         made = make_plan(
@@ -83,7 +89,7 @@ def make(
         sys.stdout.write(json_module.dumps(as_json(made), ensure_ascii=False, indent=2) + "\n")
     else:
         _show(made)
-    return 0
+    return code
 
 
 @plan.command
@@ -143,7 +149,9 @@ def check(
                 soft_wrap=True,
             )
         gone = sum(c.verdict == "gone" for c in found)
-        console.print(f"\n[bold]{gone}[/] of {len(found)} old connections are gone.")
+        console.print(
+            f"\n[bold]{gone}[/] of {many(len(found), 'old connection')} {'is' if gone == 1 else 'are'} gone."
+        )
     return 0 if all(c.verdict == "gone" for c in found) else 3
 
 
@@ -175,7 +183,7 @@ def _show(made: Plan) -> None:
     if made.beyond:
         flows = sum(len(i.ledger) for i in made.beyond)
         console.print(
-            f"\nNot proven gone by day {made.days}: {flows:,} old connections, whose silence is watched until "
+            f"\nNot proven gone by day {made.days}: {many(flows, 'old connection')}, whose silence is watched until "
             f"{max(i.end for i in made.beyond)}."
         )
     if made.later:

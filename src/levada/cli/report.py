@@ -15,46 +15,54 @@ __all__ = ["report"]
 
 
 def report(
-    *folders: Path,
+    *sources: str | Path,
     out: Path = Path("landscape.html"),
     title: str | None = None,
     start: datetime.date | None = None,
     costs: Path | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
+    kafka_settings: str | None = None,
 ) -> int:
     """Write the report: verdict, map, matrix, tax, blueprint, ledger, pilot, plan, evidence.
 
     Args:
-        folders: Folders with exports, configurations, logs, spreadsheets.
+        sources: Folders with exports, configurations, logs, spreadsheets; clusters as
+            kafka://HOST:PORT[,HOST:PORT].
         out: Where to: .html (one file, no server), .md, or .json (map, blueprint and plan).
-        title: Title of the report (default: the name of the first folder).
+        title: Title of the report (default: the name of the first folder or cluster).
         start: First day of the plan (default: next Monday).
         costs: File with your own cost parameters (TOML).
         json: Say as JSON what was written.
+        kafka_settings: How to sign in to the clusters: a file of client properties as Kafka's own tools take it
+            with --command-config, as file:PATH or env:NAME. A value in it may be such a reference too.
     """
     import json as text_of
 
     from rich.console import Console
 
+    from levada.cli._sources import read_network, sources_of
     from levada.landscape.blueprint_costs import load_costs
     from levada.landscape.blueprint_view import as_json as blueprint_json
-    from levada.landscape.mapping import map_folders
     from levada.landscape.plan import next_monday
     from levada.landscape.plan_view import as_json as plan_json
     from levada.landscape.report import as_html, as_markdown, assess
     from levada.network.view import as_map
 
     console = Console(stderr=json)
-    if not folders:
+    if not sources:
         console.print("Name the folders to map: [bold]levada report DIR…[/]")
         return 2
     if out.suffix not in (".html", ".md", ".json"):
         console.print("A report is written to a file that ends with .html, .md or .json.")
         return 2
+    given = sources_of(sources, kafka_settings)
     with console.status("Reading") as status:
-        network = map_folders(folders).network
+        network, code = read_network(given, console)
         status.update("Assessing")
-        name = title or f"Landscape of {folders[0].resolve().name}"
+        name = (
+            title
+            or f"Landscape of {(given.folders[0].resolve().name if given.folders else given.clusters[0].source)}"
+        )
         found = assess(network, start or next_monday(), title=name, costs=load_costs(costs))
         if out.suffix == ".html":
             text = as_html(found)
@@ -68,6 +76,6 @@ def report(
     write_whole(out, text)
     if json:
         sys.stdout.write(text_of.dumps({"written": str(out), "characters": len(text)}) + "\n")
-        return 0
+        return code
     console.print(f"Written to [bold]{out}[/] ({len(text) // 1024:,} KiB)")
-    return 0
+    return code

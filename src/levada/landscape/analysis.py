@@ -71,10 +71,13 @@ def structure_of(systems: Iterable[str], uses: Iterable[tuple[str, str]]) -> Str
     """
     names = list(dict.fromkeys(systems))
     number = {name: i for i, name in enumerate(names)}
-    outward: list[set[int]] = [set() for _ in names]
+    used: list[set[int]] = [set() for _ in names]
     for consumer, provider in uses:
         if consumer != provider:
-            outward[number[consumer]].add(number[provider])
+            used[number[consumer]].add(number[provider])
+    outward = [
+        sorted(targets) for targets in used
+    ]  # the same order of the matrix, in whatever order pairs come
     groups = _groups(outward)
     reach_counts, reached_counts = _visibility(outward, groups)
     fan_in = [0] * len(names)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from levada.landscape.blueprint_candidates import Box, Posed
 from levada.landscape.blueprint_choice import chains
 from levada.landscape.blueprint_costs import Costs
+from levada.landscape.words import many
 from levada.network.graph import Flow
 
 __all__ = ["Kept", "why_built", "why_replaced"]
@@ -26,9 +27,9 @@ def why_built(box: Box, flows: Sequence[Flow], saved: float, serves: Sequence[st
     what = _listed([f"{n} {_WAYS[m][n > 1]}" for m, n in ways.most_common()])
     told = {
         "system": _system(box, users, what, adapter=adapter),
-        "process": f"{users} consumers take {_listed(box.objects)} together from {_listed(box.providers)}: composed once",
+        "process": f"{many(users, 'consumer takes', 'consumers take')} {_listed(box.objects)} together from {_listed(box.providers)}: composed once",
         "experience": f"{_listed(box.consumers)} take the same from {_listed(box.providers)}: one API for all of them",
-        "topic": f"{users} systems get {_listed(box.objects)} by {what}: one event in their place",
+        "topic": f"{many(users, 'system gets', 'systems get')} {_listed(box.objects)} by {what}: one event in their place",
     }[box.layer]
     more = f"; stands behind {_listed(serves)}" if serves else ""
     pays = (

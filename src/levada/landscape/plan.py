@@ -20,6 +20,7 @@ from levada.landscape.blueprint_costs import Costs, load_costs
 from levada.landscape.periods import DAY, longest_period
 from levada.landscape.pilot import Ranked, pilots
 from levada.landscape.plan_teams import Desk, Team
+from levada.landscape.words import many
 from levada.network.graph import Flow, Network, Node
 
 __all__ = ["Item", "Plan", "Team", "make_plan", "next_monday", "watch_days"]
@@ -232,8 +233,8 @@ class _Planner:
         self, box: Built, flows: Sequence[Flow]
     ) -> Iterable[tuple[ItemKind, str, float | None, int, dict[str, Any]]]:
         hours, count = box.effort, len(flows)
-        users = "subscribers" if box.layer == "topic" else "consumers"
-        agreed = f"{box.id} is published, and {_many(len(box.consumers), users)} agreed to it"
+        users = "subscriber" if box.layer == "topic" else "consumer"
+        agreed = f"{box.id} is published, and {many(len(box.consumers), users)} agreed to it"
         passed = f"{box.id} passes its contract's tests against {', '.join(box.providers)}"
         yield (
             "contract",
@@ -246,14 +247,14 @@ class _Planner:
         if not flows:
             return
         same = f"99.9 % of answers are the same for {SHADOW_DAYS} days"
-        old = _many(count, "old connections")
+        old = many(count, "old connection")
         yield "shadow", f"Compare {box.id} with {old}", None, SHADOW_DAYS, {
             "kind": "same-answers", "share": 0.999, "days": SHADOW_DAYS, "text": same,
         }  # fmt: skip
-        moved = f"{_many(count, 'flows')} observed over {box.id}"
+        moved = f"{many(count, 'flow')} observed over {box.id}"
         yield (
             "cutover",
-            f"Move {_many(count, 'flows')} to {box.id}",
+            f"Move {many(count, 'flow')} to {box.id}",
             0.3 * hours,
             0,
             {"kind": "moved", "text": moved},
@@ -320,10 +321,6 @@ def credentials_of(flow: Flow) -> list[str]:
     """What the caller shows: a client id or a credential's name, as ``client:…``."""
     held = (flow.attributes.get(k) for k in ("client", "client_id", "credential"))
     return sorted({f"client:{v}" for v in held if v})
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what.removesuffix('s') if count == 1 else what}"
 
 
 def _measures(flows: Sequence[Flow]) -> dict[str, float | None]:

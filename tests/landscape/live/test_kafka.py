@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from levada.cli.blueprint import blueprint
 from levada.cli.map import map_
-from levada.landscape.live import KafkaCluster, kafka_settings
+from levada.cli.plan import make as plan
+from levada.cli.report import report
+from levada.landscape.live import KafkaCluster, clusters, kafka_settings
 from levada.landscape.mapping import Mapped, map_folders
 from levada.testing.servers.kafka import KafkaServer, kafka_server
 
@@ -199,6 +202,45 @@ def test_nobody_at_the_address(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert set(result.network.flows) == {"a > b (sync)"}
     assert "Connection refused" in findings(result)["unreachable"][0]
     assert [f.source for f in result.files if f.skipped] == ["kafka://127.0.0.1:1"]
+
+
+def test_several_clusters_are_told_apart(landscape: KafkaServer, tmp_path: Path) -> None:
+    """What a file says of a topic is of the cluster that has it; where both have it, it is told."""
+    (tmp_path / "acls.txt").write_text(
+        "Current ACLs for resource `ResourcePattern(resourceType=TOPIC, name=orders, patternType=LITERAL)`:\n"
+        "\t(principal=User:filed, host=*, operation=READ, permissionType=ALLOW)\n"
+    )
+    port = landscape.bootstrap.rpartition(":")[2]
+    names = (landscape.bootstrap, f"localhost:{port}")
+    both = map_folders([tmp_path], live=clusters([kafka_settings(f"kafka://{n}") for n in names]))
+    brokers = {n.id for n in both.network.nodes.values() if n.kind == "broker"}
+    assert brokers == {"kafka", *(f"kafka/{n}" for n in names)}
+    assert (
+        both.network.nodes[f"kafka/{names[0]}"].attributes
+        == both.network.nodes[f"kafka/{names[1]}"].attributes
+    )
+    assert [t[:25] for t in findings(both)["ambiguous-topic"]] == ["orders is a topic of kafk"]
+    away = kafka_settings("kafka://127.0.0.1:1")
+    one = map_folders([tmp_path], live=[*clusters([kafka_settings(f"kafka://{names[0]}"), away])])
+    assert "filed > shop [orders] (async/kafka)" in one.network.flows
+    assert "kafka" not in one.network.nodes
+
+
+def test_every_verb_takes_a_cluster(
+    landscape: KafkaServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = f"kafka://{landscape.bootstrap}"
+    assert blueprint(where, json=True) == 0
+    assert {e["flow"] for e in json.loads(capsys.readouterr().out)["ledger"]} == FLOWS
+    assert plan(where, json=True) == 0
+    assert report(where, out=tmp_path / "r.html", json=True) == 0
+    assert f"Landscape of {where}" in (tmp_path / "r.html").read_text()
+    capsys.readouterr()
+    (tmp_path / "flows.csv").write_text("consumer,provider,mode\na,b,sync\n")
+    assert blueprint(tmp_path, "kafka://127.0.0.1:1", json=True) == 1
+    shown = capsys.readouterr()
+    assert [e["flow"] for e in json.loads(shown.out)["ledger"]] == ["a > b (sync)"]
+    assert "Not read: kafka://127.0.0.1:1" in shown.err
 
 
 def test_dry_run_asks_nobody(capsys: pytest.CaptureFixture[str]) -> None:

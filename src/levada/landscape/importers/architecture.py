@@ -12,6 +12,7 @@ from typing import Any
 
 from levada.landscape.importers._xml import XmlNode
 from levada.landscape.importers.protocol import Context, Item, Malformed, SourceFile, Verified
+from levada.landscape.words import many
 from levada.network.graph import Flow, Mode, Node
 from levada.network.names import slug
 
@@ -134,7 +135,7 @@ class ArchiMate:
             )  # fmt: skip
         yield from (f for f in flows if f.consumer != f.provider)
         if business:
-            text = f"{business} flows are between people, departments or processes, not systems; left out"
+            text = f"{many(business, 'flow is', 'flows are')} between people, departments or processes, not systems; left out"
             yield context.finding("left-out", text, file, severity="info")
 
 

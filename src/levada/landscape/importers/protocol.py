@@ -63,6 +63,7 @@ class Context:
         self.importer = ""
         self._topics: dict[tuple[str, str], dict[str, dict[str, list[Evidence]]]] = {}
         self._protocols: dict[str, str] = {}
+        self._holders: dict[str, set[str]] = {}
         self._folders: dict[str, list[SourceFile]] = {}
         for file in self.files.values():
             self._folders.setdefault(file.source.rpartition("/")[0], []).append(file)
@@ -116,12 +117,18 @@ class Context:
         self._protocols.setdefault(broker, protocol or broker)
         sides[role].setdefault(app, []).extend(held)
 
+    def holds(self, broker: str, topics: Iterable[str]) -> None:
+        """Note that a broker that was asked itself has these topics; who names no broker means the one that has it."""
+        for topic in topics:
+            self._holders.setdefault(topic, set()).add(broker)
+
     def sides(self, topic: str, broker: str) -> dict[str, dict[str, list[Evidence]]]:
         """Who ``writes`` and who ``reads`` a topic, as far as noted by now, with the evidence."""
         return self._topics.get((broker, topic), {"writes": {}, "reads": {}})
 
     def topic_flows(self) -> Iterator[Item]:
         """The flows of all topics noted."""
+        yield from self._settled()
         for (broker, topic), sides in sorted(self._topics.items()):
             name, computed, _ = topic.partition(_COMPUTED)
             attributes = {"topic": name} if computed else {}
@@ -144,3 +151,20 @@ class Context:
                 if not any(r != writer for r in sides["reads"]):
                     yield Node(id=broker, name=broker, kind="broker")
                     yield Flow(consumer=writer, provider=broker, evidence=tuple(dict.fromkeys(told)), **how)
+
+    def _settled(self) -> Iterator[Finding]:
+        """Topics of a broker that nobody named, put under the one that has them; of several it is told."""
+        for topic, holders in sorted(self._holders.items()):
+            for broker in sorted({h.partition("/")[0] for h in holders} - holders):
+                if (broker, topic) not in self._topics:
+                    continue
+                if len(holders) > 1:
+                    text = f"{topic} is a topic of {', '.join(sorted(holders))}; which of them is meant is not said"
+                    yield Finding("ambiguous-topic", "warning", text)
+                    continue
+                (holder,) = holders
+                self._protocols.setdefault(holder, self._protocols[broker])
+                into = self._topics.setdefault((holder, topic), {"writes": {}, "reads": {}})
+                for role, apps in self._topics.pop((broker, topic)).items():
+                    for app, seen in apps.items():
+                        into[role].setdefault(app, []).extend(seen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -18,11 +18,18 @@ from levada.network.names import slug
 if TYPE_CHECKING:
     from levada.landscape.live._kafka_admin import Group, Partition, Refused
 
-__all__ = ["BROKER", "KafkaCluster", "KafkaSettings", "KafkaSettingsError", "kafka_settings"]
+__all__ = ["BROKER", "KafkaCluster", "KafkaSettings", "KafkaSettingsError", "clusters", "kafka_settings"]
 
 BROKER = "kafka"
 """The id of the broker: what every importer calls it that meets a topic without naming a cluster."""
 _SHOWN = 10
+
+
+def clusters(settings: Sequence[KafkaSettings]) -> list[KafkaCluster]:
+    """The clusters of one map: one alone is the broker that files mean, several are told apart by their first address."""
+    if len(settings) == 1:
+        return [KafkaCluster(settings[0])]
+    return [KafkaCluster(s, broker=f"{BROKER}/{s.brokers[0]}") for s in settings]
 
 
 class KafkaCluster:
@@ -32,6 +39,7 @@ class KafkaCluster:
     Args:
         settings: Where it is, and how to sign in: :func:`kafka_settings`.
         timeout: Seconds that the cluster has for each answer.
+        broker: The id of its system; another than the default where a map has several clusters (:func:`clusters`).
 
     Raises:
         KafkaSettingsError: The settings are malformed.
@@ -40,10 +48,11 @@ class KafkaCluster:
 
     name = "kafka"
 
-    def __init__(self, settings: KafkaSettings, *, timeout: float = 15.0) -> None:
+    def __init__(self, settings: KafkaSettings, *, timeout: float = 15.0, broker: str = BROKER) -> None:
         from levada.landscape.live._kafka_admin import Admin
 
         self.source = settings.address
+        self._broker = broker
         self._settings = settings
         self._admin = Admin(settings, timeout)
         self._seen = ""
@@ -62,11 +71,12 @@ class KafkaCluster:
         self._place = f"{self.source}/{cluster.id or 'cluster'}"
         topics = [t for t in cluster.topics if not is_internal(t)]
         yield Node(
-            id=BROKER, name=BROKER, kind="broker",
+            id=self._broker, name=self._broker, kind="broker",
             aliases=tuple(f"host:{h}" for h in self._hosts(cluster.hosts)),
             attributes={"cluster": cluster.id, "topics": len(topics)} if cluster.id else {"topics": len(topics)},
             evidence=self._at("observed"),
         )  # fmt: skip
+        context.holds(self._broker, topics)
         if self._settings.unused:
             yield self._finding(
                 "unused-settings",
@@ -133,7 +143,7 @@ class KafkaCluster:
                 "info", "group", group.id,
             )  # fmt: skip
         for topic in topics:
-            context.topic("reads", slug(group.id), topic, seen, broker=BROKER)
+            context.topic("reads", slug(group.id), topic, seen, broker=self._broker, protocol=BROKER)
 
     def _acls(
         self, topics: Collection[str], context: Context, *, sees_all: bool
@@ -152,7 +162,7 @@ class KafkaCluster:
                 seen = self._at("configured", "acl", "topic", one.acl)
                 app = principal_id(one.principal)
                 yield Node(id=app, name=principal_name(one.principal), evidence=seen)
-                context.topic(one.role, app, one.topic, seen, broker=BROKER)
+                context.topic(one.role, app, one.topic, seen, broker=self._broker, protocol=BROKER)
         for principal, group in may_use(acls):
             yield Node(
                 id=principal_id(principal), name=principal_name(principal), aliases=(group_alias(group),),
@@ -173,18 +183,22 @@ class KafkaCluster:
         )
 
     def _unknown(self, topics: Collection[str], context: Context, why: str) -> Iterator[Item]:
-        unwritten = [t for t in topics if not context.sides(t, BROKER)["writes"]]
+        unwritten = [t for t in topics if not self._side(context, t, "writes")]
         if unwritten:
             yield self._finding(
                 "unknown-producer",
                 f"who writes {len(unwritten)} of {len(topics)} topics is not known ({_some(unwritten)}): Kafka keeps no record of "
                 f"producers, and {why}. AsyncAPI documents, traces or the people who know can tell",
             )
-        unread = [t for t in topics if not context.sides(t, BROKER)["reads"]]
+        unread = [t for t in topics if not self._side(context, t, "reads")]
         if unread:
             yield self._finding(
                 "unread-topic", f"nobody is known to read {len(unread)} of {len(topics)} topics: {_some(unread)}", "info"
             )  # fmt: skip
+
+    def _side(self, context: Context, topic: str, role: str) -> bool:
+        """Whether anybody is known on this side of a topic, also by files that name no broker."""
+        return any(context.sides(topic, b)[role] for b in (self._broker, BROKER))
 
     def _hosts(self, others: Iterable[str]) -> list[str]:
         own = (b.rpartition(":")[0] for b in self._settings.brokers)

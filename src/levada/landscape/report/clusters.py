@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from levada.landscape.report._svg import name_of, short, text_width, titled
+from levada.landscape.words import many
 from levada.network.graph import Network
 
 __all__ = ["cluster_map"]
@@ -53,6 +54,10 @@ def _clusters(network: Network) -> tuple[dict[str, str], dict[str, list[str]]]:
     return home, clusters
 
 
+def _size(members: Sequence[str]) -> str:
+    return many(len(members), "system")
+
+
 def _open(label: str, role: str = "img") -> str:
     return f'<svg class="clusters" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="{role}" aria-label="{escape(label)}">'
 
@@ -68,7 +73,7 @@ def _systems(
     out = [_open("Systems by domain and what flows between them", "group")]
     for g, (x, y, radius) in middle.items():
         out.append(
-            f'<circle class="cluster" cx="{x:.0f}" cy="{y:.0f}" r="{radius:.0f}">{titled(f"{g}: {len(clusters[g])} systems")}</circle>'
+            f'<circle class="cluster" cx="{x:.0f}" cy="{y:.0f}" r="{radius:.0f}">{titled(f"{g}: {_size(clusters[g])}")}</circle>'
         )
     for c, p in sorted(network.pairs()):
         (x1, y1), (x2, y2) = spot[c], spot[p]
@@ -103,7 +108,7 @@ def _domains(
     out = [_open("Domains and what flows between them")]
     for (a, b), count in sorted(bundles.most_common(MOST_BUNDLES)):
         (x1, y1, _), (x2, y2, _) = middle[a], middle[b]
-        text = f"{a} uses {b} over {count:,} pairs of systems"
+        text = f"{a} uses {b} over {many(count, 'pair')} of systems"
         out.append(
             f'<path class="edge" d="{_bow(x1, y1, x2, y2)}" stroke-width="{0.6 + 7 * count / most:.1f}">{titled(text)}</path>'
         )
@@ -111,7 +116,7 @@ def _domains(
         count = len(clusters[g])
         at = f'cx="{x:.0f}" cy="{y:.0f}" r="{radius:.0f}"'
         out.append(f'<circle class="ground" {at}/>')
-        out.append(f'<circle class="cluster" {at}>{titled(f"{g}: {count} systems")}</circle>')
+        out.append(f'<circle class="cluster" {at}>{titled(f"{g}: {_size(clusters[g])}")}</circle>')
         out.append(
             f'<text class="domain" x="{x:.0f}" y="{y - radius - 6:.0f}" text-anchor="middle">{escape(short(g, 24))}</text>'
             f'<text class="small" x="{x:.0f}" y="{y + 4:.0f}" text-anchor="middle">{count:,}</text>'

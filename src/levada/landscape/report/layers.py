@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from levada.landscape.blueprint import Blueprint, Built
 from levada.landscape.report._svg import curve, name_of, short, titled
+from levada.landscape.words import many
 from levada.network.graph import Network
 
 __all__ = ["layers"]
@@ -66,7 +67,7 @@ def _edges(network: Network, made: Blueprint) -> Iterable[_Edge]:
     """Consumers to boxes, boxes to the boxes and systems behind them, and what stays direct."""
     flows = network.flows
     for box in made.built:
-        for consumer in {flows[f].consumer for f in box.flows}:
+        for consumer in sorted({flows[f].consumer for f in box.flows}):
             yield _Edge(f"c:{consumer}", box.id, box.layer)
         for need in box.needs:
             yield _Edge(box.id, need, box.layer)
@@ -171,7 +172,9 @@ def _draw(
             left[key] = 10 + n * (wide + gap)
             middle[key] = TOP + indent + line * ROW + ROW / 2
     number = {key: n for n, key in enumerate(left)}
-    label = f"{len(made.apis)} APIs and {len(made.topics)} topics between consumers and systems"
+    label = (
+        f"{many(len(made.apis), 'API')} and {many(len(made.topics), 'topic')} between consumers and systems"
+    )
     out = [f'<svg class="layered" viewBox="0 0 {WIDTH:.0f} {height:.0f}" role="group" aria-label="{label}">']
     for n, column in enumerate(columns):
         out.append(

@@ -35,10 +35,11 @@ def as_markdown(a: Assessment) -> str:
             ((titles[b.id], b.owner, len(b.flows), len(b.consumers), named(b.reason)) for b in a.blueprint.built),
         ),
         f"## {a.plan.days}-day plan",
-        f"Pilot: {_cell(titles.get(a.plan.pilot or '', 'none pays'))}",
+        f"Pilot: {_cell(titles.get(a.plan.pilot or '', 'none fits' if a.plan.ranking else 'none pays'))}",
         _table(
             ("Start", "End", "What", "Owner", "Done when"),
             ((i.start, i.end, named(i.title), i.owner, named(i.exit["text"])) for i in (*a.plan.items, *a.plan.beyond)),
+            "Nothing fits into these days." if a.plan.later else "There is nothing to do: no API or topic pays, and no flow is to be retired.",
         ),
         "## Ask those who know",
         _table(
@@ -53,10 +54,10 @@ def as_markdown(a: Assessment) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]], none: str = "None.") -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     lines += ["| " + " | ".join(_cell(_known(v)) for v in row) + " |" for row in rows]
-    return "\n".join(lines) if len(lines) > 2 else "None."
+    return "\n".join(lines) if len(lines) > 2 else none
 
 
 def _known(value: object) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 
 from levada.landscape.analysis import Structure
 from levada.landscape.report._svg import name_of, titled
+from levada.landscape.words import many
 from levada.network.graph import Network
 
 __all__ = ["matrix"]
@@ -34,7 +35,7 @@ def matrix(network: Network, known: Structure) -> str:
             back.add(place)
     most = max(counts.values(), default=1)
     out = [
-        f'<svg class="matrix" viewBox="0 0 660 660" role="img" aria-label="Matrix of {n} systems and '
+        f'<svg class="matrix" viewBox="0 0 660 660" role="img" aria-label="Matrix of {many(n, "system")} and '
         f'{sum(counts.values())} dependencies"><rect class="frame" x="10" y="10" width="640" height="640"/>'
         '<path class="diagonal" d="M10 10L650 650"/>'
     ]

@@ -17,6 +17,7 @@ from levada.landscape.report.gantt import gantt
 from levada.landscape.report.layers import layers
 from levada.landscape.report.matrix import matrix
 from levada.landscape.report.verdict import recommendations, title_of, verdict
+from levada.landscape.words import many
 
 __all__ = ["as_html"]
 
@@ -58,8 +59,8 @@ def as_html(assessment: Assessment) -> str:
     folder = files("levada.landscape.report")
     titles = {b.id: title_of(a.network, b) for b in a.blueprint.built}
     engine = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    engine.filters["figure"] = _figure
-    engine.filters["named"] = named_in(titles)
+    filters: dict[str, Any] = engine.filters
+    filters |= {"figure": _figure, "many": many, "named": named_in(titles)}
     template = engine.from_string(folder.joinpath("page.html.j2").read_text(encoding="utf-8"))
     hours: dict[str | None, float] = {r.name: r.hours_month for r in a.tax.systems}
 

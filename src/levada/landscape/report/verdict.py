@@ -6,6 +6,7 @@ from collections import Counter
 
 from levada.landscape.blueprint import Built
 from levada.landscape.report.assessment import Assessment
+from levada.landscape.words import many
 from levada.network.graph import Network
 
 __all__ = ["recommendations", "title_of", "verdict"]
@@ -17,7 +18,8 @@ def verdict(a: Assessment) -> list[str]:
     """How things stand."""
     s, cost = a.structure, a.blueprint.cost
     counts = Counter(e.decision for e in a.blueprint.ledger)
-    out = [f"{s.systems:,} systems are wired by {len(a.network.flows):,} flows over {s.pairs:,} pairs."]
+    wired = f"{many(s.systems, 'system')} {'is' if s.systems == 1 else 'are'} wired by"
+    out = [f"{wired} {many(len(a.network.flows), 'flow')} over {many(s.pairs, 'pair')}."]
     if s.propagation_cost is not None:
         out.append(f"A change of one system may reach {s.propagation_cost:.0%} of them on average.")
     if s.core:
@@ -29,13 +31,13 @@ def verdict(a: Assessment) -> list[str]:
     if a.blueprint.built:
         sure = "proven the least" if cost.gap < 1e-6 else f"within {cost.gap:.1%} of the least"
         out.append(
-            f"{_count(len(a.blueprint.apis), 'API')} and {_count(len(a.blueprint.topics), 'topic')} pay: they replace {counts['replaced']:,} "
-            f"flows and save {cost.as_is - cost.to_be:,.0f} hours in {a.costs['horizon']:g} months ({sure})."
+            f"{many(len(a.blueprint.apis), 'API')} and {many(len(a.blueprint.topics), 'topic')} pay: they replace {many(counts['replaced'], 'flow')} "
+            f"and save {cost.as_is - cost.to_be:,.0f} hours in {a.costs['horizon']:g} months ({sure})."
         )
     else:
         out.append("No API or topic pays here at these costs: leave the flows as they are.")
     out.append(
-        f"{_count(counts['kept'], 'flow')} {'stays' if counts['kept'] == 1 else 'stay'} direct, each with its reason; "
+        f"{many(counts['kept'], 'flow')} {'stays' if counts['kept'] == 1 else 'stay'} direct, each with its reason; "
         f"{counts['retired']:,} can be retired."
     )
     return out
@@ -51,19 +53,19 @@ def recommendations(a: Assessment) -> list[tuple[str, str]]:
         out.append(
             (
                 f"Begin with the {title_of(a.network, pilot)}",
-                f"It replaces {_count(len(pilot.flows), 'connection')} that cost {rank.pain:,.0f} hours a month now, for about "
+                f"It replaces {many(len(pilot.flows), 'connection')} that cost {rank.pain:,.0f} hours a month now, for about "
                 f"{rank.effort:,.0f} hours of work; in {rank.stability:.0%} of draws with all figures 50 % up or down it stays among the first three.",
             )
         )
     planned = {i.id.partition(":")[2] for i in a.plan.items if i.kind == "build"}
     if planned:
         gone = {f for i in (*a.plan.items, *a.plan.beyond) if i.kind == "retire" for f in i.ledger}
-        more = f"; {_count(len(a.plan.later), 'follows', 'follow')} later" if a.plan.later else ""
+        more = f"; {many(len(a.plan.later), 'follows', 'follow')} later" if a.plan.later else ""
         out.append(
             (
                 f"Fund {a.plan.days} days",
-                f"{_count(len(planned), 'API or topic', 'APIs and topics')} of {len(boxes):,} run by day {a.plan.days} and "
-                f"{_count(len(gone), 'old connection')} are watched until they are gone{more}.",
+                f"{many(len(planned), 'API or topic', 'APIs and topics')} of {len(boxes):,} {'runs' if len(planned) == 1 else 'run'} by day {a.plan.days} and "
+                f"{many(len(gone), 'old connection is', 'old connections are')} watched until {'it is' if len(gone) == 1 else 'they are'} gone{more}.",
             )
         )
     orphans = sorted(
@@ -80,7 +82,7 @@ def recommendations(a: Assessment) -> list[tuple[str, str]]:
     if secrets:
         out.append(
             (
-                f"Rotate {_count(secrets, 'secret')}",
+                f"Rotate {many(secrets, 'secret')}",
                 "They lie in plain sight in the files that were read. The map keeps none of them; the findings tell file and line.",
             )
         )
@@ -88,7 +90,7 @@ def recommendations(a: Assessment) -> list[tuple[str, str]]:
     if kept:
         out.append(
             (
-                f"Leave {_count(kept, 'connection')} alone",
+                f"Leave {many(kept, 'connection')} alone",
                 "An API would not pay there; the ledger has the reason for each.",
             )
         )
@@ -108,7 +110,3 @@ def title_of(network: Network, box: Built) -> str:
 def _listed(names: list[str]) -> str:
     shown = names[:4] + ([f"{len(names) - 4} more"] if len(names) > 4 else [])
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
