@@ -129,6 +129,8 @@ def test_an_unknown_owner_stays_unknown_and_a_known_one_is_named() -> None:
         ({"schedule": "0 0 4 1 * ?"}, 62),
         ({"schedule": "0 3 L * *"}, 35),
         ({"schedule": "0 8 1 * ? *"}, 62),
+        ({"schedule": "0 3 * * * | 0 4 1 * *"}, 62),
+        ({"schedule": "0 3 * * * | sometimes"}, 35),
         ({"schedule": "cron(0 8 1 * ? *)"}, 62),
         ({"schedule": "cron(0 8 ? * MON *)"}, 14),
         ({"schedule": "0 0 4 * * ?"}, 7),

@@ -127,3 +127,13 @@ def test_a_sheet_of_another_form_is_told(tmp_path: Path, folder: Path) -> None:
     for path in (wrong, tmp_path / "none.csv", folder / "none.xlsx"):
         with pytest.raises(AnswersError):
             read_answers(path)
+
+
+def test_answers_on_a_flow_name_it_as_the_sheet_does_whatever_they_make_of_its_id() -> None:
+    flow = Flow(consumer="a", provider="erp")
+    network = Network.of([Node(id="a"), Node(id="erp")], [flow])
+    said = [("mode", "file"), ("object", "Orders"), ("hours_month", "9"), ("volume_day", "40")]
+    network = take_answers(network, [Answer(flow.id, field, value) for field, value in said])
+    (held,) = network.flows.values()
+    assert (held.id, held.hours_month, held.volume_day) == ("a > erp [Orders] (file)", 9, 40)
+    assert network.findings == []

@@ -1,5 +1,8 @@
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from levada.network import Evidence, Flow, Network, Node, slug
 from levada.network.names import normal
@@ -100,3 +103,35 @@ def test_queries() -> None:
 def test_names() -> None:
     assert slug("  Höhe & Co ") == "hohe-co"
     assert normal("CustomerAPI-prod") == normal("customer_service v2") == "customer"
+
+
+def _counted(consumer: str, calls: float, importer: str = "access-log", **more: Any) -> Flow:
+    return Flow(
+        consumer=consumer, provider="erp", mode="sync", volume_day=calls, errors_day=1.0,
+        attributes={"requests": calls, "errors": 1, **more}, evidence=(Evidence("l", 1, None, "observed", importer),),
+    )  # fmt: skip
+
+
+def test_calls_of_two_names_of_one_system_add_up() -> None:
+    """One log told them apart, so they are different calls; what two observers saw may be the same."""
+    nodes = [Node(id=i) for i in ("crm", "crm-2", "erp")]
+    for importer, volume, requests in (("access-log", 150, 150), ("traces", 100, 100)):
+        network = Network.of(nodes, [_counted("crm", 100), _counted("crm-2", 50, importer)])
+        (flow,) = network.renamed({"crm-2": "crm"}).flows.values()
+        assert (flow.volume_day, flow.attributes["requests"]) == (volume, requests)
+    unknown = structs.replace(_counted("crm-2", 50), volume_day=None)
+    (flow,) = Network.of(nodes, [_counted("crm", 100), unknown]).renamed({"crm-2": "crm"}).flows.values()
+    assert (flow.volume_day, flow.errors_day, flow.attributes["requests"]) == (100, 2, 150)
+
+
+def test_of_two_schedules_of_one_flow_none_is_lost() -> None:
+    daily = Flow(consumer="a", provider="b", attributes={"schedule": "0 3 * * *", "period_s": 86400.0})
+    monthly = Flow(consumer="a", provider="b", attributes={"schedule": "0 4 1 * *", "period_s": 2678400.0})
+    for one, other in ((daily, monthly), (monthly, daily)):
+        network = Network()
+        network.add_flow(one)
+        network.add_flow(other)
+        network.add_flow(one)
+        (flow,) = network.flows.values()
+        assert flow.attributes["period_s"] == 2678400.0
+        assert set(flow.attributes["schedule"].split(" | ")) == {"0 3 * * *", "0 4 1 * *"}

@@ -63,10 +63,36 @@ def resolve_hosts(network: Network) -> Network:
     return out
 
 
+_PUBLIC = frozenset(
+    (
+        "com",
+        "net",
+        "org",
+        "io",
+        "ai",
+        "co",
+        "eu",
+        "de",
+        "uk",
+        "us",
+        "fr",
+        "nl",
+        "no",
+        "se",
+        "dk",
+        "ch",
+        "at",
+        "es",
+        "pl",
+    )
+)
+"""Ends of names of the Internet: ``shop.com`` is no service ``shop`` of a namespace."""
+
+
 def _forms(host: str) -> list[str]:
     """A host as others may write it: itself, then a cluster's ``service.namespace``, then ``service``."""
     forms = [host]
     parts = host.split(".")
-    if len(parts) == 2:
+    if len(parts) == 2 and parts[1] not in _PUBLIC:
         forms.append(parts[0])
     return forms

@@ -36,6 +36,8 @@ COLUMNS = (
 )  # fmt: skip
 _FIGURES = frozenset(("hours_month", "volume_day", "errors_day", "incidents_90d", "freshness_s"))
 _OF_FLOWS = frozenset((*_FIGURES, "mode", "object", "classification", "process"))
+_OF_ID = frozenset(("mode", "object"))
+"""Those of them that a flow's id is made of."""
 _OF_SYSTEMS = frozenset(("owner", "domain", "kind", "contract", "storage_of", "infrastructure"))
 
 
@@ -109,10 +111,15 @@ def _workbook(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def take_answers(network: Network, answers: Iterable[Answer], source: str = ANSWERS_NAME) -> Network:
     """The network with the answers in it; what cannot be taken is a finding with its line."""
-    for answer in answers:
+    names: dict[str, str] = {}
+    for given in answers:
+        answer = structs.replace(given, about=names.get(given.about, given.about))
         seen = Evidence(source, answer.line or None, status="declared", importer="answers")
         problem = _problem(network, answer)
         if problem is None:
+            if answer.about in network.flows and answer.field in _OF_ID:
+                # the next answers on it still call it as the sheet does
+                names[given.about] = _flow(network.flows[answer.about], answer.field, answer.value, None).id
             network = answered(network, answer.about, answer.field, answer.value, seen)
         else:
             network.add_finding(Finding("answer", "warning", problem, source, answer.line or None))

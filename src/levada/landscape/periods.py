@@ -35,8 +35,9 @@ def longest_period(flow: Flow) -> float | None:
     except ValueError:
         pass
     schedule = flow.attributes.get("schedule")
-    days = _longest_gap(str(schedule)) if schedule else None
-    return None if days is None else days * DAY
+    gaps = [_longest_gap(s) for s in str(schedule).split(" | ")] if schedule else [None]
+    known = [g for g in gaps if g is not None]
+    return max(known) * DAY if len(known) == len(gaps) else None  # of two schedules, the rarer
 
 
 def _longest_gap(schedule: str) -> int | None:

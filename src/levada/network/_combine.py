@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from levada.network.graph import Evidence, Finding, Flow, Node
 
 _NODE_FIELDS = ("kind", "layer", "owner", "domain")
+_COUNTED = ("volume_day", "errors_day")
 _FLOW_FIELDS = (
     "volume_day",
     "errors_day",
@@ -51,20 +52,45 @@ def merge_nodes(held: Node, new: Node) -> tuple[Node, list[Finding]]:
     )
 
 
-def merge_flows(held: Flow, new: Flow) -> tuple[Flow, list[Finding]]:
-    """One flow of two with the same id, and the findings where they disagree."""
+def merge_flows(held: Flow, new: Flow, *, apart: bool = False) -> tuple[Flow, list[Finding]]:
+    """One flow of two with the same id, and the findings where they disagree.
+
+    ``apart``: the two were two until now (their ends are merged), so that calls which one observer counted of
+    each are different calls, and add up.
+    """
+    attributes = _attributes(held.attributes, new.attributes)
+    counted: dict[str, float] = {}
+    if apart and _one_counted(held, new):
+        counted = {
+            n: getattr(held, n) + getattr(new, n)
+            for n in _COUNTED
+            if None not in (getattr(held, n), getattr(new, n))
+        }
+        new = structs.replace(new, **dict.fromkeys(counted))
+        attributes |= {n: held.attributes[n] + new.attributes[n] for n in ("requests", "errors")}
     changes, conflicts = _fields(held, new, _FLOW_FIELDS, held.id)
     return (
         structs.replace(
             held,
             **{
                 **changes,
-                "attributes": _attributes(held.attributes, new.attributes),
+                **counted,
+                "attributes": attributes,
                 "evidence": unite(held.evidence, new.evidence),
             },
         ),
         conflicts,
     )
+
+
+def _one_counted(one: Flow, other: Flow) -> bool:
+    """Whether one observer counted the calls of both."""
+    if not all(
+        isinstance(f.attributes.get(n), int | float) for f in (one, other) for n in ("requests", "errors")
+    ):
+        return False
+    seen, too = ({e.importer for e in f.evidence if e.status == "observed"} for f in (one, other))
+    return bool(seen & too - {None})
 
 
 def moved(node: Node, new_id: str) -> Node:
@@ -99,6 +125,13 @@ def changed(one: Node | Flow, other: Node | Flow) -> bool:
     return structs.replace(one, evidence=()) != structs.replace(other, evidence=())
 
 
+def _seconds(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return 0.0
+
+
 def _fields(held: Any, new: Any, names: tuple[str, ...], what: str) -> tuple[dict[str, Any], list[Finding]]:
     from levada.network.graph import Finding
 
@@ -123,8 +156,13 @@ def _fields(held: Any, new: Any, names: tuple[str, ...], what: str) -> tuple[dic
 
 
 def _attributes(held: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Both; lists are united, of other values the first stands."""
+    """Both; lists are united, of two schedules both and of two periods the longer, of other values the first stands."""
     out = {**new, **held}
+    one, other = held.get("schedule"), new.get("schedule")
+    if isinstance(one, str) and isinstance(other, str):
+        out["schedule"] = " | ".join(dict.fromkeys((*one.split(" | "), *other.split(" | "))))
+    if "period_s" in held and "period_s" in new:
+        out["period_s"] = max(held["period_s"], new["period_s"], key=_seconds)
     for name in held.keys() & new.keys():
         if isinstance(held[name], list) and isinstance(new[name], list):
             out[name] = [*held[name], *(v for v in new[name] if v not in held[name])]

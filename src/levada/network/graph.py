@@ -203,7 +203,13 @@ class Network(Struct, kw_only=True):
                     )
                 )
                 continue
-            out.add_flow(structs.replace(flow, consumer=consumer, provider=provider))
+            moved_flow = structs.replace(flow, consumer=consumer, provider=provider)
+            held = out.flows.get(moved_flow.id)
+            if held is None:
+                out.add_flow(moved_flow)
+                continue
+            out.flows[held.id], conflicts = merge_flows(held, moved_flow, apart=True)
+            out._note(conflicts)
         return out
 
     def difference(self, after: Network) -> Difference:

@@ -30,6 +30,8 @@ def kinds(mapped: Mapped) -> list[str]:
         ({"application.yml": "x.url: http://${X_HOST:base}.acme.org\n"}, "base.acme.org"),
         ({"application.yml": "x.url: ${XURL:${Y_URL:http://deep.acme.org}}\n"}, "deep.acme.org"),
         ({"application.yml": "x.url: http://${x-host}\nx:\n  host: relaxed.acme.org\n"}, "relaxed.acme.org"),
+        ({"application.properties": "x.url=http\\://one.acme.org\\:8080/a?b=c\n"}, "one.acme.org"),
+        ({"application.properties": "x.url: http://one.acme.org/a?b=c\n"}, "one.acme.org"),
         ({"application.properties": "x.url=http://one.\\\n  acme.org\n#---\nspring.config.activate.on-profile=dev\nx.url=http://t.org\n"}, "one.acme.org"),
         ({"application.yml": "x: {URL: 'http://a.acme.org'}\n---\nspring: {profiles: production}\nx.url: http://b.acme.org\n"}, "b.acme.org"),
     ],

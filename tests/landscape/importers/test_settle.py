@@ -133,3 +133,14 @@ def test_two_addresses_in_one_file_are_two_connections() -> None:
         network.add_flow(local)
         network.add_flow(real)
         assert len(settle_local(network).flows) == left
+
+
+def test_a_name_of_the_internet_is_no_service_of_a_namespace(
+    folder: Callable[[dict[str, str]], Path],
+) -> None:
+    files = {
+        "compose.yaml": "services:\n  billing:\n    image: acme/billing\n",
+        "a.sh": "#!/bin/sh\ncurl https://billing.com/x\ncurl http://billing.shop/y\n",
+    }
+    flows = {f.provider: f.object for f in map_folders([folder(files)]).network.flows.values()}
+    assert flows == {"billing.com": "/x", "billing": "/y"}

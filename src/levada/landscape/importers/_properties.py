@@ -11,7 +11,7 @@ from msgspec import Struct
 from levada.landscape.importers.protocol import Malformed, SourceFile
 from levada.network._yaml import line_of
 
-__all__ = ["Properties", "Property"]
+__all__ = ["Properties", "Property", "unescaped"]
 
 _HOLE = re.compile(r"\$\{(?:secure::)?([^${}]+)\}|\bp\(['\"]([^'\"]+)['\"]\)")
 _RANK = ("prod", "prd", "production", "live", "default", "common", "config", "application")
@@ -67,14 +67,33 @@ def _order(file: SourceFile) -> tuple[int, str]:
 
 def _entries(file: SourceFile) -> Iterator[tuple[str, str, int | None]]:
     if file.suffix == ".properties":
-        for number, raw in enumerate(file.text.splitlines(), 1):
-            line = raw.strip()
-            if line and line[0] not in "#!":
-                key, _, value = (line.replace(":", "=", 1) if "=" not in line else line).partition("=")
-                yield key.strip(), value.strip(), number
+        yield from _java(file.text)
         return
     for document in file.documents:
         yield from _flat(document, "", 0)
+
+
+def _java(text: str) -> Iterator[tuple[str, str, int]]:
+    r"""Keys and values as Java has them: ``=``, ``:`` or a blank between them, ``\\`` before a mark, and at a line's end to go on."""
+    held, begun = "", 0
+    rows = re.split(r"\r?\n|\r", text)
+    for number, raw in enumerate(rows, 1):
+        line = raw.strip() if not held else raw.lstrip().rstrip("\r\n")
+        if not held and (not line or line[0] in "#!"):
+            continue
+        begun = begun if held else number
+        if (len(line) - len(line.rstrip("\\"))) % 2 and number < len(rows):
+            held += line[:-1]
+            continue
+        found = re.match(r"((?:\\.|[^\s=:\\])+)\s*[=:]?\s*(.*)\Z", held + line, re.DOTALL)
+        held = ""
+        if found:
+            yield unescaped(found[1]), unescaped(found[2]).strip(), begun
+
+
+def unescaped(text: str) -> str:
+    """What Java writes with a mark before it, as it is meant: ``http\\://a.org`` is an address."""
+    return re.sub(r"\\([=:#! \\])", r"\1", text)
 
 
 def _flat(value: Any, prefix: str, depth: int) -> Iterator[tuple[str, str, int | None]]:

@@ -17,6 +17,7 @@ from levada.landscape.importers._programs import (
     local_calls,
     program_flows,
 )
+from levada.landscape.importers._properties import unescaped
 from levada.landscape.importers.protocol import Context, Item, Malformed, SourceFile, Verified
 from levada.network.graph import Evidence, Finding, Node
 from levada.network.names import slug
@@ -229,9 +230,9 @@ def _properties(file: SourceFile) -> Iterator[list[tuple[str, str, int | None]]]
             begun = begun if held else number
             held += line.removesuffix("\\")
             if not line.endswith("\\"):
-                found = re.match(r"([^\s=:]+)\s*[=:\s]\s*(.*)\Z", held)
+                found = re.match(r"((?:\\.|[^\s=:\\])+)\s*[=:\s]\s*(.*)\Z", held)
                 if found:
-                    rows.append((found[1], found[2], begun))
+                    rows.append((unescaped(found[1]), unescaped(found[2]), begun))
                 held = ""
     yield rows
 
