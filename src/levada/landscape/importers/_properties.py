@@ -92,7 +92,7 @@ def _java(text: str) -> Iterator[tuple[str, str, int]]:
 
 
 def unescaped(text: str) -> str:
-    """What Java writes with a mark before it, as it is meant: ``http\\://a.org`` is an address."""
+    r"""What Java writes with a mark before it, as it is meant: ``http\://a.org`` is an address."""
     return re.sub(r"\\([=:#! \\])", r"\1", text)
 
 
