@@ -189,7 +189,7 @@ def test_a_suggestion_names_evidence_shared_users_and_what_it_joins() -> None:
     flows = [Flow(consumer="shop", provider=p) for p in ("team.orders", "ext:orders.acme.org")]
     (found,) = suggest(Network.of(nodes, flows))
     assert (found.keep, found.drop) == ("team.orders", "ext:orders.acme.org")
-    assert "both are used by shop; joins 1 and 1 flows" in found.reason
+    assert "both are used by shop; joins 1 flow and 1 flow" in found.reason
 
 
 def test_a_merge_of_ones_own_is_applied_and_kept(tmp_path: Path) -> None:

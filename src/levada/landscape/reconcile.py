@@ -169,7 +169,7 @@ def _besides(one: Node, two: Node, around: _Around) -> Iterator[str]:
         yield f"both are used by {', '.join(shared[:3])}{more}"
     if one.owner and two.owner and one.owner != two.owner:
         yield f"against it: their owners differ ({one.owner}, {two.owner})"
-    yield f"joins {around.count.get(one.id, 0)} and {many(around.count.get(two.id, 0), 'flow')}"
+    yield f"joins {many(around.count.get(one.id, 0), 'flow')} and {many(around.count.get(two.id, 0), 'flow')}"
 
 
 def _outside(node: Node) -> bool:

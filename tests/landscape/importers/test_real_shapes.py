@@ -175,7 +175,7 @@ def test_reads_it_right(name: str, folder: Callable[[dict[str, str]], Path]) -> 
 
 def test_what_is_left_out_is_told(folder: Callable[[dict[str, str]], Path]) -> None:
     files, _ = CASES["ArchiMate functions are their component's, and departments are no systems"]
-    assert [f.text[:7] for f in _map(files, folder).network.findings if f.kind == "left-out"] == ["1 flows"]
+    assert [f.text[:7] for f in _map(files, folder).network.findings if f.kind == "left-out"] == ["1 flow "]
     files, _ = CASES["a Mule connector to many products"]
     assert "app: the address of crawl is computed" in " ".join(
         f.text for f in _map(files, folder).network.findings
