@@ -68,9 +68,12 @@ def served(folder, *arguments):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_a_deployment_that_serves_ends_by_itself_and_says_by_what(prepared, arguments, number, code):  # noqa: F811
     running = served(prepared, *arguments)
-    assert json.loads(running.stdout.readline())["event"] == "ready"
-    os.killpg(running.pid, number)  # as a terminal does: all of the group
-    _, told = running.communicate(timeout=40)
+    try:
+        assert json.loads(running.stdout.readline())["event"] == "ready"
+        os.killpg(running.pid, number)  # as a terminal does: all of the group
+        _, told = running.communicate(timeout=40)
+    finally:
+        running.kill()
     assert running.returncode == code, told
     assert "Traceback" not in told
 

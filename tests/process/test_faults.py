@@ -13,6 +13,7 @@ from levada.process._protocol import Effect
 from levada.process._steps import await_step, publish_step
 from levada.process.worker import Worker
 from levada.store import StoreUnknown
+from levada.store.protocol import Outcome
 
 DAY = 86_400
 
@@ -369,6 +370,30 @@ async def test_a_lost_commit_answer_is_found_out_from_the_store(world, call, eve
     await world.worker().settle()
     assert (await world.run())["state"] == "done"
     assert world.legacy.done == ["a", "b"]
+
+
+async def test_a_refused_unit_of_a_run_that_is_still_ours_is_no_end_of_it(world, call, event):
+    """As if somebody else had written into its journal: the run is loaded anew, and not left with a worker that forgot it."""
+
+    async def fulfil(_):
+        await call("one")
+        return await call("two")
+
+    world.code(fulfil)
+    await world.happen(event("e-1"))
+    commit, refused = world.store.commit, []
+
+    async def refusing(unit):
+        if len(refused) < 2 and any(s.query == "runs.journal_add" for s in unit.statements):
+            refused.append(unit)
+            return Outcome(refused=1)
+        return await commit(unit)
+
+    world.store.commit = refusing
+    await world.worker().settle()
+    assert len(refused) == 2
+    assert (await world.run())["state"] == "done"
+    assert world.legacy.done == ["one", "two"]
 
 
 async def test_timers_are_closed_in_bounded_batches(world, call, event):

@@ -267,9 +267,8 @@ class Worker:
         while True:
             try:
                 current = current or await self._mine(row.id)
-                if current is not None:
-                    await self._live(current, fresh=fresh)
-                return
+                if current is None or await self._live(current, fresh=fresh):
+                    return
             except StoreClosed:
                 return
             except StoreError as error:
@@ -278,7 +277,8 @@ class Worker:
             await asyncio.sleep(pause)
             pause = min(2 * pause, 5.0)
 
-    async def _live(self, row: RunRow, *, fresh: bool) -> None:
+    async def _live(self, row: RunRow, *, fresh: bool) -> bool:
+        """Whether it has left memory for good; False: a unit was refused, look whether it is ours still."""
         handler = self._handlers[row.code]
         seal = None if self.seals is None else self.seals(handler, row.id)
         self._actors[row.id] = actor = Actor(self, row, handler, fresh=fresh, seal=seal)
@@ -286,10 +286,12 @@ class Worker:
             await actor.live()
         except Lost:
             log.warning("run_lost", extra={"run": row.id, "worker": self.id})
+            return False
         except Exception as error:
             if isinstance(error, StoreError):
                 raise
             await self._stick(row, error, seal)  # nothing of it is lost: the run is stuck with the error
+        return True
 
     async def _mine(self, run: str) -> RunRow | None:
         """A run as it is now, if this worker still has it."""
