@@ -1,14 +1,17 @@
 """What holds of all tests: the server that many share, bytecode on disk, and which tests run beside which."""
 
+import compileall
 import os
-import sys
+from pathlib import Path
 
 import hypothesis
 import pytest
 
-# The tests start hundreds of Python processes; without bytecode on disk each compiles all that it imports.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
+# The tests start hundreds of Python processes, each of which would compile all of levada. They find its bytecode, and write none:
+# a module that a test edits twice in a second would be taken for the one before.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    compileall.compile_dir(Path(__file__).parents[1] / "src", quiet=2)
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 # A machine that others use too is no reason to fail; with CI=true Hypothesis is reproducible besides, by its own profile.
 UNHURRIED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}

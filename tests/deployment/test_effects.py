@@ -4,7 +4,6 @@ from abc import abstractmethod
 from time import monotonic
 
 import pytest
-from tests.store.conftest import database, postgres  # noqa: F401 - fixtures
 
 from levada import Problem, SystemAPI, effect, http, resource
 from levada.app import App, Caller, Context

@@ -4,7 +4,6 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.store.conftest import database, postgres  # noqa: F401 - fixtures
 
 from levada.app import App
 from levada.deployment import RuntimeSettings, StoreRuntime
