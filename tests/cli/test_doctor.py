@@ -43,7 +43,7 @@ def test_a_new_project_is_well_and_nothing_is_made(project: Path):
     before = files(project)
     code, checks = doctor(project)
     assert code == 0
-    assert checks["Assembly"]["found"] == "2 APIs, 0 elsewhere, 1 handlers"
+    assert checks["Assembly"]["found"] == "2 APIs, 0 elsewhere, 1 handler"
     assert checks["Store"]["state"] == "note"
     assert checks["Resource warehouse"]["state"] == "note"
     assert files(project) == before
