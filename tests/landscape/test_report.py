@@ -23,7 +23,7 @@ from levada.landscape.report._svg import text_width
 from levada.landscape.report.clusters import cluster_map
 from levada.landscape.report.details import numbers
 from levada.landscape.report.layers import layers
-from levada.landscape.report.verdict import recommendations, title_of
+from levada.landscape.report.verdict import recommendations, title_of, verdict
 from levada.landscape.sample import sample
 from levada.network.graph import Flow, Network, Node
 
@@ -274,3 +274,13 @@ def test_the_names_of_domains_stand_above_all_circles() -> None:
     drawn = cluster_map(network, {}, {i: n for n, i in enumerate(network.nodes)})
     assert drawn.count('<text class="domain"') == 17
     assert "<circle" not in drawn[drawn.index("<text") :]
+
+
+def test_a_board_reads_what_it_decides_and_what_it_costs(found: Assessment) -> None:
+    said = " ".join((*verdict(found), *(text for _, text in recommendations(found))))
+    planned = {i.id.partition(":")[2] for i in found.plan.items if i.kind == "build"}
+    effort = sum(b.effort for b in found.blueprint.built if b.id in planned)
+    assert f"About {effort:,.0f} hours of work:" in said
+    assert "building included; it is proven that no other choice saves more." in said
+    assert re.search(r"in \d+ of 100 cases\.", said)
+    assert not re.search(r"\b0 (topics|APIs|can be)|draws", said)

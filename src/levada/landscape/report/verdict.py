@@ -26,20 +26,32 @@ def verdict(a: Assessment) -> list[str]:
         out.append(f"{len(s.core)} of them depend on each other in a circle: none can change alone.")
     if a.tax.hours_month:
         share = a.tax.imputed_share or 0.0
-        told = "all of it imputed, none measured" if share > 0.999 else f"{share:.0%} of it imputed"
+        told = (
+            "all of it imputed from defaults, none told by a source"
+            if share > 0.999
+            else f"{share:.0%} of it imputed from defaults"
+        )
         out.append(f"The flows cost about {a.tax.hours_month:,.0f} hours a month, {told}.")
     if a.blueprint.built:
-        sure = "proven the least" if cost.gap < 1e-6 else f"within {cost.gap:.1%} of the least"
+        sure = (
+            "it is proven that no other choice saves more"
+            if cost.gap < 1e-6
+            else f"no other choice saves more than {cost.to_be - cost.bound:,.0f} hours beyond that"
+        )
+        kinds = [many(len(b), k) for b, k in ((a.blueprint.apis, "API"), (a.blueprint.topics, "topic")) if b]
+        pay, save = (
+            ("pays: it replaces", "saves") if len(a.blueprint.built) == 1 else ("pay: they replace", "save")
+        )
         out.append(
-            f"{many(len(a.blueprint.apis), 'API')} and {many(len(a.blueprint.topics), 'topic')} pay: they replace {many(counts['replaced'], 'flow')} "
-            f"and save {cost.as_is - cost.to_be:,.0f} hours in {a.costs['horizon']:g} months ({sure})."
+            f"{' and '.join(kinds)} {pay} {many(counts['replaced'], 'flow')} and {save} {cost.as_is - cost.to_be:,.0f} hours "
+            f"in {a.costs['horizon']:g} months, building included; {sure}."
         )
     else:
         out.append("No API or topic pays here at these costs: leave the flows as they are.")
-    out.append(
-        f"{many(counts['kept'], 'flow')} {'stays' if counts['kept'] == 1 else 'stay'} direct, each with its reason; "
-        f"{counts['retired']:,} can be retired."
-    )
+    retired = f"; {counts['retired']:,} can be retired" if counts["retired"] else ""
+    if counts["kept"] or retired:
+        stay = "stays" if counts["kept"] == 1 else "stay"
+        out.append(f"{many(counts['kept'], 'flow')} {stay} direct, each with its reason{retired}.")
     return out
 
 
@@ -54,7 +66,7 @@ def recommendations(a: Assessment) -> list[tuple[str, str]]:
             (
                 f"Begin with the {title_of(a.network, pilot)}",
                 f"It replaces {many(len(pilot.flows), 'connection')} that cost {rank.pain:,.0f} hours a month now, for about "
-                f"{rank.effort:,.0f} hours of work; in {rank.stability:.0%} of draws with all figures 50 % up or down it stays among the first three.",
+                f"{rank.effort:,.0f} hours of work; were every figure up to 50 % off, it would stay among the first three in {rank.stability * 100:.0f} of 100 cases.",
             )
         )
     planned = {i.id.partition(":")[2] for i in a.plan.items if i.kind == "build"}
@@ -64,6 +76,7 @@ def recommendations(a: Assessment) -> list[tuple[str, str]]:
         out.append(
             (
                 f"Fund {a.plan.days} days",
+                f"About {sum(b.effort for b in a.blueprint.built if b.id in planned):,.0f} hours of work: "
                 f"{many(len(planned), 'API or topic', 'APIs and topics')} of {len(boxes):,} {'runs' if len(planned) == 1 else 'run'} by day {a.plan.days} and "
                 f"{many(len(gone), 'old connection is', 'old connections are')} watched until {'it is' if len(gone) == 1 else 'they are'} gone{more}.",
             )
