@@ -180,3 +180,11 @@ def test_a_topic_and_an_event_that_are_not_there_are_no_success(tmp_path):
     assert done.returncode == 2
     assert "There is no topic shop.OrderPlaced." in done.stderr
     assert levada(folder, "events", "explain", "e-1").returncode == 1
+
+
+@pytest.mark.parametrize("verb", ["map", "blueprint", "plan"])
+def test_a_folder_of_which_nothing_is_known_is_no_success(tmp_path, verb):
+    (tmp_path / "minutes.docx").write_bytes(b"\x00")
+    done = levada(tmp_path, verb, "minutes.docx")
+    assert done.returncode == 1
+    assert "Nothing was read. What can be: levada map --formats" in done.stdout

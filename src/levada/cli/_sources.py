@@ -47,7 +47,7 @@ def _is_cluster(source: str | Path) -> bool:
 
 
 def read_network(sources: Sources, console: Console, progress: Progress | None = None) -> tuple[Network, int]:
-    """The map, and the exit code: 1 where a cluster did not answer, which is told."""
+    """The map, and the exit code: 1 where a cluster did not answer or nothing was read, which is told."""
     from levada.landscape.mapping import map_folders
 
     mapped = map_folders(sources.folders, live=sources.clusters, progress=progress)
@@ -56,7 +56,9 @@ def read_network(sources: Sources, console: Console, progress: Progress | None =
         console.print(
             f"Not read: {source}: {why}", style="yellow", markup=False, highlight=False, soft_wrap=True
         )
-    return mapped.network, 1 if missing else 0
+    if not mapped.read:
+        console.print("Nothing was read. What can be: levada map --formats", style="yellow", soft_wrap=True)
+    return mapped.network, 1 if missing or not mapped.read else 0
 
 
 def unread(mapped: Mapped, sources: Sources) -> list[tuple[str, str]]:
