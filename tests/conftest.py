@@ -2,10 +2,15 @@
 
 import compileall
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A job begun in the background ignores Ctrl-C, and so would all that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The tests start hundreds of Python processes, each of which would compile all of levada. They find its bytecode, and write none:
 # a module that a test edits twice in a second would be taken for the one before.

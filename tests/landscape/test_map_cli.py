@@ -53,7 +53,10 @@ def test_files_that_nothing_reads_are_named(root: Path, capsys: pytest.CaptureFi
     assert "Most depended on" not in out
 
 
-def test_a_row_of_a_pipe_stays_on_its_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_row_of_a_pipe_stays_on_its_line(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     deep = root / ("a-folder-of-exports-" * 4) / "minutes-of-a-meeting.docx"
     deep.parent.mkdir()
     deep.write_bytes(b"\x00\x01")

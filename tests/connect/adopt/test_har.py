@@ -53,7 +53,7 @@ def test_routes_and_types_are_found_and_no_value_gets_out(project, recording):
         '@http.get("/v1/orders/{order_id}", raises=[Missing])',
         '@http.get("/v1/users/{user_id}/mail")',
         "total: float", "at: datetime", "card: str | None", "note: str | UnsetType = UNSET", "n: int | UnsetType = UNSET",
-        "-> dict[str, int]:", "expand: str | None = None", "page: tuple[int, ...] | None = None", "open: bool | None = None",
+        "-> dict[str, int]:", "expand: str | None = None", "page: tuple[int, ...] = ()", "open: bool | None = None",
         "lines: tuple[",
     ):  # fmt: skip
         assert line in code, line
