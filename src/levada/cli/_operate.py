@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from levada.cli._shown import WIDE
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
@@ -42,9 +44,6 @@ class Common:
 
 
 At = Common()
-
-WIDE = 200
-"""Columns where no terminal is: a row of a pipe or a file stays on its line."""
 
 
 @asynccontextmanager

@@ -121,9 +121,8 @@ class _Near:
         """The part of the network, and the share of the provider's own flows that is in it."""
         own = self._flows[provider]
         if len(own) > MOST_FLOWS:
-            return self._of([own[i * len(own) // MOST_FLOWS] for i in range(MOST_FLOWS)]), MOST_FLOWS / len(
-                own
-            )
+            some = [own[i * len(own) // MOST_FLOWS] for i in range(MOST_FLOWS)]
+            return self._of(some), len(some) / len(own)
         return self._of([f for p in self._around(provider) for f in self._flows[p]]), 1.0
 
     def _around(self, provider: str) -> Iterable[str]:

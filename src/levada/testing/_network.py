@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -20,7 +20,8 @@ from levada.contract.api import ContractClass
 from levada.deployment.personal import Masters
 from levada.deployment.runtime import RuntimeSettings, StoreRuntime
 from levada.process.worker import Worker
-from levada.store import Outcome, Row, Statement, Store, Unit, Value, VirtualClock, open_store
+from levada.store import Outcome, Statement, Store, Unit, VirtualClock, open_store
+from levada.store.passing import PassingStore
 
 __all__ = ["Call", "Network", "at_every_crash", "network"]
 
@@ -233,13 +234,12 @@ class _Crash:
             await asyncio.Event().wait()
 
 
-class _CrashingStore:
+class _CrashingStore(PassingStore):
     """The store as a worker sees it that is going to die."""
 
     def __init__(self, store: Store, crash: _Crash) -> None:
-        self._store = store
+        super().__init__(store)
         self._crash = crash
-        self.dialect = store.dialect
 
     async def commit(self, unit: Unit) -> Outcome:
         if not _changes_runs(unit):
@@ -248,18 +248,6 @@ class _CrashingStore:
         outcome = await self._store.commit(unit)
         await self._crash.boundary()
         return outcome
-
-    async def read(self, query: str, params: Mapping[str, Value] | None = None) -> Sequence[Row]:
-        return await self._store.read(query, params)
-
-    async def now(self) -> int:
-        return await self._store.now()
-
-    def listen(self, *channels: str) -> AbstractAsyncContextManager[AsyncIterator[str]]:
-        return self._store.listen(*channels)
-
-    async def close(self) -> None:
-        await self._store.close()
 
 
 def _changes_runs(unit: Unit) -> bool:
