@@ -15,7 +15,7 @@ from levada.landscape.plan import make_plan
 from levada.landscape.plan_check import check
 from levada.landscape.plan_observers import Observer, PlanFileError, read_observers, watched
 from levada.landscape.plan_view import as_json
-from levada.network.graph import Evidence, Flow, Network, Node
+from levada.network.graph import Evidence, Flow, Mode, Network, Node
 
 START = date(2026, 3, 2)
 TODAY = START + timedelta(days=120)
@@ -24,6 +24,13 @@ FLOW = "c0 > p0 [order] (db)"
 
 def ago(days: int) -> date:
     return TODAY - timedelta(days=days)
+
+
+def watcher(
+    provider: str, since: date | datetime, until: date | datetime, coverage: float = 1.0, *modes: Mode
+) -> Observer:
+    """One who sees readers of tables, unless told otherwise."""
+    return Observer(provider, since, until, coverage, frozenset(modes or ("db",)))
 
 
 def plan(
@@ -57,7 +64,7 @@ def observed(
 def verdict(
     made: dict[str, Any],
     seen: Network | None = None,
-    observers: tuple[Observer, ...] = (Observer("p0", ago(35), ago(1)),),
+    observers: tuple[Observer, ...] = (watcher("p0", ago(35), ago(1)),),
     revoked: tuple[str, ...] = ("c0",),
     flow: str = FLOW,
 ) -> tuple[str, str]:
@@ -74,28 +81,28 @@ def test_gone_is_silence_an_observer_and_a_revoked_credential() -> None:
 
 def test_the_window_is_twice_the_period_and_an_unknown_one_may_be_month_end() -> None:
     for days, result in ((35, "gone"), (34, "not proven"), (20, "not proven")):
-        assert verdict(plan(), observers=(Observer("p0", ago(days), ago(1)),))[0] == result
+        assert verdict(plan(), observers=(watcher("p0", ago(days), ago(1)),))[0] == result
     daily = plan(attributes={"period_s": 86400})
-    assert verdict(daily, observers=(Observer("p0", ago(7), ago(1)),))[0] == "gone"
-    assert verdict(daily, observers=(Observer("p0", ago(6), ago(1)),))[0] == "not proven"
+    assert verdict(daily, observers=(watcher("p0", ago(7), ago(1)),))[0] == "gone"
+    assert verdict(daily, observers=(watcher("p0", ago(6), ago(1)),))[0] == "not proven"
 
 
 def test_a_dead_observer_is_no_silence() -> None:
-    found, why = verdict(plan(), observers=(Observer("p0", ago(200), ago(9)),))
+    found, why = verdict(plan(), observers=(watcher("p0", ago(200), ago(9)),))
     assert (found, "silent since" in why) == ("not proven", True)
 
 
 def test_an_outage_does_not_hide_in_a_long_good_record() -> None:
-    year = Observer("p0", ago(365), ago(1), 0.995)  # 1.8 days may have been missed, all within the 35
+    year = watcher("p0", ago(365), ago(1), 0.995)  # 1.8 days may have been missed, all within the 35
     assert verdict(plan(), observers=(year,))[0] == "not proven"
-    exact = (Observer("p0", ago(365), ago(20)), Observer("p0", ago(17), ago(1)))  # two days of 35 are missing
+    exact = (watcher("p0", ago(365), ago(20)), watcher("p0", ago(17), ago(1)))  # two days of 35 are missing
     assert verdict(plan(), observers=exact)[0] == "not proven"
-    second = Observer("p0", ago(21), ago(10))
+    second = watcher("p0", ago(21), ago(10))
     assert verdict(plan(), observers=(*exact, second))[0] == "gone"
 
 
 @pytest.mark.parametrize(
-    ("when", "result"), [(3, "still used"), (35, "still used"), (36, "gone"), (None, "still used")]
+    ("when", "result"), [(3, "still used"), (35, "still used"), (36, "gone"), (None, "not proven")]
 )
 def test_a_call_within_the_window_counts_and_one_of_unknown_time_too(when: int | None, result: str) -> None:
     assert verdict(plan(), observed(ago(when).isoformat() if when else None))[0] == result
@@ -168,7 +175,7 @@ def test_a_caller_that_is_an_address_may_be_anybody() -> None:
     made = as_json(make_plan(net, blueprint(net), START))
 
     def found(seen: Network, flow: str) -> str:
-        every = check(made, seen, [Observer("p0", ago(35), ago(1))], ["c0", "c1"], TODAY)
+        every = check(made, seen, [watcher("p0", ago(35), ago(1), 1.0, "sync")], ["c0", "c1"], TODAY)
         return {c.flow: c for c in every}[flow].verdict
 
     def by(address: str, **more: Any) -> Network:
@@ -195,13 +202,13 @@ def test_all_credentials_of_a_flow_have_to_be_revoked() -> None:
 
 def test_a_log_of_one_host_is_no_proof_for_the_others() -> None:
     made = plan(provider=Node(id="p0", aliases=("host:h1", "host:h2")))
-    first, second = Observer("host:h1", ago(35), ago(1)), Observer("h2", ago(35), ago(1))
+    first, second = watcher("host:h1", ago(35), ago(1)), watcher("h2", ago(35), ago(1))
     found, why = verdict(made, observers=(first,))
     assert (found, "its host h2" in why) == ("not proven", True)
-    assert verdict(made, observers=(first, Observer("h2", ago(35), ago(9))))[0] == "not proven"
+    assert verdict(made, observers=(first, watcher("h2", ago(35), ago(9))))[0] == "not proven"
     assert verdict(made, observers=(first, second))[0] == "gone"
-    assert verdict(made, observers=(Observer("p0", ago(35), ago(1)),))[0] == "gone"
-    assert verdict(made, observers=(first, Observer("p0", ago(35), ago(1))))[0] == "gone"
+    assert verdict(made, observers=(watcher("p0", ago(35), ago(1)),))[0] == "gone"
+    assert verdict(made, observers=(first, watcher("p0", ago(35), ago(1))))[0] == "gone"
 
 
 def test_the_same_credential_is_the_same_caller() -> None:
@@ -216,12 +223,60 @@ def test_an_alias_that_others_share_is_not_the_caller() -> None:
     assert verdict(plan(before), observed(ago(1).isoformat(), consumer=after))[0] == "gone"
 
 
+@pytest.mark.parametrize(
+    ("mode", "protocol", "sees", "result"),
+    [
+        ("db", None, "sync", "not proven"),
+        ("db", None, "sync db", "gone"),
+        ("file", "sftp", "sync", "not proven"),
+        ("async", "kafka", "sync", "not proven"),
+        ("async", "kafka", "async", "gone"),
+        ("batch", "http", "sync", "gone"),
+        ("batch", "sql", "sync", "not proven"),
+        ("batch", "sql", "db", "gone"),
+        ("batch", None, "sync", "not proven"),
+        ("batch", None, "batch", "gone"),
+        ("unknown", "http", "sync", "gone"),
+        ("unknown", None, "sync", "not proven"),
+        ("unknown", None, "any", "gone"),
+    ],
+)
+def test_an_access_log_is_no_witness_of_who_reads_tables(
+    mode: Mode, protocol: str | None, sees: str, result: str, tmp_path: Path
+) -> None:
+    flow = Flow(consumer="c0", provider="p0", object="order", mode=mode, protocol=protocol).id
+    edge = {
+        "flow": flow,
+        "consumer": "c0",
+        "provider": "p0",
+        "object": "order",
+        "mode": mode,
+        "protocol": protocol,
+    }
+    exit_ = {"days": 35, "coverage": 0.99, "edges": [edge]}
+    made: dict[str, Any] = {"items": [{"id": "r", "kind": "retire", "ledger": [flow], "exit": exit_}]}
+    file = tmp_path / "observers.csv"
+    file.write_text(f"provider,since,until,coverage,mode\np0,{ago(70)},{ago(1)},1,{sees}\n")
+    found, why = verdict(made, observers=tuple(read_observers(file)), flow=flow)
+    assert found == result
+    assert ("sees sync only" in why) == (result != "gone")
+    exit_.pop("edges")  # a plan of other hands: the flow's id says the same
+    assert verdict(made, observers=tuple(read_observers(file)), flow=flow)[0] == result
+
+
+def test_a_blind_observer_does_not_take_from_one_who_sees() -> None:
+    assert (
+        verdict(plan(), observers=(watcher("p0", ago(35), ago(1)), Observer("p0", ago(35), ago(1))))[0]
+        == "gone"
+    )
+
+
 def test_ids_with_marks_of_their_own_are_checked_as_they_are() -> None:
     flows = [Flow(consumer=f"c{i} > [x] (", provider="p [y] (z)", object="o", mode="db") for i in range(9)]
     ends = sorted({e for f in flows for e in (f.consumer, f.provider)})
     net = Network.of([Node(id=e) for e in ends], flows)
     made = as_json(make_plan(net, blueprint(net), START))
-    who = Observer("p [y] (z)", ago(70), ago(1))
+    who = watcher("p [y] (z)", ago(70), ago(1))
     assert {c.verdict for c in check(made, Network(), [who], [f.consumer for f in flows], TODAY)} == {"gone"}
 
 
@@ -250,7 +305,7 @@ def test_full_records_prove_the_hours_that_they_cover(
     end = datetime(2026, 3, 10, tzinfo=UTC)
     hours = [end - timedelta(hours=h) for h in range(1, days * 24 + 1)]
     covered = sum(any(s <= h and h + timedelta(hours=1) <= u for s, u in spans) for h in hours)
-    found = watched([Observer("p", s, u) for s, u in spans], days, today)
+    found = watched([watcher("p", s, u) for s, u in spans], days, today)
     assert found.share == pytest.approx(covered / len(hours))
 
 
@@ -260,8 +315,8 @@ def test_a_record_never_proves_more_than_its_worst_outage_leaves(
     spans: list[tuple[datetime, datetime, float]], days: int
 ) -> None:
     today = date(2026, 3, 10)
-    found = watched([Observer("p", s, u, c) for s, u, c in spans], days, today)
-    full = watched([Observer("p", s, u) for s, u, _ in spans], days, today)
+    found = watched([watcher("p", s, u, c) for s, u, c in spans], days, today)
+    full = watched([watcher("p", s, u) for s, u, _ in spans], days, today)
     assert 0 <= found.share <= full.share + 1e-9 <= 1 + 2e-9
 
 
@@ -279,9 +334,13 @@ def test_observers_are_read_with_days_and_with_times(tmp_path: Path) -> None:
         "since,until,provider\n2026-03-01,2026-03-02\n",
         "provider,since,until\nerp,2026-03-05,2026-03-02\n",
         "provider,since,until\nerp,2026-03-01,yesterday\n",
+        "provider,since,until,mode\nerp,2026-03-01,2026-03-02,http\n",
+        "provider,since,until,mode\nerp,2026-03-01,2026-03-02,unknown\n",
     ):
         file.write_text(wrong)
         with pytest.raises(PlanFileError):
             read_observers(file)
     file.write_text("provider,since,until\n erp ,2026-03-01, 2026-03-09\n,,\n")
-    assert [o.provider for o in read_observers(file)] == ["erp"]
+    assert [(o.provider, o.modes) for o in read_observers(file)] == [("erp", {"sync"})]
+    file.write_text("provider,since,until,mode\nerp,2026-03-01,2026-03-09,DB; file\n")
+    assert [o.modes for o in read_observers(file)] == [{"db", "file"}]

@@ -95,30 +95,33 @@ def make(
 @plan.command
 def check(
     file: Path,
-    *folders: Path,
+    *sources: str | Path,
     observers: Path | None = None,
     revoked: Path | None = None,
     today: datetime.date | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
+    kafka_settings: str | None = None,
 ) -> int:
     """Say which old connections are really gone; exit code 3 while one is not.
 
     Args:
         file: The plan, from levada plan --json.
-        folders: What is observed now: access logs, traces.
-        observers: CSV of who watched: provider, since, until, coverage (0 to 1; empty: 1). Several rows are
-            taken together; an outage within one is taken to lie in the window. A provider named by one of its
-            hosts (host:NAME) is watched there alone: then each of its hosts needs a row.
+        sources: What is observed now: folders with access logs and traces; clusters as kafka://HOST:PORT.
+        observers: CSV of who watched: provider, since, until, coverage (0 to 1; empty: 1), mode (what it can see:
+            sync, async, db, file, batch, several of them, or any; empty: sync, as an access log does). Several
+            rows are taken together; an outage within one is taken to lie in the window. A provider named by one
+            of its hosts (host:NAME) is watched there alone: then each of its hosts needs a row.
         revoked: Flows, or consumers or credentials by name, that are revoked, one a line; of several
             credentials of one flow all have to be.
         today: The day to check at (default: today, in UTC).
         json: Print the verdicts as JSON.
+        kafka_settings: How to sign in to the clusters: file:PATH or env:NAME, as for levada plan.
     """
     from rich.console import Console
     from rich.markup import escape
 
     from levada._errors import plainly
-    from levada.landscape.mapping import map_folders
+    from levada.cli._sources import read_network, sources_of
     from levada.landscape.plan_check import check as verdicts
     from levada.landscape.plan_observers import PlanFileError, read_observers, read_revoked
 
@@ -126,11 +129,16 @@ def check(
         held = json_module.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
         raise PlanFileError(path=file, problem=plainly(exc)) from exc
-    if not folders:
+    if not sources:
         raise PlanFileError(path=file, problem="name the folders with what is observed now")
+    console = Console(stderr=json)
+    with console.status("Reading"):
+        observed, code = read_network(sources_of(sources, kafka_settings), console)
+    if code:
+        return code  # what could not be asked is no silence
     found = verdicts(
         held,
-        map_folders(folders).network,
+        observed,
         read_observers(observers) if observers else [],
         read_revoked(revoked) if revoked else [],
         today or datetime.datetime.now(datetime.UTC).date(),
@@ -141,7 +149,6 @@ def check(
         ]
         sys.stdout.write(json_module.dumps(rows, ensure_ascii=False, indent=2) + "\n")
     else:
-        console = Console()
         colour = {"gone": "green", "still used": "red", "not proven": "yellow"}
         for c in found:
             console.print(

@@ -8,11 +8,11 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from levada.landscape._settle import protocol_family
+from levada.landscape._ways import way_of
 from levada.landscape.analysis import Structure, structure
 from levada.landscape.infrastructure import infrastructure
 from levada.landscape.periods import longest_period
-from levada.network.graph import Flow, Network
+from levada.network.graph import Flow, Mode, Network
 
 __all__ = ["Brittle", "Contradiction", "Duplicate", "brittle", "contradictions", "duplicates"]
 
@@ -89,14 +89,12 @@ def _would_be_seen(flow: Flow, watched: Mapping[tuple[str, str], float]) -> bool
     return period is None or period <= 1.1 * length  # a day's log ends with the day's last call
 
 
-def _way(flow: Flow) -> str | None:
-    """How it is seen, if at all: as a call, a message, a query or a file; None where nobody can tell."""
-    family = protocol_family(flow.protocol or "")
-    if flow.mode in ("db", "file", "async"):
-        return flow.mode
-    if family in ("sql", "files"):
-        return {"sql": "db", "files": "file"}[family]
-    return "call" if flow.mode != "batch" or family == "http" else None
+def _way(flow: Flow) -> Mode | None:
+    """How it is seen, if at all; None where nobody can tell. What is of no known mode is taken for a call."""
+    way = way_of(flow.mode, flow.protocol)
+    if way == "batch":
+        return None
+    return "sync" if way == "unknown" else way
 
 
 def duplicates(network: Network) -> list[Duplicate]:

@@ -301,6 +301,7 @@ class _Planner:
             "object": flow.object,
             "others": sorted({f.object for f in beside if f.object and f.object != flow.object}),
             "mode": flow.mode,
+            "protocol": flow.protocol,
             "days": watch_days([flow]),
             "credentials": credentials_of(flow),
             "names": {

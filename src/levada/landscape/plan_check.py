@@ -2,20 +2,22 @@
 
 A silent edge counts only with observers that together covered at least 99 % of its window, and
 with its credential revoked. A dead observer, an outage hidden in a long good record, a month-end
-batch, a log of one host of several, or the old caller under another name must not look like success.
+batch, a log of one host of several, one that sees calls where tables are read, or the old caller under
+another name must not look like success.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
+from levada.landscape._ways import way_of
 from levada.landscape.plan_observers import Observer, PlanFileError, watched
 from levada.landscape.plan_traffic import Edge, Traffic, bare
-from levada.network.graph import Network
+from levada.network.graph import Mode, Network
 
 __all__ = ["Checked", "check"]
 
@@ -88,6 +90,7 @@ def _edges(exit_: dict[str, Any], ledger: Sequence[str]) -> list[Edge]:
                 object=row.get("object"),
                 others=tuple(row.get("others", ())),
                 mode=row.get("mode") or "unknown",
+                protocol=row.get("protocol"),
                 days=int(row.get("days", exit_["days"])),
                 callers=_bare(consumer),
                 identity=_bare(n for n in consumer if not n.startswith("client:")),
@@ -104,10 +107,16 @@ def _bare(names: Iterable[str]) -> frozenset[str]:
 
 
 def _by_id(flow_id: str) -> dict[str, Any]:
-    """Ends and object of a flow's id, for a plan that does not name them."""
+    """Ends, object and way of a flow's id, for a plan that does not name them."""
     consumer, _, rest = flow_id.partition(" > ")
-    provider, _, what = rest.rpartition(" (")[0].partition(" [")
-    return {"consumer": consumer, "provider": provider, "object": what.removesuffix("]") or None}
+    ends, _, how = rest.rpartition(" (")
+    provider, _, what = ends.partition(" [")
+    mode, _, protocol = how.removesuffix(")").partition("/")
+    known = mode if mode in get_args(Mode) else None
+    return {
+        "consumer": consumer, "provider": provider, "object": what.removesuffix("]") or None,
+        "mode": known, "protocol": protocol or None,
+    }  # fmt: skip
 
 
 def _credential_held(edge: Edge, revoked: Sequence[str]) -> str | None:
@@ -124,20 +133,35 @@ def _credential_held(edge: Edge, revoked: Sequence[str]) -> str | None:
 
 
 def _unwatched(edge: Edge, watching: Sequence[Observer], needed: float, today: date) -> list[str]:
+    way = way_of(edge.mode, edge.protocol)
     whole: list[Observer] = []
     at: dict[str, list[Observer]] = {}
+    blind: set[Mode] = set()
     for one in watching:
         name = bare(one.provider)
-        if name in edge.hosts and name != bare(edge.provider):
+        if name not in edge.providers:
+            continue
+        if way not in one.modes:
+            blind |= one.modes
+        elif name in edge.hosts and name != bare(edge.provider):
             at.setdefault(name, []).append(one)
-        elif name in edge.providers:
+        else:
             whole.append(one)
+    if blind and not whole and not at:
+        return [_blind(edge, way, blind)]
     if not at:
         return _gaps(edge, edge.provider, whole, needed, today)
     out: list[str] = []
     for host in sorted(edge.hosts - {bare(edge.provider)}):
         out += _gaps(edge, f"{edge.provider} at its host {host}", [*whole, *at.get(host, ())], needed, today)
     return out
+
+
+def _blind(edge: Edge, way: Mode, seen: Iterable[Mode]) -> str:
+    sees = f"the observer of {edge.provider} sees {' and '.join(sorted(seen))} only"
+    if way == "unknown":
+        return f"{sees}, and of this connection it is not known how it works: say it (mode in flows.csv), or name who sees any"
+    return f"{sees}, and this is {way}: name who sees that (column mode)"
 
 
 def _gaps(edge: Edge, what: str, own: Sequence[Observer], needed: float, today: date) -> list[str]:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import get_args
 
 from msgspec import Struct
 
 from levada._errors import LevadaError, plainly
+from levada.network.graph import Mode
 
 __all__ = ["Observer", "PlanFileError", "Proof", "read_observers", "read_revoked", "watched"]
 
 
 class PlanFileError(LevadaError, code="LV1913"):
     """{path} cannot be used: {problem}. A plan is made with: levada plan DIR --json > plan.json"""
+
+
+CALLS: frozenset[Mode] = frozenset(("sync",))
+EVERY: frozenset[Mode] = frozenset(get_args(Mode))
 
 
 class Observer(Struct, frozen=True):
@@ -32,6 +39,8 @@ class Observer(Struct, frozen=True):
     since: date | datetime
     until: date | datetime
     coverage: float = 1.0
+    modes: frozenset[Mode] = CALLS
+    """What it can see: an access log calls (``sync``), a database's audit reads of tables (``db``)."""
 
 
 class Proof(Struct, frozen=True):
@@ -94,7 +103,8 @@ def _ends(when: date | datetime) -> datetime:
 
 
 def read_observers(path: Path) -> list[Observer]:
-    """Observers from a CSV file: provider, since, until (days, or instants with a time), coverage (0 to 1; empty: 1).
+    """Observers from a CSV file: provider, since, until (days, or instants with a time), coverage (0 to 1; empty: 1),
+    mode (what it can see: sync, async, db, file, batch, several of them, or any; empty: sync, as an access log does).
 
     Raises:
         PlanFileError: a column is missing or a value is of another form.
@@ -120,14 +130,23 @@ def read_observers(path: Path) -> list[Observer]:
 def _observer(row: dict[str, str]) -> Observer:
     for name in ("provider", "since", "until"):
         if not row.get(name):
-            raise ValueError(f"{name} is empty; it has provider, since, until and coverage")
+            raise ValueError(f"{name} is empty; it has provider, since, until, coverage and mode")
     coverage = float(row.get("coverage") or 1.0)
     if not 0 <= coverage <= 1:
         raise ValueError(f"coverage {coverage:g} is not of 0 to 1")
     since, until = _when(row["since"]), _when(row["until"])
     if _ends(until) <= _instant(since):
         raise ValueError(f"until {row['until']} is before since {row['since']}")
-    return Observer(row["provider"], since, until, coverage)
+    return Observer(row["provider"], since, until, coverage, _modes(row.get("mode", "")))
+
+
+def _modes(text: str) -> frozenset[Mode]:
+    words = frozenset(re.split(r"[\s|;,+]+", text.strip().lower())) - {""}
+    if "any" in words:
+        return EVERY
+    if unknown := sorted(words - EVERY | words & {"unknown"}):
+        raise ValueError(f"mode {' '.join(unknown)} is none of sync, async, db, file, batch, any")
+    return frozenset(m for m in EVERY if m in words) or CALLS
 
 
 def _when(text: str) -> date | datetime:

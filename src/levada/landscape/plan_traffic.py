@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from levada.landscape._objects import is_another
 from levada.landscape.plan import credentials_of, names_of
-from levada.network.graph import Flow, Network
+from levada.network.graph import Flow, Mode, Network
 from levada.network.names import slug
 
 __all__ = ["Edge", "Traffic", "bare"]
@@ -35,7 +35,8 @@ class Edge(Struct, frozen=True, kw_only=True):
     object: str | None
     others: tuple[str, ...]
     """What other flows of the same two systems bring."""
-    mode: str
+    mode: Mode
+    protocol: str | None
     days: int
     callers: frozenset[str]
     """Every name and credential of the consumer."""
@@ -97,24 +98,24 @@ class Traffic:
         another = is_another(flow.object, edge.object, edge.others)
         if another or not providers & edge.providers:
             return None
-        when = _within(flow, edge.days, today)
-        if when is None:
-            return None
-        if another is None:
-            return f"{when} for {flow.object}, which may be {edge.object}", False
-        return when, True
+        found = _within(flow, edge.days, today)
+        if found is not None and another is None:
+            return f"{found[0]} for {flow.object}, which may be {edge.object}", False
+        return found
 
 
-def _within(flow: Flow, days: int, today: date) -> str | None:
+def _within(flow: Flow, days: int, today: date) -> tuple[str, bool] | None:
+    """When it was seen within the days, and whether the observer says so; what has no time may be of long ago."""
+    timeless: str | None = None
     for evidence in flow.evidence:
         if evidence.status != "observed":
             continue
         when = _day(evidence.seen)
         if when is None:
-            return f"it is observed in {evidence.source}, which has no time"
-        if (today - when).days <= days:
-            return f"it was seen on {when.isoformat()} ({evidence.source})"
-    return None
+            timeless = timeless or f"it is observed in {evidence.source}, which does not say when"
+        elif (today - when).days <= days:
+            return f"it was seen on {when.isoformat()} ({evidence.source})", True
+    return None if timeless is None else (timeless, False)
 
 
 def _day(text: str | None) -> date | None:

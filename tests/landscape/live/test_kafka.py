@@ -90,6 +90,8 @@ def test_what_kafka_cannot_tell_is_told(landscape: KafkaServer) -> None:
     ]
     assert len(told["idle-group"]) == 1
     assert "ledger" in told["idle-group"][0]
+    idle = mapped(landscape).network.flows["ledger > erp [invoices] (async/kafka)"]
+    assert [e.seen for e in idle.evidence if e.source.endswith("/group/ledger")] == [None]
     assert "4 of 6 topics: notices, orders.eu, payments, prices" in told["unread-topic"][0]
 
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from msgspec import structs
+
 from levada.landscape.importers._address import is_local
 from levada.landscape.importers._kafka_names import group_alias, is_internal, principal_id, principal_name
 from levada.landscape.importers.protocol import Context, Item
@@ -123,7 +125,10 @@ class KafkaCluster:
 
     def _group(self, group: Group, ends: dict[Partition, int], context: Context) -> Iterator[Item]:
         topics = sorted(t for t in {p[0] for p in group.offsets} | group.assigned if not is_internal(t))
+        idle = group.state == "empty"
         seen = self._at("observed", "group", group.id)
+        if idle:
+            seen = (structs.replace(seen[0], seen=None),)
         lags = [max(0, ends[p] - offset) for p, offset in group.offsets.items() if p in ends]
         attributes: dict[str, Any] = {"lag": sum(lags)} if lags else {}
         if group.clients:
@@ -137,9 +142,10 @@ class KafkaCluster:
         yield Node(
             id=slug(group.id), name=group.id, kind="app", aliases=(group_alias(group.id),), attributes=attributes, evidence=seen
         )  # fmt: skip
-        if group.state == "empty":
+        if idle:
             yield self._finding(
-                "idle-group", f"no member of {group.id} is connected; that it reads {_some(topics)} is known from offsets that it committed before",
+                "idle-group", f"no member of {group.id} is connected; that it reads {_some(topics)} is known from offsets that it committed, and not when. "
+                f"If it is gone for good: kafka-consumer-groups --delete --group {group.id}",
                 "info", "group", group.id,
             )  # fmt: skip
         for topic in topics:
