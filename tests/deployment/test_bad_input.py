@@ -166,6 +166,29 @@ class IsRight(Right):
         """Right."""
         return await self.other.left()
 '''
+PAY = '''
+from contracts import *
+
+
+class Till(SystemAPI, domain="shop", version="1.0"):
+    """A till."""
+
+    @http.post("/charges")
+    @abstractmethod
+    async def charge(self, amount: int) -> int:
+        """Take money."""
+
+
+class Pay(ProcessAPI, domain="shop", version="1.0"):
+    """Pay."""
+
+    till: Till
+
+    @http.post("/payments")
+    async def pay(self, amount: int) -> int:
+        """Pay."""
+        return await self.till.charge(amount)
+'''
 APP = '[app]\nmodules = ["orders", "shelf"]\n'
 BIND = '[app]\nmodules = ["orders"]\n[bind]\n'
 WRONG = {
@@ -177,6 +200,7 @@ WRONG = {
     "a table that knows no such word": (f'{BIND}"shop/Stock/v1" = {{ uri = "http://x" }}\n', ["LV1202", "[bind]", "unknown field `uri`", "Write { url"]),
     "a binding of nothing": (f'{APP}[bind]\n"shop/Stok/v1" = "http://x"\n', ["LV1201", "[bind] shop/Stok/v1", "nothing in this app depends on it", "Known here: shop/Orders/v1, shop/Stock/v1"]),
     "a binding of another major": (f'{BIND}"shop/Stock/v2" = "http://x"\n', ["LV1201", "nothing is bound to shop/Stock/v1", "[bind] has shop/Stock/v2, another major"]),
+    "a foreign service that changes something": ('[app]\nmodules = ["pay"]\n[bind]\n"shop/Till/v1" = { url = "http://x", path = "/api" }\n', ["LV1201", '[bind] "shop/Till/v1"', "(charge)", 'effect = "passes_key"']),
     "a class that is not there": (f'{BIND}"shop/Stock/v1" = "shelf:Nothing"\n', ["LV1202", "[bind]", "no API class 'Nothing'", "package.module:Class"]),
 }  # fmt: skip
 
@@ -186,6 +210,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "contracts.py").write_text(CONTRACTS)
     (tmp_path / "orders.py").write_text(ORDERS)
     (tmp_path / "cycle.py").write_text(CYCLE)
+    (tmp_path / "pay.py").write_text(PAY)
     for module, name in (("shelf", "Shelf"), ("other", "Other")):
         (tmp_path / f"{module}.py").write_text(SHELF.format(name=name))
     return tmp_path
@@ -195,6 +220,13 @@ def levada(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "levada", *arguments], cwd=folder, capture_output=True, text=True, timeout=60
     )
+
+
+@pytest.mark.parametrize("effect", ["passes_key", "at_least_once"])
+def test_a_foreign_service_is_bound_with_its_effect(folder, effect):
+    binding = f'{{ url = "http://127.0.0.1:9", path = "/api", effect = "{effect}" }}'
+    (folder / "levada.toml").write_text(f'[app]\nmodules = ["pay"]\n[bind]\n"shop/Till/v1" = {binding}\n')
+    assert levada(folder, "describe").returncode == 0
 
 
 @pytest.mark.parametrize(("name", "verb"), [*((n, "run") for n in WRONG), ("two bindings", "describe")])

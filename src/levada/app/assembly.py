@@ -127,6 +127,7 @@ def _behind(
     place = f"{consumer.implementation.place}, attribute {dependency.attribute}"
     stated = bindings.get(dependency.id)
     if isinstance(stated, Remote):
+        _check_foreign(dependency, stated)
         return Away(dependency.contract, stated)
     candidates = by_contract.get(dependency.contract.id, [])
     if stated is not None:
@@ -150,6 +151,17 @@ def _behind(
             mend=f'State which: [bind] "{dependency.id}" = "module:Class"',
         )
     return candidates[0]
+
+
+def _check_foreign(dependency: Dependency, stated: Remote) -> None:
+    """A path of its own says that it is no service of Levada's: then nobody knows what a repeated key does there."""
+    changes = sorted(o.name for o in dependency.contract.operations.values() if not o.safe)
+    if stated.path is not None and stated.effect is None and changes:
+        raise AssemblyError(
+            place=f'[bind] "{dependency.id}"',
+            reason=f"it changes a service that is not written with Levada ({', '.join(changes[:3])}), and nothing tells a repeat of the call from a second call",
+            mend='Add effect = "passes_key" if the service honours Idempotency-Key, or effect = "at_least_once": a run then stops where an outcome is not known',
+        )
 
 
 def _served(contract_id: str, candidates: Sequence[Local], bindings: Mapping[str, Any]) -> Local:

@@ -24,7 +24,8 @@ class Remote(Struct, frozen=True, forbid_unknown_fields=True):
     ``oauth2:env:PREFIX`` (PREFIX_TOKEN_URL, PREFIX_CLIENT_ID, PREFIX_CLIENT_SECRET).
     ``path``: replaces the contract's path, for a service not written with Levada.
     ``effect``: whether the service honours ``Idempotency-Key`` (``passes_key``, as every service
-    of Levada's does) or not (``at_least_once``: a run stops where an outcome is not known).
+    of Levada's does) or not (``at_least_once``: a run stops where an outcome is not known). To be
+    stated with ``path``, where the contract has operations that change something.
     ``timeout``: seconds for one attempt, default 10. ``connections``: at most, default 100.
     ``retries``: attempts after the first, where a repeat is safe, default 2. ``headers``: sent with each request; no secrets.
     """
@@ -35,7 +36,7 @@ class Remote(Struct, frozen=True, forbid_unknown_fields=True):
     timeout: float = 10.0
     connections: int = 100
     retries: int = 2
-    effect: Literal["passes_key", "at_least_once"] = "passes_key"
+    effect: Literal["passes_key", "at_least_once"] | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
 

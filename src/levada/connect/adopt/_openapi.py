@@ -75,8 +75,7 @@ def _settings(place: Place, document: dict[str, Any], module: Module) -> str:
     kind = _auth(document, module)
     if kind is not None:
         words.append(f"auth = {toml(_AUTH[kind].format(snake_name(module.name).upper()))}")
-    if not _takes_key(document):
-        words.append('effect = "at_least_once"')
+    words.append(f'effect = "{"passes_key" if _takes_key(document) else "at_least_once"}"')
     contract = f"{module.domain}/{module.name}/v{module.version.partition('.')[0]}"
     return f"[bind]\n{toml(contract)} = {{ {', '.join(words)} }}"
 
