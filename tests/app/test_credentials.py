@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 import pytest
 from aiohttp import web
 
-from levada import App, ExperienceAPI, Settings, SystemAPI, effect, http
+from levada import App, ExperienceAPI, Problem, Settings, SystemAPI, effect, http
 from levada.app.errors import ConfigurationError
 from levada.contract.standard import Unavailable
 
@@ -54,6 +54,7 @@ class World:
     def __init__(self):
         self.sent = []
         self.asked = []
+        self.revoked = set()
         self.answer = lambda: web.json_response({"access_token": f"t{len(self.asked)}", "expires_in": 3600})
         self.stack = AsyncExitStack()
 
@@ -69,7 +70,8 @@ class World:
 
     async def service(self, request):
         self.sent.append({name.lower(): value for name, value in request.headers.items()})
-        return web.json_response("ok")
+        refused = request.headers.get("authorization") in self.revoked
+        return web.json_response("ok", status=401 if refused else 200)
 
     async def token(self, request):
         self.asked.append((request.headers.get("authorization"), dict(await request.post())))
@@ -161,6 +163,29 @@ async def test_a_token_is_renewed_before_it_ends(world, monkeypatch, lives, sent
         clock.now = part * float(lives or 300)
         await desk.balance("ann")
     assert [each["authorization"] for each in world.sent] == [f"Bearer {token}" for token in sent]
+
+
+async def test_a_token_that_is_refused_is_fetched_anew_and_the_call_made_once_more(world):
+    """It was not let in, so nothing was done: also what changes something is asked again, and only once."""
+    desk = await world.desk("oauth2:env:BILLING")
+    await desk.balance("ann")
+    world.revoked = {"Bearer t1"}
+    assert await desk.charge("ann") == "ok"
+    assert [sent["authorization"] for sent in world.sent] == ["Bearer t1", "Bearer t1", "Bearer t2"]
+    world.revoked |= {"Bearer t2", "Bearer t3"}
+    with pytest.raises(Problem):
+        await desk.charge("ann")
+    assert (len(world.sent), len(world.asked)) == (5, 3)
+    assert await desk.charge("ann") == "ok"
+
+
+async def test_a_static_credential_that_is_refused_is_not_sent_again(world, monkeypatch):
+    monkeypatch.setenv("BILLING_TOKEN", "t1")
+    world.revoked = {"Bearer t1"}
+    desk = await world.desk("bearer:env:BILLING_TOKEN")
+    with pytest.raises(Problem):
+        await desk.balance("ann")
+    assert len(world.sent) == 1
 
 
 class VirtualClock:

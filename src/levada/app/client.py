@@ -5,23 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from time import monotonic
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import aiohttp
-import msgspec
 from yarl import URL
 
 from levada.app.binding import Remote
-from levada.app.border import Border
+from levada.app.call import Call
 from levada.app.context import FOREVER, Context, _current
 from levada.app.credentials import Credential, credential_of
 from levada.app.deadlines import Deadlines
 from levada.app.errors import NotRunning
-from levada.app.outcome import Refusal
 from levada.app.protect import Breaker
 from levada.app.proxy import Target
 from levada.app.retry import RetryBudget, pauses
@@ -30,9 +26,7 @@ from levada.contract.api import Contract
 from levada.contract.operation import Operation
 from levada.contract.problem import Problem
 from levada.contract.standard import (
-    STANDARD,
     DeadlineExceeded,
-    InternalError,
     MethodNotAllowed,
     NotFound,
     NotSent,
@@ -45,9 +39,6 @@ __all__ = ["RemoteAPI"]
 log = logging.getLogger("levada.call")
 
 _RETRIED = (NotSent, Unavailable, DeadlineExceeded)
-_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
-"""What a path may hold as it is (RFC 3986, unreserved)."""
-_NOT_OURS = "The service answered in a way that its contract does not allow: {what}"
 
 
 class RemoteAPI:
@@ -117,7 +108,7 @@ class RemoteAPI:
         return {name: self._target(operation) for name, operation in contract.operations.items()}
 
     def _target(self, operation: Operation) -> Target:
-        call = _Call(operation)
+        call = Call(operation)
         if operation.shape == "stream":
             return lambda *arguments: self._stream(call, arguments)  # type: ignore[return-value]
 
@@ -126,7 +117,7 @@ class RemoteAPI:
 
         return target
 
-    async def _repeat(self, call: _Call, arguments: tuple[Any, ...]) -> Any:
+    async def _repeat(self, call: Call, arguments: tuple[Any, ...]) -> Any:
         self.budget.deposit()
         waits: Iterator[float | None] | None = None
         while True:
@@ -146,7 +137,7 @@ class RemoteAPI:
                     raise
                 await asyncio.sleep(pause)
 
-    async def _attempt(self, call: _Call, arguments: tuple[Any, ...]) -> Any:
+    async def _attempt(self, call: Call, arguments: tuple[Any, ...]) -> Any:
         self.breaker.enter()
         failed = True
         try:
@@ -162,7 +153,7 @@ class RemoteAPI:
         finally:
             self.breaker.leave(failed)
 
-    async def _send(self, call: _Call, arguments: tuple[Any, ...]) -> Any:
+    async def _send(self, call: Call, arguments: tuple[Any, ...], *, again: bool = True) -> Any:
         # As _Opened does it, but flat: between processes this is what a call costs most.
         session, url, headers, body, seconds = self._prepared(call, arguments)
         task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]
@@ -194,15 +185,18 @@ class RemoteAPI:
         if "deprecation" in response.headers:
             self._heed(response)
         if response.status >= 300:
+            if response.status == 401 and self._credential.refused(headers) and again:
+                # It was not let in, so nothing was done: once more, with a credential fetched anew.
+                return await self._send(call, arguments, again=False)
             raise self._problem(call, response, answer)
         return call.result(answer)
 
-    def _open(self, call: _Call, arguments: tuple[Any, ...]) -> _Opened:
+    def _open(self, call: Call, arguments: tuple[Any, ...]) -> _Opened:
         session, url, headers, body, seconds = self._prepared(call, arguments)
         return _Opened(session, call.operation.method, url, headers, body, self._credential, seconds)
 
     def _prepared(
-        self, call: _Call, arguments: tuple[Any, ...]
+        self, call: Call, arguments: tuple[Any, ...]
     ) -> tuple[aiohttp.ClientSession, str, dict[str, str], bytes | None, float]:
         """The session, URL, headers and body of a call, and the seconds it may take."""
         session = self._session
@@ -216,7 +210,7 @@ class RemoteAPI:
         url, body = call.request(self._base, arguments)
         return session, url, self._headers(context, call, seconds), body, seconds
 
-    def _headers(self, context: Context, call: _Call, seconds: float) -> dict[str, str]:
+    def _headers(self, context: Context, call: Call, seconds: float) -> dict[str, str]:
         # Each call is a span of its own.
         headers = {
             "traceparent": f"00-{context.trace_id}-{random.getrandbits(64) | 1:016x}-{context.flags:02x}",
@@ -244,24 +238,8 @@ class RemoteAPI:
             told = {name: response.headers.get(name, "") for name in ("deprecation", "sunset")}
             log.warning("contract is deprecated", extra={"contract": self.contract.id, **told})
 
-    def _problem(self, call: _Call, response: aiohttp.ClientResponse, body: bytes) -> BaseException:
-        code = response.headers.get("levada-problem", "")
-        document: dict[str, Any] = {}
-        try:
-            decoded = msgspec.json.decode(body)
-            document = decoded if isinstance(decoded, dict) else {}
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            document = {}
-        code = code or str(document.get("type", "")).rpartition(":")[2]
-        declared = call.operation.declared.get(code) or _by_status(call.operation, response.status, code)
-        if declared is not None:
-            try:
-                return declared.parse(document)
-            except (msgspec.ValidationError, TypeError):
-                return InternalError(
-                    reason=_NOT_OURS.format(what=f"a problem {code or response.status} without its fields")
-                )
-        told = _standard(code, response, document)
+    def _problem(self, call: Call, response: aiohttp.ClientResponse, body: bytes) -> BaseException:
+        told = call.problem(response.status, response.headers.get("levada-problem", ""), body)
         if isinstance(told, (NotFound, MethodNotAllowed)):
             log.error(
                 "a service does not serve what is asked of it: check the URL in [bind], and which majors it has",
@@ -269,12 +247,15 @@ class RemoteAPI:
             )
         return told
 
-    async def _stream(self, call: _Call, arguments: tuple[Any, ...]) -> AsyncIterator[Any]:
+    async def _stream(self, call: Call, arguments: tuple[Any, ...]) -> AsyncIterator[Any]:
         ended = False
-        async with self._open(call, arguments) as response:
+        opened = self._open(call, arguments)
+        async with opened as response:
             if "deprecation" in response.headers:
                 self._heed(response)
             if response.status >= 300:
+                if response.status == 401:
+                    self._credential.refused(opened.headers)
                 raise self._problem(call, response, await response.read())
             async for line in response.content:
                 kind, value = call.line(line)
@@ -283,17 +264,9 @@ class RemoteAPI:
                 elif kind == "end":
                     ended = True
                 else:
-                    raise self._problem_line(call, value)
+                    raise call.problem_line(value)
         if not ended:
             raise Unavailable(reason="The stream was cut before its end.")
-
-    def _problem_line(self, call: _Call, document: dict[str, Any]) -> BaseException:
-        code = str(document.get("type", "")).rpartition(":")[2]
-        declared = call.operation.declared.get(code)
-        if declared is not None:
-            return declared.parse(document)
-        standard: Any = STANDARD.get(code, InternalError)
-        return standard(reason=str(document.get("detail", standard.title)))
 
 
 class _Opened:
@@ -309,20 +282,21 @@ class _Opened:
         credential: Credential,
         seconds: float,
     ) -> None:
-        self._request = (session, method, url, headers, body)
+        self._request = (session, method, url, body)
+        self.headers = headers
         self._credential = credential
         self._timeout = asyncio.timeout(seconds)
         self._sent = False
         self._response: aiohttp.ClientResponse | None = None
 
     async def __aenter__(self) -> aiohttp.ClientResponse:
-        session, method, url, headers, body = self._request
+        session, method, url, body = self._request
         await self._timeout.__aenter__()
         try:
-            await self._credential.refresh(headers)
+            await self._credential.refresh(self.headers)
             self._sent = True
             self._response = await session.request(
-                method, URL(url, encoded=True), headers=headers, data=body, allow_redirects=False
+                method, URL(url, encoded=True), headers=self.headers, data=body, allow_redirects=False
             )
         except BaseException as error:
             await self._leave(error)
@@ -362,114 +336,3 @@ def _raise_told(error: BaseException) -> None:
         raise NotSent(reason="The service cannot be reached.", retry_after=None) from error
     if isinstance(error, (aiohttp.ClientError, ConnectionError)):
         raise Unavailable(reason="The connection to the service was lost.") from error
-
-
-class _Call:
-    """One operation as a request: URL, body and result, by code made from the contract."""
-
-    def __init__(self, operation: Operation) -> None:
-        self.operation = operation
-        self._names = [p.name for p in operation.parameters]
-        self._path = re.split(r"\{(\w+)\}", operation.path)
-        places = map(self._names.index, self._path[1::2])
-        self._places = list(zip(places, self._path[2::2], strict=True))
-        self._query = operation.at("query")
-        self._body = operation.body
-        self._members = [p.name for p in operation.at("member")]
-        self._whole = next((p.name for p in operation.parameters if p.place in ("body", "content")), None)
-        self._content = bool(operation.at("content"))
-        self._border = None if operation.shape in ("none", "bytes") else Border(operation.result)
-        self._bare = not (self._query or self._members or self._whole)
-        self._encode = msgspec.json.Encoder().encode
-        self.kind = (
-            "application/octet-stream"
-            if self._content
-            else "application/json"
-            if operation.body is not None
-            else None
-        )
-
-    def request(self, base: str, arguments: tuple[Any, ...]) -> tuple[str, bytes | None]:
-        """The URL and the body of a call."""
-        url = base + self._path[0]
-        for at, then in self._places:
-            value = _text(arguments[at])
-            url += (value if _PLAIN(value) else quote(value, safe="")) + then
-        if self._bare:
-            return url, None
-        given = dict(zip(self._names, arguments, strict=True))
-        if self._query:
-            pairs: list[tuple[str, str]] = []
-            for p in self._query:
-                value = given[p.name]
-                if value is None or (not p.required and value == p.default):
-                    continue
-                if isinstance(value, (list, tuple, set, frozenset)):
-                    pairs.extend((p.name, _text(v)) for v in value)
-                else:
-                    pairs.append((p.name, _text(value)))
-            if pairs:
-                url += "?" + urlencode(pairs)
-        if self._content:
-            return url, given[self._whole]  # type: ignore[index]
-        if self._whole is not None:
-            return url, self._encode(given[self._whole])
-        if self._members:
-            return url, self._encode({n: given[n] for n in self._members})
-        return url, None
-
-    def result(self, body: bytes) -> Any:
-        """The result of a body; raises InternalError where it does not fit the contract."""
-        if self._border is None:
-            return body if self.operation.shape == "bytes" else None
-        try:
-            return self._border.decoder.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Refusal(InternalError(reason=_NOT_OURS.format(what=error))) from error
-
-    def line(self, line: bytes) -> tuple[str, Any]:
-        """One line of a stream: ("item", value), ("end", None) or ("problem", document)."""
-        raw = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
-        if "item" in raw:
-            return "item", self.result(bytes(raw["item"]))
-        if "end" in raw:
-            return "end", None
-        return "problem", msgspec.json.decode(raw.get("problem", msgspec.Raw(b"{}")))
-
-
-def _text(value: Any) -> str:
-    if type(value) is str:
-        return value
-    encoded = msgspec.to_builtins(value)
-    if isinstance(encoded, bool):
-        return "true" if encoded else "false"
-    return str(encoded)
-
-
-def _by_status(operation: Operation, status: int, code: str) -> type[Problem] | None:
-    """For services not written with Levada: the only declared problem of this status."""
-    if code in STANDARD:
-        return None
-    fitting = [p for p in operation.raises if p.status == status]
-    return fitting[0] if len(fitting) == 1 else None
-
-
-_OF_STATUS: dict[int, Callable[..., StandardProblem]] = {
-    p.status: p for p in reversed(list(STANDARD.values()))
-}
-
-
-def _standard(code: str, response: aiohttp.ClientResponse, document: dict[str, Any]) -> StandardProblem:
-    cls: Any = STANDARD.get(code) or _OF_STATUS.get(response.status)
-    if cls is None:
-        cls = Unavailable if response.status in (502, 503) else InternalError
-    known: dict[str, Any] = {}
-    for name in ("reason", "place", "limit", "allowed", "retry_after"):
-        if name in cls.__annotations__:
-            value = document.get("detail") if name == "reason" else document.get(name)
-            if value is not None:
-                known[name] = value
-    try:
-        return cls.parse(known)
-    except msgspec.ValidationError:
-        return cls()

@@ -40,6 +40,10 @@ class Credential(Protocol):
         """Add what may have to be fetched first."""
         ...
 
+    def refused(self, headers: dict[str, str]) -> bool:
+        """A request with these headers was answered with 401; whether the next may have another credential."""
+        ...
+
 
 class _Nothing:
     async def start(self) -> None: ...
@@ -49,6 +53,9 @@ class _Nothing:
     def sign(self, headers: dict[str, str], context: Context) -> None: ...
 
     async def refresh(self, headers: dict[str, str]) -> None: ...
+
+    def refused(self, headers: dict[str, str]) -> bool:  # noqa: ARG002 - the shape of Credential
+        return False
 
 
 class _Identity(_Nothing):
@@ -77,7 +84,7 @@ class _Token(msgspec.Struct):
 
 
 class _OAuth2(_Nothing):
-    """OAuth 2 client credentials (RFC 6749, 4.4): one token for all calls, fetched anew shortly before it ends."""
+    """OAuth 2 client credentials (RFC 6749, 4.4): one token for all calls, fetched anew shortly before it ends or when it is refused."""
 
     def __init__(self, prefix: str, place: str) -> None:
         self._prefix = prefix
@@ -98,6 +105,12 @@ class _OAuth2(_Nothing):
                 if time.monotonic() >= self._until:
                     await self._fetch()
         headers["authorization"] = f"Bearer {self._token}"
+
+    def refused(self, headers: dict[str, str]) -> bool:
+        """A token may be revoked before its time; of another one than was sent it is not known."""
+        if headers.get("authorization") == f"Bearer {self._token}":
+            self._until = 0.0
+        return True
 
     async def _fetch(self) -> None:
         url, client, secret = (
