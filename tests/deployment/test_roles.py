@@ -7,6 +7,8 @@ import pytest
 from levada.app.errors import ConfigurationError
 from levada.deployment.admin import Admin, AdminError
 from levada.deployment.roles import MAY, ROLES, SECOND, RequestUnknown, RoleMissing, Roles, SamePerson
+from levada.events import ParkedUnknown
+from levada.process.admin import RunNotFound
 from levada.store import open_store
 
 READS = (
@@ -89,7 +91,10 @@ async def admin():
         done.append((id, why))
         assert (await store.commit(Unit(also))).committed
 
+    async def tried(id, why, *, also): ...
+
     admin._changes["events.skip"] = skipped
+    admin._trying()._changes["events.skip"] = tried
     admin.done = done
     yield admin
     await store.close()
@@ -126,6 +131,20 @@ async def test_a_request_needs_a_reason_and_can_be_refused(admin):
     with pytest.raises(RequestUnknown):
         await admin.do("requests.approve", {"id": asked["asked"]}, who="ben")
     assert admin.done == []
+
+
+async def test_what_cannot_be_done_is_refused_before_anybody_is_asked():
+    store = await open_store("sqlite::memory:")
+    try:
+        admin = Admin(store, Roles({"anna": ["operator"]}, "production"))
+        with pytest.raises(ParkedUnknown, match="sales/x:1"):
+            await admin.do("events.skip", {"id": "sales/x:1", "why": "a test"}, who="anna")
+        with pytest.raises(RunNotFound, match="r-1"):
+            await admin.do("runs.skip", {"run": "r-1", "why": "a test"}, who="anna")
+        assert await admin.do("requests.list", {}, who="anna") == []
+        assert await admin.do("audit.list", {}, who="anna") == []
+    finally:
+        await store.close()
 
 
 async def test_a_request_that_could_not_be_done_stays_open(admin):

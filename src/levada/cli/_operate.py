@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from levada.cli._shown import WIDE
+from levada.cli._shown import console as console_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -139,13 +139,10 @@ def table(
     columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str, right: Iterable[str] = ()
 ) -> None:
     """Show rows; or, where there are none, what to do next."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=WIDE)
+    console = console_of(highlight=False)
     made = list(rows)
     if not made:
         console.print(empty, soft_wrap=True)

@@ -167,9 +167,15 @@ class Admin:
         return within(limits, action, result)
 
     async def _ask(self, action: str, arguments: dict[str, Any], who: str) -> Any:
-        """Keep what somebody asked for until another approves it."""
+        """Keep what somebody asked for until another approves it; what could not be done now is refused now."""
         if not str(arguments.get("why") or "").strip():
             raise AdminError(reason=f"{action} needs a reason.", mend="Say why; it goes into the audit.")
+        # Who asks need not have the key of personal data; who approves does.
+        tried = isinstance(self.store, TryingStore) or (
+            action.startswith("subjects.") and self._subjects is None
+        )
+        if not tried:
+            await self._trying()._do(action, arguments, who=who)
         return {"asked": await self.requests.ask(self.audit, action, arguments, who=who)}
 
     async def _approve(self, id: str, who: str, why: str = "") -> Any:
