@@ -1,6 +1,7 @@
-"""Makes the reference pages from the code: ``python -m docs.generate``. ``--check`` only compares.
+"""Makes the reference pages and the help of the command line from the code: ``python -m docs.generate``. ``--check`` only compares.
 
-The pages are part of the repository, so that they can be read there; a test compares them.
+Pages and help are part of the repository: the pages so that they can be read there, the help so that it comes at
+once. A test compares them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ ROLES = (
     "system that owns the store may do everything. See [roles](../how-to/roles.md)."
 )
 REFERENCE = Path(__file__).parent / "reference"
+HELP = Path(__file__).parents[1] / "src" / "levada" / "cli" / "_help"
 EXAMPLE = Path(__file__).parents[1] / "examples" / "order_to_cash"
 MADE = "<!-- Made by `python -m docs.generate` from the code. Change the code, not this page. -->\n"
 
@@ -53,6 +55,17 @@ def pages() -> dict[str, str]:
         "cli.md": command_line(),
         "checks.md": checks.page(MADE),
         "order-to-cash.svg": picture(),
+    }
+
+
+def help_texts() -> dict[str, str]:
+    """What ``levada VERB --help`` prints, by the file in ``HELP`` where it finds it."""
+    from levada.cli.main import COMMANDS, app_of
+
+    return {
+        f"{name.replace(' ', '-')}.txt": f"{text}\n"
+        for verb in COMMANDS
+        for name, text in _helps(verb, app_of(verb))
     }
 
 
@@ -267,7 +280,7 @@ def command_line() -> str:
         MADE,
         "# Command line",
         "",
-        "`levada COMMAND --help` says the same. Every command that shows something takes `--json`; every command that takes something away or changes its course takes",
+        "`levada COMMAND --help` says the same, word for word. Every command that shows something takes `--json`; every command that takes something away or changes its course takes",
         "`--dry-run`. Exit codes: 0 done; 1 it did not succeed, the message says why; 2 the command line or the configuration is wrong; 3 something was found",
         "that needs a person (parked events, stuck runs, failed checks); 130 interrupted.",
     ]
@@ -297,9 +310,18 @@ def _help(app: Any, tokens: list[str]) -> str:
     from rich.console import Console
 
     out = StringIO()
-    console = Console(file=out, width=110, color_system=None, force_terminal=False, legacy_windows=False)
+    console = Console(file=out, width=80, color_system=None, force_terminal=False, legacy_windows=False)
     app.help_print(tokens, console=console)
-    return "\n".join(_plain(out.getvalue().splitlines())).strip("\n")
+    text = "\n".join(_plain(out.getvalue().splitlines())).strip("\n")
+    return "\n".join([text, *_examples(app, tokens)])
+
+
+def _examples(app: Any, tokens: list[str]) -> Iterator[str]:
+    command = (app[tokens[0]] if tokens else app).default_command
+    _, _, examples = inspect.cleandoc(getattr(command, "__doc__", None) or "").partition("\nExamples:\n")
+    if examples:
+        yield "\nExamples"
+        yield from (f"  {line.strip()}" for line in examples.splitlines())
 
 
 def _plain(lines: Iterable[str]) -> Iterator[str]:
@@ -311,19 +333,23 @@ def _plain(lines: Iterable[str]) -> Iterator[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the pages, or tell which are out of date."""
-    made = pages()
-    stale = [
-        name
-        for name, text in made.items()
-        if not (REFERENCE / name).exists() or (REFERENCE / name).read_text() != text
-    ]
+    """Write the pages and the help, or tell which are out of date."""
+    made = {REFERENCE / name: text for name, text in pages().items()}
+    made |= {HELP / name: text for name, text in help_texts().items()}
+    stale = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
+    gone = [path for path in HELP.glob("*") if path not in made]
     if "--check" in arguments:
-        sys.stdout.writelines(f"docs/reference/{name} is out of date: run `make docs`\n" for name in stale)
-        return 1 if stale else 0
-    for name in stale:
-        (REFERENCE / name).write_text(made[name])
-    sys.stdout.write(f"{len(stale)} of {len(made)} pages written\n")
+        root = REFERENCE.parents[1]
+        sys.stdout.writelines(
+            f"{path.relative_to(root)} is out of date: run `make docs`\n" for path in (*stale, *gone)
+        )
+        return 1 if stale or gone else 0
+    HELP.mkdir(exist_ok=True)
+    for path in stale:
+        path.write_text(made[path])
+    for path in gone:
+        path.unlink()
+    sys.stdout.write(f"{len(stale)} of {len(made)} files written\n")
     return 0
 
 

@@ -20,6 +20,11 @@ def test_a_page_is_up_to_date(name: str):
     assert (generate.REFERENCE / name).read_text() == made(name), "run `make docs` and commit the pages"
 
 
+def test_the_help_of_every_verb_is_up_to_date():
+    there = {path.name: path.read_text() for path in generate.HELP.iterdir()}
+    assert there == generate.help_texts(), "run `make docs` and commit the texts"
+
+
 def test_every_error_says_what_happened_and_what_to_do():
     wordless = [
         f"{code} {cls.__name__}"

@@ -1,15 +1,23 @@
-"""``levada --help`` comes at once, and every verb that it lists is there."""
+"""``levada --help`` and the help of each verb come at once, and every verb that is listed is there."""
 
 import importlib
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 
 import pytest
 
 from docs import generate
-from levada.cli.main import COMMANDS, GROUPS, app_of
+from levada.cli.main import COMMANDS, GROUPS, app_of, main
+
+HELPS = {name: text for verb in COMMANDS for name, text in generate._helps(verb, app_of(verb))}
+MET_FIRST = (
+    "map", "review", "blueprint", "plan", "plan check", "report", "new", "run", "up", "client", "adopt", "describe",
+    "events replay", "runs show", "runs resume", "keys create", "db migrate", "gateway render",
+)  # fmt: skip
 
 
 def test_help_comes_at_once():
@@ -24,6 +32,55 @@ def test_help_comes_at_once():
         assert done.returncode == 0
     assert best < 0.3
     assert all(f"  {verb}" in done.stdout for verb in COMMANDS)
+
+
+def test_the_help_of_a_verb_waits_for_no_import():
+    """Making it takes longer than what most people wait for, so it is made beforehand."""
+    ask = "import sys; from levada.cli import main; sys.argv[1:] = ['map', '--help']; import atexit;"
+    ask += "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main()"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=30)
+    assert done.stdout.startswith("Usage: levada map ")
+    assert {"cyclopts", "rich", "levada.cli.map"} & set(done.stderr.split()) == set()
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ("plan -h", "plan"),
+        ("plan check --help", "plan check"),
+        ("plan --help check", "plan check"),
+        ("plan folder --help", "plan"),
+        ("keys create --consumer --help", "keys create"),
+        ("events", "events"),
+        ("events no-such-command --help", "events"),
+    ],
+)
+def test_help_is_that_of_what_was_named(capsys, given: str, asked: str):
+    with pytest.raises(SystemExit, match="0"):
+        main(given.split())
+    assert capsys.readouterr().out == HELPS[asked] + "\n"
+
+
+@pytest.mark.parametrize("given", ["map -- --help", "events no-such-command"])
+def test_what_does_not_ask_for_help_gets_none(capsys, given: str):
+    with pytest.raises(SystemExit, match=r"[12]"):
+        main(given.split())
+    assert "Usage" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", sorted(HELPS))
+def test_what_has_a_place_has_no_option_of_its_name_beside_it(name: str):
+    assert re.findall(r"^ +\*? *[A-Z]+ --.*", HELPS[name], re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("name", MET_FIRST)
+def test_the_examples_of_a_verb_are_command_lines_that_it_takes(name: str):
+    examples = HELPS[name].partition("\nExamples\n")[2].splitlines()
+    assert examples
+    for example in examples:
+        command, verb, *rest = shlex.split(example.partition(" > ")[0])
+        assert (command, f"{verb} {rest[0] if rest else ''}".startswith(name)) == ("levada", True)
+        app_of(verb).parse_args(rest, exit_on_error=False, print_error=False)
 
 
 def used() -> float:

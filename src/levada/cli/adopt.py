@@ -29,6 +29,7 @@ class NotWritable(LevadaError, code="LV1824"):
 
 def adopt(
     source: str,
+    /,
     *,
     out: Path = Path(),
     domain: str | None = None,
@@ -64,6 +65,10 @@ def adopt(
         force: Overwrite files that are there.
         dry_run: Show what would be written, and write nothing.
         json: Print the report as JSON.
+
+    Examples:
+        levada adopt env:ERP_URL --tables kunde,auftrag --domain sales --name Customers
+        levada adopt billing.wsdl --domain finance --dry-run
     """
     from levada.connect.adopt import Place, Wishes
     from levada.connect.adopt import adopt as made_of

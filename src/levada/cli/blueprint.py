@@ -47,6 +47,10 @@ def blueprint(
         seconds: Time to search; the gap tells what is not proven then.
         kafka_settings: How to sign in to the clusters: a file of client properties as Kafka's own tools take it
             with --command-config, as file:PATH or env:NAME. A value in it may be such a reference too.
+
+    Examples:
+        levada blueprint exports/
+        levada blueprint exports/ --costs costs.toml --sensitivity --contracts contracts.py
     """
     from rich.console import Console
 

@@ -29,6 +29,7 @@ class NotWritten(ModelError, code="LV1811"):
 
 def client(
     source: str,
+    /,
     *,
     out: Path | None = None,
     name: str | None = None,
@@ -45,6 +46,9 @@ def client(
         domain: Whose API it is, if the document does not say.
         force: Overwrite the module.
         json: Print a report as JSON: what was written, left out and is to be decided.
+
+    Examples:
+        levada client https://billing.acme.org/finance/billing/v1/openapi.json --out contracts/billing.py
     """
     import sys
 

@@ -23,6 +23,7 @@ _Flag = Annotated[bool, Parameter(negative="")]
 def diff(
     old: Path | None = None,
     new: Path | None = None,
+    /,
     *,
     write: _Flag = False,
     dry_run: _Flag = False,

@@ -35,6 +35,10 @@ def migrate(*, dry_run: _Flag = False, common: Common = At) -> int:
     Args:
         dry_run: Only show what is pending.
         common: Options of every operating verb.
+
+    Examples:
+        levada db migrate --dry-run
+        levada db migrate --config /etc/shop/levada.toml --env production
     """
     from levada.store import schema
 
@@ -44,7 +48,7 @@ def migrate(*, dry_run: _Flag = False, common: Common = At) -> int:
 
 
 @app.command
-def backup(file: Path, *, why: str | None = None, dry_run: _Flag = False, common: Common = At) -> int:
+def backup(file: Path, /, *, why: str | None = None, dry_run: _Flag = False, common: Common = At) -> int:
     """Write a copy of the store as it is at one moment, also while it is used; of mode 0600.
 
     The master secret is not in it, and has to be kept apart. PostgreSQL: pg_dump.
@@ -67,7 +71,7 @@ def backup(file: Path, *, why: str | None = None, dry_run: _Flag = False, common
 
 
 @app.command
-def restore(file: Path, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
+def restore(file: Path, /, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
     """Put a backup in the place of the store and open a new epoch. Refused while a deployment runs.
 
     Of runs that are open then, every unsafe call counts as one of unknown outcome: it is repeated

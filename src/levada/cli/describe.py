@@ -49,6 +49,11 @@ def describe(
         api: Which API's document, ``sales/Orders/v1``; needed where there are several.
         json: The same as --format json.
         out: Write it there instead of to the terminal.
+
+    Examples:
+        levada describe
+        levada describe --format svg --out network.svg
+        levada describe --format openapi --api sales/Orders/v1
     """
     from levada.catalog.describe import describe as describe_network
     from levada.deployment.configuration import load_configuration

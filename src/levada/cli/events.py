@@ -17,6 +17,7 @@ _Flag = Annotated[bool, Parameter(negative="")]
 @app.command
 def tail(
     topic: str | None = None,
+    /,
     *,
     n: int = 20,
     reveal: _Flag = False,
@@ -26,7 +27,7 @@ def tail(
     """Show the last events of a topic; without one, the topics that there are.
 
     Args:
-        topic: The topic, ``sales.order_placed.v1``.
+        topic: The topic, ``sales.OrderPlaced.v1``.
         n: How many.
         reveal: Show personal data too; this is audited.
         why: Why they are needed.
@@ -90,7 +91,7 @@ def subscriptions(*, common: Common = At) -> int:
 
 
 @app.command
-def parked(subscription: str = "", *, n: int = 100, common: Common = At) -> int:
+def parked(subscription: str = "", /, *, n: int = 100, common: Common = At) -> int:
     """List events that were put aside. Exit code 3: one waits for a person."""
     rows: list[dict[str, Any]] = ask(common, "events.parked", subscription=subscription, n=n)
     emit(
@@ -119,7 +120,7 @@ def parked(subscription: str = "", *, n: int = 100, common: Common = At) -> int:
 
 
 @app.command
-def resume(id: str, *, why: str | None = None, dry_run: _Flag = False, common: Common = At) -> int:
+def resume(id: str, /, *, why: str | None = None, dry_run: _Flag = False, common: Common = At) -> int:
     """Try a parked event again; what stands behind it follows in order."""
     return change(
         common, f"try the parked event {id} again", "events.resume", dry_run=dry_run, id=id, why=why
@@ -127,19 +128,19 @@ def resume(id: str, *, why: str | None = None, dry_run: _Flag = False, common: C
 
 
 @app.command
-def skip(id: str, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
+def skip(id: str, /, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
     """Leave a parked event out for good; what stands behind it goes on."""
     return change(common, f"leave the parked event {id} out", "events.skip", dry_run=dry_run, id=id, why=why)
 
 
 @app.command
-def pause(name: str, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
+def pause(name: str, /, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
     """Stop a subscription; its position stays."""
     return change(common, f"pause {name}", "events.pause", dry_run=dry_run, name=name, why=why)
 
 
 @app.command(name="continue")
-def continue_(name: str, *, why: str | None = None, dry_run: _Flag = False, common: Common = At) -> int:
+def continue_(name: str, /, *, why: str | None = None, dry_run: _Flag = False, common: Common = At) -> int:
     """Let a paused subscription go on."""
     return change(common, f"let {name} go on", "events.continue", dry_run=dry_run, name=name, why=why)
 
@@ -147,6 +148,7 @@ def continue_(name: str, *, why: str | None = None, dry_run: _Flag = False, comm
 @app.command
 def replay(
     name: str,
+    /,
     *,
     why: str,
     since: str | None = None,
@@ -163,6 +165,9 @@ def replay(
         again: Make effects anew.
         dry_run: Only say what would be done.
         common: Options of every operating verb.
+
+    Examples:
+        levada events replay sales/OrderToCash/v1/fulfil --since 2027-03-01 --why "the stock was wrong" --dry-run
     """
     from datetime import datetime
 
@@ -184,7 +189,7 @@ def replay(
 
 
 @app.command
-def explain(event: str, *, subscription: str | None = None, common: Common = At) -> int:
+def explain(event: str, /, *, subscription: str | None = None, common: Common = At) -> int:
     """What each subscription did with an event, and why. Exit code 1: the log does not have it."""
     rows: list[dict[str, Any]] = ask(common, "events.explain", event_id=event, subscription=subscription)
     emit(

@@ -41,7 +41,7 @@ def render(
     *,
     out: Path | None = None,
     runs_in: str | None = None,
-    upstream: list[str] | None = None,
+    upstream: Annotated[list[str] | None, Parameter(negative="")] = None,
     keys: bool = True,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     common: Common = At,
@@ -60,6 +60,10 @@ def render(
         keys: Whether the keys that are good now are written, too (ecds.json, in clear: mount it as a secret).
         dry_run: Check it and say what would be written, and write nothing.
         common: Options of every operating verb.
+
+    Examples:
+        levada gateway render
+        levada gateway render --out envoy/ --runs-in /etc/envoy --upstream unix:/run/levada/app.sock
     """
     import asyncio
 

@@ -35,6 +35,9 @@ def create(
         why: Why; it goes into the audit.
         dry_run: Only say what would be done.
         common: Options of every operating verb.
+
+    Examples:
+        levada keys create --consumer acme --product sales/Storefront/v1 --plan gold --days 365
     """
     if dry_run:
         said = f"make a key of {consumer} for {product}, plan {plan}"
@@ -79,6 +82,7 @@ def list_(*, consumer: str = "", common: Common = At) -> int:
 @app.command
 def rotate(
     id: str,
+    /,
     *,
     grace_hours: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 24,
     why: str | None = None,
@@ -104,7 +108,7 @@ def rotate(
 
 
 @app.command
-def revoke(id: str, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
+def revoke(id: str, /, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
     """End a key now and for good."""
     return change(common, f"revoke the key {id}", "keys.revoke", dry_run=dry_run, id=id, why=why)
 

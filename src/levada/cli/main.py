@@ -78,7 +78,28 @@ def _dispatch(given: list[str]) -> int:
     verb = given[0]
     if verb not in COMMANDS:
         return _unknown(verb)
+    if (told := _help_of(verb, given[1:])) is not None:
+        print(told, end="")
+        return 0
     return _call(verb, given[1:])
+
+
+def _help_of(verb: str, rest: list[str]) -> str | None:
+    """The help of a verb or of one of its commands, if that is what is asked for.
+
+    It is made beforehand, by ``python -m docs.generate``: making it takes longer than what most people wait for.
+    """
+    from pathlib import Path
+
+    options = rest[: rest.index("--")] if "--" in rest else rest
+    alone = not rest and COMMANDS[verb][0].endswith(":app")  # a group, which does nothing by itself
+    if not alone and "--help" not in options and "-h" not in options:
+        return None
+    command = next((word for word in options if not word.startswith("-")), "")
+    for name in (f"{verb}-{command}", verb):
+        if (file := Path(__file__).with_name("_help") / f"{name}.txt").is_file():
+            return file.read_text(encoding="utf-8")
+    return None
 
 
 def app_of(verb: str) -> App:
@@ -104,7 +125,7 @@ def app_of(verb: str) -> App:
 
 def _default(value: Any) -> str | None:
     """A default as the help tells it: that nothing is given goes without saying."""
-    return None if value is None or value is False or value == () else str(value)
+    return None if value is None or value is False or value in ((), "") else str(value)
 
 
 def _call(verb: str, rest: list[str]) -> int:

@@ -56,6 +56,10 @@ def map_(
             with --command-config, as file:PATH or env:NAME. A value in it may be such a reference too.
         formats: List what can be read, and whether it was verified on real exports.
         dry_run: Say what each file would be read as, and read nothing.
+
+    Examples:
+        levada map exports/ configs/ --out network.yaml --review review.yaml
+        levada map exports/ kafka://k1.acme.org:9092 --kafka-settings file:client.properties
     """
     from levada.cli._shown import console as console_of
 

@@ -35,6 +35,7 @@ _SUFFIX = ".tmpl"
 
 def new(
     name: str,
+    /,
     *,
     folder: Path | None = None,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
@@ -49,6 +50,10 @@ def new(
         folder: Where to make it; default: a folder of its name, here.
         dry_run: Say what would be written, and write nothing.
         json: Say it as JSON.
+
+    Examples:
+        levada new shop
+        levada new order-desk --folder work/desk --dry-run
     """
     files = project(name)
     target = folder or Path(name)

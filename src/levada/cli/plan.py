@@ -51,6 +51,10 @@ def make(
         ics: Write the items as a calendar.
         kafka_settings: How to sign in to the clusters: a file of client properties as Kafka's own tools take it
             with --command-config, as file:PATH or env:NAME. A value in it may be such a reference too.
+
+    Examples:
+        levada plan exports/ --start 2027-01-11 --teams 3
+        levada plan exports/ --json > plan.json
     """
     from rich.console import Console
 
@@ -95,6 +99,7 @@ def make(
 @plan.command
 def check(
     file: Path,
+    /,
     *sources: str | Path,
     observers: Path | None = None,
     revoked: Path | None = None,
@@ -116,6 +121,9 @@ def check(
         today: The day to check at (default: today, in UTC).
         json: Print the verdicts as JSON.
         kafka_settings: How to sign in to the clusters: file:PATH or env:NAME, as for levada plan.
+
+    Examples:
+        levada plan check plan.json logs/ --observers observers.csv --revoked revoked.txt
     """
     from rich.console import Console
     from rich.markup import escape

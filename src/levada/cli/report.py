@@ -35,6 +35,10 @@ def report(
         json: Say as JSON what was written.
         kafka_settings: How to sign in to the clusters: a file of client properties as Kafka's own tools take it
             with --command-config, as file:PATH or env:NAME. A value in it may be such a reference too.
+
+    Examples:
+        levada report exports/ --out report.html --title "Acme 2027"
+        levada report exports/ --out report.md --costs costs.toml
     """
     import json as text_of
 

@@ -39,7 +39,7 @@ def list_(*, state: str = "asked", common: Common = At) -> int:
 
 
 @app.command
-def approve(id: str, *, why: str | None = None, dry_run: _Flag = False, common: Common = At) -> int:
+def approve(id: str, /, *, why: str | None = None, dry_run: _Flag = False, common: Common = At) -> int:
     """Do what another person has asked for.
 
     Args:
@@ -52,7 +52,7 @@ def approve(id: str, *, why: str | None = None, dry_run: _Flag = False, common: 
 
 
 @app.command
-def refuse(id: str, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
+def refuse(id: str, /, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
     """Decide that it is not done.
 
     Args:

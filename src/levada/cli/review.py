@@ -35,6 +35,7 @@ class MergeContradicted(LevadaError, code="LV1828"):
 
 def review(
     file: Path,
+    /,
     *,
     accept: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     refuse: Annotated[tuple[str, ...], Parameter(negative="")] = (),
@@ -56,6 +57,10 @@ def review(
         by: Who decides; kept with the decision.
         dry_run: Show what would be decided, and write nothing.
         json: Print as JSON.
+
+    Examples:
+        levada review review.yaml
+        levada review review.yaml --accept app:crm-old --refuse host:10.0.0.7 --by anna
     """
     import sys
 

@@ -32,6 +32,10 @@ def run(
         port: The port instead of [server] port; 0 is a free one.
         workers: Processes instead of [server] workers.
         json: Say what is served as a line of JSON, and log JSON lines to stderr.
+
+    Examples:
+        levada run
+        levada run --config shop/levada.toml --env test --port 0
     """
     from levada.deployment.configuration import load_configuration
     from levada.deployment.serve import Options, run_loop, serve

@@ -44,7 +44,7 @@ def list_(*, state: str | None = None, limit: int = 100, common: Common = At) ->
 
 
 @app.command
-def show(run: str, *, reveal: _Flag = False, why: str | None = None, common: Common = At) -> int:
+def show(run: str, /, *, reveal: _Flag = False, why: str | None = None, common: Common = At) -> int:
     """Show one run: its steps as a tree, what it waits for, what can be done. Exit code 3: it is stuck.
 
     Args:
@@ -52,6 +52,9 @@ def show(run: str, *, reveal: _Flag = False, why: str | None = None, common: Com
         reveal: Show personal data too; this is audited.
         why: Why they are needed.
         common: Options of every operating verb.
+
+    Examples:
+        levada runs show 30fda474dbe46d73312e9f3a1d730be4
     """
     shown: dict[str, Any] = ask(common, "runs.show", run=run, reveal=reveal or None, why=why)
     emit(common, shown, lambda: _show(shown))
@@ -59,8 +62,18 @@ def show(run: str, *, reveal: _Flag = False, why: str | None = None, common: Com
 
 
 @app.command
-def resume(run: str, *, why: str | None = None, dry_run: _Flag = False, common: Common = At) -> int:
-    """Let a stuck run try again, from where it stands."""
+def resume(run: str, /, *, why: str | None = None, dry_run: _Flag = False, common: Common = At) -> int:
+    """Let a stuck run try again, from where it stands.
+
+    Args:
+        run: Its id.
+        why: What has changed since; it goes into the audit.
+        dry_run: Only say what would be done.
+        common: Options of every operating verb.
+
+    Examples:
+        levada runs resume 30fda474dbe46d73312e9f3a1d730be4 --why "billing is up again"
+    """
     return change(common, f"resume the run {run}", "runs.resume", dry_run=dry_run, run=run, why=why)
 
 
@@ -69,6 +82,7 @@ def answer(
     run: str,
     step: str,
     result: str | None = None,
+    /,
     *,
     not_done: _Flag = False,
     why: str,
@@ -97,13 +111,13 @@ def answer(
 
 
 @app.command
-def skip(run: str, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
+def skip(run: str, /, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
     """Give a stuck run up as it is; what it has done stays done, and its key is open again."""
     return change(common, f"skip the run {run}", "runs.skip", dry_run=dry_run, run=run, why=why)
 
 
 @app.command
-def compensate(run: str, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
+def compensate(run: str, /, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
     """Undo what a stuck or waiting run has done, newest first."""
     return change(common, f"undo the run {run}", "runs.compensate", dry_run=dry_run, run=run, why=why)
 

@@ -15,7 +15,7 @@ _Flag = Annotated[bool, Parameter(negative="")]
 
 
 @app.command
-def export(subject: str, *, why: str, common: Common = At) -> int:
+def export(subject: str, /, *, why: str, common: Common = At) -> int:
     """Print all that is kept of a subject, in clear, as JSON; this is audited.
 
     Args:
@@ -35,7 +35,7 @@ def export(subject: str, *, why: str, common: Common = At) -> int:
 
 @app.command
 def forget(
-    subject: str, *, why: str, despite_runs: _Flag = False, dry_run: _Flag = False, common: Common = At
+    subject: str, /, *, why: str, despite_runs: _Flag = False, dry_run: _Flag = False, common: Common = At
 ) -> int:
     """Destroy the key of a subject: its data stays where it is, and can never be read again.
 

@@ -32,6 +32,10 @@ def up(
         port: The gateway's port instead of [gateway] port; 0 is a free one.
         workers: Processes instead of [server] workers.
         json: Say what is served as a line of JSON, and log JSON lines to stderr.
+
+    Examples:
+        levada up
+        levada up --env production --workers 4 --json
     """
     from levada.cli._gateway import Door
     from levada.cli.run import tell
