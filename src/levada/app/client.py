@@ -18,7 +18,7 @@ from levada.app.context import FOREVER, Context, _current
 from levada.app.credentials import Credential, credential_of
 from levada.app.deadlines import Deadlines
 from levada.app.errors import NotRunning
-from levada.app.protect import Breaker
+from levada.app.protect import Breaker, is_failure
 from levada.app.proxy import Target
 from levada.app.retry import RetryBudget, pauses
 from levada.app.settings import Settings
@@ -30,7 +30,6 @@ from levada.contract.standard import (
     MethodNotAllowed,
     NotFound,
     NotSent,
-    StandardProblem,
     Unavailable,
 )
 
@@ -139,19 +138,13 @@ class RemoteAPI:
 
     async def _attempt(self, call: Call, arguments: tuple[Any, ...]) -> Any:
         self.breaker.enter()
-        failed = True
         try:
             result = await self._send(call, arguments)
-            failed = False
-            return result
-        except Problem as problem:
-            failed = isinstance(problem, StandardProblem) and problem.fault == "provider"
+        except BaseException as error:
+            self.breaker.leave(is_failure(error))
             raise
-        except asyncio.CancelledError:
-            failed = False
-            raise
-        finally:
-            self.breaker.leave(failed)
+        self.breaker.leave(False)
+        return result
 
     async def _send(self, call: Call, arguments: tuple[Any, ...], *, again: bool = True) -> Any:
         # As _Opened does it, but flat: between processes this is what a call costs most.

@@ -15,7 +15,7 @@ from levada.contract.errors import ContractError
 from levada.contract.problem import Problem
 from levada.contract.standard import NotSent, StandardProblem, TooManyRequests
 
-__all__ = ["Breaker", "Protect", "Shield"]
+__all__ = ["Breaker", "Protect", "Shield", "is_failure"]
 
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|min|h)")
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
@@ -93,6 +93,16 @@ class Breaker:
             self._until = self._clock() + self._pause
 
 
+def is_failure(error: BaseException) -> bool:
+    """Whether an error says that the system is ill: a problem of its own does, or one that nobody expected.
+
+    Whoever gave up says nothing about the system; one that hangs shows as time-outs of its own.
+    """
+    if isinstance(error, Problem):
+        return isinstance(error, StandardProblem) and error.fault == "provider"
+    return not isinstance(error, asyncio.CancelledError)
+
+
 class Shield:
     """The places, the rate and the circuit of one adapter, shared by its operations."""
 
@@ -111,20 +121,13 @@ class Shield:
         await self._place()
         try:
             self._enter()
-            failed = True
             try:
                 result = await target(*arguments)
-                failed = False
-                return result
-            except Problem as problem:
-                failed = isinstance(problem, StandardProblem) and problem.fault == "provider"
+            except BaseException as error:
+                self.breaker.leave(is_failure(error))
                 raise
-            except asyncio.CancelledError:
-                # Whoever gave up says nothing about the system; one that hangs shows as time-outs of its own.
-                failed = False
-                raise
-            finally:
-                self.breaker.leave(failed)
+            self.breaker.leave(False)
+            return result
         finally:
             self._release()
 
