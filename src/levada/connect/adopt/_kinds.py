@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from msgspec import Struct
-
 from levada.connect.adopt._documents import decoded
 from levada.connect.adopt._fetch import Place
 from levada.connect.adopt._package import Adopted
+from levada.connect.adopt._wishes import Wishes
 from levada.connect.adopt.errors import NotAdopted
 
-__all__ = ["Wishes", "adopt"]
+__all__ = ["adopt"]
 
 _DATABASES = frozenset(
     {"postgresql", "postgres", "sqlite", "mysql", "mariadb", "oracle", "mssql", "db2", "hana"}
 )
-
-
-class Wishes(Struct, frozen=True, kw_only=True):
-    """What whoever adopts says about it; None: as the description says, or by default.
-
-    Attributes:
-        name: The contract's class.
-        domain: Who owns it.
-        package: The Python package that is written.
-        resource: The resource that the adapter uses.
-        service: Of a WSDL with several: which.
-        tables: Of a database: which; none: all.
-        schema: Of a database: where the tables are, if not where they are found without saying.
-    """
-
-    name: str | None = None
-    domain: str | None = None
-    package: str | None = None
-    resource: str | None = None
-    service: str | None = None
-    tables: Sequence[str] = ()
-    schema: str | None = None
 
 
 def adopt(place: Place, wishes: Wishes) -> Adopted:

@@ -8,8 +8,8 @@ from urllib.parse import urljoin, urlsplit
 
 from levada.connect.adopt._documents import bundled
 from levada.connect.adopt._fetch import Place
-from levada.connect.adopt._kinds import Wishes
 from levada.connect.adopt._package import Adopted, Package, package_name, toml
+from levada.connect.adopt._wishes import Wishes
 from levada.connect.adopt.errors import NotAdopted
 from levada.contract._generate.fake import fake_of
 from levada.contract._generate.model import Module, snake_name

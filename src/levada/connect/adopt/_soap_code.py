@@ -6,9 +6,9 @@ import keyword
 import re
 
 from levada.connect.adopt._fetch import Place
-from levada.connect.adopt._kinds import Wishes
 from levada.connect.adopt._package import Adopted, Package, package_name, toml
 from levada.connect.adopt._shapes import Listed, Member, Plain, Record, Shape, read, write
+from levada.connect.adopt._wishes import Wishes
 from levada.connect.adopt._wsdl import SoapCall, SoapService, read_wsdl
 from levada.contract._generate.fake import TESTED, fake_of, scenario
 from levada.contract._generate.layout import laid_out

@@ -8,9 +8,9 @@ from pathlib import PurePath
 from urllib.parse import urlsplit
 
 from levada.connect.adopt._fetch import Place
-from levada.connect.adopt._kinds import Wishes
 from levada.connect.adopt._package import Adopted, Package, package_name
 from levada.connect.adopt._tables import Column, Table, read_tables
+from levada.connect.adopt._wishes import Wishes
 from levada.connect.adopt.errors import NotAdopted
 from levada.contract._generate.fake import FakeClass, scenario
 from levada.contract._generate.layout import WIDTH, laid_out

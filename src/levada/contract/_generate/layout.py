@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["WIDTH", "annotated", "class_head", "laid_out", "prose", "signature"]
+from levada.contract._generate.text import WIDTH, quoted
 
-WIDTH = 100
+__all__ = ["annotated", "class_head", "laid_out", "signature"]
 
 
 @dataclass(frozen=True)
@@ -85,19 +84,6 @@ def class_head(name: str, bases: Sequence[str]) -> str:
 def signature(head: str, arguments: Sequence[str], tail: str, indent: str) -> str:
     """``async def name(`` arguments ``) -> Type:``, broken where it is too long."""
     return _render(_Group(head, tuple(_argument(a, f"{indent}    ") for a in arguments), tail), indent)
-
-
-def prose(text: str, width: int) -> str:
-    """Text whose long lines are broken at spaces; lists and code keep their lines."""
-    lines: list[str] = []
-    for line in text.splitlines():
-        lead = line[: len(line) - len(line.lstrip())]
-        mark = "  " if line.lstrip()[:2] in ("- ", "* ") else ""
-        lines += textwrap.wrap(
-            line.strip(), max(40, width), initial_indent=lead, subsequent_indent=lead + mark,
-            break_long_words=False, break_on_hyphens=False,
-        ) or [""]  # fmt: skip
-    return "\n".join(lines)
 
 
 def _argument(source: str, indent: str) -> _Group | str:
@@ -188,8 +174,6 @@ def _named(head: str, value: ast.expr) -> _Group | str:
 
 
 def _text(node: ast.expr) -> str:
-    from levada.contract._generate.text import quoted
-
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return quoted(node.value)
     return ast.unparse(node)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 import unicodedata
 
-from levada.contract._generate.layout import WIDTH, prose
+__all__ = ["WIDTH", "clean", "comment", "docstring", "quoted"]
 
-__all__ = ["clean", "comment", "docstring", "quoted"]
+WIDTH = 100
+"""Columns of generated code."""
 
 
 def clean(text: str) -> str:
@@ -33,13 +35,15 @@ def quoted(text: str) -> str:
 def comment(text: str, indent: str) -> str:
     """A comment of one or several lines."""
     width = WIDTH - len(indent) - 2
-    return "\n".join(f"{indent}# {line}" for line in prose(" ".join(clean(text).split()), width).splitlines())
+    return "\n".join(
+        f"{indent}# {line}" for line in _prose(" ".join(clean(text).split()), width).splitlines()
+    )
 
 
 def docstring(text: str, indent: str) -> str:
     """A docstring; what the text holds cannot end it."""
     safe = inspect.cleandoc(clean(text)).replace("\\", "\\\\").replace('"""', "'''")
-    safe = prose(safe, WIDTH - len(indent) - 3)
+    safe = _prose(safe, WIDTH - len(indent) - 3)
     if safe.startswith('"'):
         safe = f" {safe}"
     if safe.endswith('"'):
@@ -49,3 +53,16 @@ def docstring(text: str, indent: str) -> str:
         return f'{indent}"""{lines[0]}"""'
     rest = "\n".join(f"{indent}{line}".rstrip() for line in lines[1:])
     return f'{indent}"""{lines[0]}\n{rest}\n{indent}"""'
+
+
+def _prose(text: str, width: int) -> str:
+    """Text whose long lines are broken at spaces; lists and code keep their lines."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        lead = line[: len(line) - len(line.lstrip())]
+        mark = "  " if line.lstrip()[:2] in ("- ", "* ") else ""
+        lines += textwrap.wrap(
+            line.strip(), max(40, width), initial_indent=lead, subsequent_indent=lead + mark,
+            break_long_words=False, break_on_hyphens=False,
+        ) or [""]  # fmt: skip
+    return "\n".join(lines)

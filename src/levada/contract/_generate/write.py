@@ -7,9 +7,9 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 
-from levada.contract._generate.layout import WIDTH, annotated, class_head, laid_out, signature
+from levada.contract._generate.layout import annotated, class_head, laid_out, signature
 from levada.contract._generate.model import EnumClass, Field, Method, Module, ProblemClass, StructClass
-from levada.contract._generate.text import comment, docstring, quoted
+from levada.contract._generate.text import WIDTH, comment, docstring, quoted
 from levada.contract.problem import problem_code
 
 __all__ = ["IMPORTED", "heading", "imports", "marker", "members", "whole", "write"]
