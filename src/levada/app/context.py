@@ -66,6 +66,19 @@ class RunPort(Protocol):
         ...
 
 
+class Received(Struct, gc=False):
+    """The ``traceparent`` that a request came with: read once for all its calls, and only where the trace goes on."""
+
+    header: bytes
+    trace: int = 0
+    span: int = 0
+    flags: int = 1
+
+    def read(self) -> None:
+        """Take trace, span and flags in; a trace begins here where the header is malformed."""
+        self.trace, self.span, self.flags = parse_traceparent(self.header) or (_begun(), 0, 1)
+
+
 class Context(Struct, gc=False):
     """What a call carries. Read it with :func:`current`; it does not change while the call lasts.
 
@@ -77,8 +90,9 @@ class Context(Struct, gc=False):
         key: The idempotency key, the same at every attempt, or None.
         attempt: The number of this attempt, from 1; 0 where it is not known.
         fence: The fence of the worker that makes the attempt, for ``levada_effect``.
-        trace, span, flags, tracestate: W3C trace context; 0 where none has begun or none was looked at.
-        received: The ``traceparent`` that came, read when it is first needed.
+        trace, span, flags, tracestate: W3C trace context; 0 where none has begun or none was looked at. A span of
+            -1 is one of its own, not that of the request.
+        received: What the request came with, for all calls made from it.
         calls: How many unsafe calls were made from here; their keys derive from it.
         published: How many events were written to an outbox from here; their ids derive from it.
         run: The durable run under way here, or None.
@@ -94,7 +108,7 @@ class Context(Struct, gc=False):
     trace: int = 0
     span: int = 0
     flags: int = 1
-    received: bytes | None = None
+    received: Received | None = None
     tracestate: str | None = None
     attempt: int = 0
     fence: int = 0
@@ -120,6 +134,8 @@ class Context(Struct, gc=False):
     def span_id(self) -> str:
         """The id of this call in its trace, 16 hexadecimal digits."""
         if not self.span:
+            trace_of(self)
+        if self.span <= 0:
             self.span = random.getrandbits(64) | 1
         return f"{self.span:016x}"
 
@@ -133,13 +149,21 @@ def trace_of(context: Context) -> int:
     """The trace of a context as a number; begun here where it has none."""
     if context.trace:
         return context.trace
-    if context.received is not None and (parsed := parse_traceparent(context.received)) is not None:
-        context.trace, context.span, context.flags = parsed
+    received = context.received
+    if received is not None:
+        if not received.trace:
+            received.read()
+        context.trace, context.flags = received.trace, received.flags
+        context.span = context.span or received.span
         return context.trace
-    made = random.getrandbits(128) | 1
+    made = _begun()
     if context is not _EMPTY:
         context.trace = made
     return made
+
+
+def _begun() -> int:
+    return random.getrandbits(128) | 1
 
 
 def parse_traceparent(text: str | bytes) -> tuple[int, int, int] | None:

@@ -113,7 +113,11 @@ async def {name}(self, {signature}):
     _xstart = _time()
     _xdeadline = _xparent.deadline{timeout}
     _xcaller = _xparent.caller
-    _xcontext = _Context(_xdeadline, _xcaller, _consumer, _id, {key}, _xparent.trace or _trace(_xparent), 0, _xparent.flags, None, _xparent.tracestate)
+    _xreceived = _xparent.received
+    _xtrace = _xparent.trace
+    if not _xtrace and _xreceived is None:
+        _xtrace = _trace(_xparent)
+    _xcontext = _Context(_xdeadline, _xcaller, _consumer, _id, {key}, _xtrace, -1, _xparent.flags, _xreceived, _xparent.tracestate)
 {attempt}
     _xtoken = _set(_xcontext)
     try:
@@ -267,7 +271,16 @@ def _stream(operation: Operation, name: str, target: Target, link: Link) -> Call
         bound.apply_defaults()
         values = [check.argument(i, bound.arguments[p.name]) for i, p in enumerate(operation.parameters)]
         context = Context(
-            parent.deadline, parent.caller, link.consumer, name, None, parent.trace, 0, parent.flags
+            parent.deadline,
+            parent.caller,
+            link.consumer,
+            name,
+            None,
+            trace_of(parent),
+            -1,
+            parent.flags,
+            None,
+            parent.tracestate,
         )
         return _items(operation, name, target, link, check, context, values)
 

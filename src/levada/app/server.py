@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from levada.app.context import Caller, Context, _current
+from levada.app.context import Caller, Context, Received, _current
 from levada.app.deadlines import Deadlines
 from levada.app.document import documents
 from levada.app.endpoint import Endpoint
@@ -188,7 +188,7 @@ class Server:
             context = Context(deadline, caller, consumer, endpoint.name)
             trace = headers.get(b"traceparent")
             if trace is not None:
-                context.received = trace
+                context.received = Received(trace)
                 if b"tracestate" in headers:
                     context.tracestate = headers[b"tracestate"].decode("latin-1")
             if not endpoint.safe:
