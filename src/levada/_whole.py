@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["write_whole"]
+__all__ = ["write_together", "write_whole"]
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -13,18 +14,30 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
     What is no ordinary file (``/dev/stdout``) is written to as it is. A file that is a link stays one.
     """
-    data = content.encode() if isinstance(content, str) else content
-    if path.exists() and not path.is_file():
-        path.write_bytes(data)
-        return
-    target = path.resolve()
-    half = target.with_name(f".{target.name}.{os.getpid()}.half")
+    write_together({path: content})
+
+
+def write_together(files: Mapping[Path, str | bytes]) -> None:
+    """Write files that belong together: none takes its place before all of them are written."""
+    halves: list[tuple[Path, Path]] = []
+    path = Path()
     try:
-        half.write_bytes(data)
-        if target.exists():
-            half.chmod(target.stat().st_mode & 0o7777)
-        half.replace(target)
+        for path, content in files.items():
+            data = content.encode() if isinstance(content, str) else content
+            if path.exists() and not path.is_file():
+                path.write_bytes(data)
+                continue
+            target = path.resolve()
+            half = target.with_name(f".{target.name}.{os.getpid()}.half")
+            halves.append((half, target))
+            half.write_bytes(data)
+            if target.exists():
+                half.chmod(target.stat().st_mode & 0o7777)
+        for half, target in halves:
+            path = target
+            half.replace(target)
     except OSError as error:
         raise type(error)(error.errno, error.strerror, str(path)) from None
     finally:
-        half.unlink(missing_ok=True)
+        for half, _ in halves:
+            half.unlink(missing_ok=True)

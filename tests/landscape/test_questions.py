@@ -13,6 +13,7 @@ from levada.landscape.blueprint import blueprint
 from levada.landscape.mapping import map_folders
 from levada.landscape.questions import questions, write_questions
 from levada.network.graph import Flow, Network, Node
+from levada.network.tables import WorkbookFull
 
 SYSTEMS = "id,name,kind,owner\nhub,Hub,app,\nleaf,Leaf,app,x\nbooks-db,Books,db,\n"
 FLOWS = "consumer,provider,object,mode,protocol\n"
@@ -71,6 +72,14 @@ def test_a_sheet_comes_back_with_answers_and_they_are_remembered(
     assert kept["a > books-db (db/sql)"] == "own storage"
     evidence = network.nodes["books-db"].evidence[-1]
     assert (evidence.importer, evidence.source, evidence.line) == ("answers", ANSWERS_NAME, 3)
+
+
+def test_a_question_that_no_cell_holds_is_told_and_goes_into_a_csv(folder: Path, tmp_path: Path) -> None:
+    network = map_folders([folder]).network.renamed({"hub": "h" * 40_000})
+    with pytest.raises(WorkbookFull, match="about of question 1 would have 40,000 characters"):
+        write_questions(network, tmp_path / "q.xlsx")
+    write_questions(network, tmp_path / "q.csv")
+    assert [p.name for p in tmp_path.glob("q.*")] == ["q.csv"]
 
 
 def fill(sheet: Path, answers: dict[tuple[str, str], str]) -> None:

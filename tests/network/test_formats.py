@@ -1,4 +1,9 @@
 import json
+import random
+import resource
+import string
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import jsonschema
@@ -6,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levada.network import Evidence, Finding, Flow, Network, Node
+from levada.network import Evidence, Finding, Flow, Network, Node, tables
 from levada.network import text as formats
 from levada.network._yaml import YamlError, read_yaml
 from levada.network.view import as_map, from_map
@@ -107,6 +112,75 @@ def test_when_it_was_seen_comes_back_from_tables(tmp_path: Path) -> None:
 def test_control_characters_keep_no_workbook_from_being_written(tmp_path: Path) -> None:
     formats.write(Network.of([Node(id="a", name="x\x1by")]), tmp_path / "t.xlsx")
     assert formats.read(tmp_path / "t.xlsx").nodes["a"].name == "x\N{SYMBOL FOR ESCAPE}y"
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """As on a disk that is nearly full: no file of this process grows beyond so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def noise(draw: random.Random, length: int) -> str:
+    """Words that no archive makes much smaller."""
+    return "".join(draw.choices(string.ascii_letters + string.digits, k=length))
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("n.yaml", 46_000), ("n.jsonl", 46_000), ("folder", 46_000), ("n.xlsx", 52_000)]
+)
+def test_a_full_disk_leaves_the_network_that_was_there(tmp_path: Path, name: str, size: int) -> None:
+    """Of a folder the first table would have found room, of a workbook each sheet."""
+    path = tmp_path / name
+    formats.write(sample(), path)
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    draw = random.Random(1)
+    nodes = [Node(id=i, name=noise(draw, 22_500)) for i in "ab"]
+    flows = [Flow(consumer=i, provider="c", object=noise(draw, 23_250)) for i in "ab"]
+    with files_of_at_most(size), pytest.raises(OSError, match="File too large"):
+        formats.write(Network.of(nodes, flows), path)
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["folder", "n.xlsx"])
+def test_cells_longer_than_others_take_come_back(tmp_path: Path, name: str) -> None:
+    """A workbook's hold 32,767 characters: the rest is continued beside them."""
+    told = tuple(Evidence(f"shop/{i:05d}/flows.xml", i) for i in range(1, 8001))
+    remark = "a" * (tables.MOST_OF_A_CELL - 1) + " =b " + "c" * tables.MOST_OF_A_CELL
+    node = Node(id="hub", name="Hub", attributes={"remark": remark}, evidence=told)
+    flow = Flow(consumer="crm", provider="hub", object="'=" + "o" * 40_000, evidence=told)
+    formats.write(Network.of([node], [flow]), tmp_path / name)
+    again = formats.read(tmp_path / name)
+    assert {e.source for e in again.nodes["hub"].evidence} >= {e.source for e in told}
+    assert again.nodes["hub"].attributes == {"remark": remark}
+    assert [f.object for f in again.flows.values()] == [flow.object]
+    assert {(e.source, e.line) for e in again.flows[flow.id].evidence} >= {(e.source, e.line) for e in told}
+    assert again.findings == [f for f in again.findings if f.kind == "unlisted-system"]
+
+
+def test_a_cell_that_somebody_filled_to_the_brim_is_told(tmp_path: Path) -> None:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.remove(book.active)
+    sheet = book.create_sheet("flows")
+    sheet.append(["consumer", "provider", "remark"])
+    sheet.append(["crm", "erp", "x" * 40_000])  # openpyxl cuts it, as other writers do
+    book.save(tmp_path / "n.xlsx")
+    (found,) = (f for f in formats.read(tmp_path / "n.xlsx").findings if f.kind == "full-cell")
+    assert (found.severity, found.source, found.line) == ("warning", "n.xlsx", 2)
+    assert "remark" in found.text
+
+
+def test_more_rows_than_a_sheet_has_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MOST_ROWS", 3)
+    with pytest.raises(tables.WorkbookFull, match="systems would have 4 rows"):
+        formats.write(Network.of([Node(id=i) for i in "abc"]), tmp_path / "n.xlsx")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_cells_are_no_formulas(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from levada.landscape.blueprint_candidates import Posed, called, pose
 from levada.landscape.blueprint_costs import Costs, load_costs
 from levada.landscape.blueprint_scope import scope
 from levada.network.graph import Flow, Network, Node
-from levada.network.tables import guarded
+from levada.network.tables import WorkbookFull, guarded, parts_of, save_book
 
 __all__ = ["Question", "questions", "write_questions"]
 
@@ -244,11 +244,18 @@ def _workbook(rows: list[list[Any]], path: Path) -> None:
     for cell in sheet[1]:
         cell.font = Font(bold=True)
     for row in rows:
-        sheet.append([guarded(cell) for cell in row])
+        cells = [parts_of(cell) for cell in row]
+        for name, parts in zip(COLUMNS, cells, strict=True):
+            if len(parts) > 1:
+                problem = (
+                    f"{name} of question {row[0]} would have {len(row[COLUMNS.index(name)]):,} characters"
+                )
+                raise WorkbookFull(path=path, problem=problem)
+        sheet.append([cell for (cell,) in cells])
     for letter, width in zip("ABCDEFGHIJK", (6, 30, 14, 60, 30, 20, 30, 10, 10, 40, 40), strict=True):
         sheet.column_dimensions[letter].width = width
     for row in sheet.iter_rows(min_row=2, min_col=5, max_col=6):
         for cell in row:
             cell.fill = PatternFill("solid", fgColor="FFF8DC")
     sheet.freeze_panes = "A2"
-    book.save(path)
+    save_book(book, path)

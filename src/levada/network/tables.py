@@ -2,7 +2,8 @@
 
 Columns are known by name in any order, unknown ones are kept as attributes, empty means
 unknown. Evidence that a row cites (``evidence``, files separated by ``;``) is kept beside
-the row itself.
+the row itself. What is longer than a cell of a workbook is continued in columns beside its own
+(``evidence (continued 2)``), and put together again where it is read.
 """
 
 from __future__ import annotations
@@ -10,19 +11,24 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from levada._errors import LevadaError
+from levada._whole import write_together, write_whole
 from levada.network.graph import Evidence, Finding, Flow, Kind, Mode, Network, Node, Status
 
 __all__ = [
     "FLOW_COLUMNS",
     "SYSTEM_COLUMNS",
+    "WorkbookFull",
     "flow_row",
     "from_rows",
+    "parts_of",
     "read_csv",
     "read_xlsx",
+    "save_book",
     "write_csv",
     "write_xlsx",
 ]
@@ -39,9 +45,23 @@ _LAYERS = frozenset({"system", "process", "experience"})
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 """What a spreadsheet would run; also behind marks that guard it already, so that each is taken off once."""
+_CONTINUED = re.compile(r"(.+) \(continued (\d+)\)\Z")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
+FULL_CELL = 32_767
+"""Characters that a cell of a workbook holds, by Excel's limit; writers cut off what is beyond."""
+MOST_OF_A_CELL = 32_000
+"""Characters that we put into one: fewer, so that one that was cut off can be told."""
+MOST_ROWS, MOST_COLUMNS = 1_048_576, 16_384
+
+csv.field_size_limit(2**31 - 1)
+"""Python refuses cells of more than 131,072 characters by default; evidence of a hub is longer."""
+
 Row = Mapping[str, Any]
+
+
+class WorkbookFull(LevadaError, code="LV1904"):
+    """{path} is not written, as {problem}, more than a workbook holds. Write .csv, of a network also .yaml, .jsonl or a folder, instead."""
 
 
 def from_rows(
@@ -226,11 +246,12 @@ def read_xlsx(path: Path) -> Network:
     from openpyxl import load_workbook
 
     book = load_workbook(path, read_only=True, data_only=True)
+    findings: list[Finding] = []
     try:
         tables: dict[str, list[tuple[int, Row]]] = {"systems": [], "flows": []}
         for sheet in book.worksheets:
             if sheet.title.lower() in tables:
-                tables[sheet.title.lower()] = list(sheet_rows(sheet))
+                tables[sheet.title.lower()] = list(sheet_rows(sheet, path.name, findings))
     finally:
         book.close()
     network = Network()
@@ -238,17 +259,35 @@ def read_xlsx(path: Path) -> Network:
         network,
         from_rows(tables["systems"], tables["flows"], systems_source=path.name, flows_source=path.name),
     )
+    _take(network, findings)
     return network
 
 
-def sheet_rows(sheet: Any) -> Iterator[tuple[int, Row]]:
-    """Rows of a sheet by the names in its first row, with their numbers."""
+def sheet_rows(sheet: Any, source: str, findings: list[Finding]) -> Iterator[tuple[int, Row]]:
+    """Rows of a sheet by the names in its first row, with their numbers; cells that were cut off are found."""
     names: list[str] | None = None
     for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
         if names is None:
             names = [str(c).strip() if c is not None else "" for c in cells]
         elif any(c is not None for c in cells):
-            yield number, dict(zip(names, cells, strict=False))
+            for name, cell in zip(names, cells, strict=False):
+                if isinstance(cell, str) and len(cell) == FULL_CELL:
+                    text = (
+                        f"{name} of the sheet {sheet.title} is as long as a cell can be, {FULL_CELL:,} characters: what was "
+                        "behind is lost. Take what it was made of instead, or export it as CSV"
+                    )
+                    findings.append(Finding("full-cell", "warning", text, source, number))
+            yield number, _joined(dict(zip(names, cells, strict=False)))
+
+
+def _joined(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with cells that are continued in others put together."""
+    parts = [(m[1], int(m[2]), name) for name in row if (m := _CONTINUED.match(name)) and m[1] in row]
+    for base, _, name in sorted(parts):
+        part = row.pop(name)
+        if part is not None:
+            row[base] = f"{row[base] or ''}{unguarded(str(part))}"
+    return row
 
 
 def _take(network: Network, items: Iterable[Node | Flow | Finding]) -> None:
@@ -285,31 +324,60 @@ def flow_row(flow: Flow) -> dict[str, Any]:
 
 
 def write_csv(network: Network, folder: Path) -> None:
-    """Write ``systems.csv`` and ``flows.csv`` into ``folder``, in stable order."""
+    """Write ``systems.csv`` and ``flows.csv`` into ``folder``, in stable order; both or none."""
     folder.mkdir(parents=True, exist_ok=True)
+    files: dict[Path, str | bytes] = {}
     for name, columns, rows in _tables(network):
         out = io.StringIO()
         writer = csv.DictWriter(out, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows([{k: guarded(v) for k, v in row.items()} for row in rows])
-        (folder / f"{name}.csv").write_text(out.getvalue(), encoding="utf-8")
+        files[folder / f"{name}.csv"] = out.getvalue()
+    write_together(files)
 
 
 def write_xlsx(network: Network, path: Path) -> None:
-    """Write a workbook with the sheets ``systems`` and ``flows``."""
+    """Write a workbook with the sheets ``systems`` and ``flows``; raises :class:`WorkbookFull`."""
     from openpyxl import Workbook
 
     book = Workbook(write_only=True)
     for name, columns, rows in _tables(network):
+        cells = [[parts_of(row.get(c)) for c in columns] for row in rows]
+        most = [max((len(row[i]) for row in cells), default=1) for i in range(len(columns))]
+        for what, count, limit in (("rows", len(rows) + 1, MOST_ROWS), ("columns", sum(most), MOST_COLUMNS)):
+            if count > limit:
+                raise WorkbookFull(path=path, problem=f"its sheet {name} would have {count:,} {what}")
         sheet = book.create_sheet(name)
-        sheet.append(columns)
-        for row in rows:
-            sheet.append([_cell(row.get(c)) for c in columns])
-    book.save(path)
+        sheet.append([_part(c, n) for c, many in zip(columns, most, strict=True) for n in range(1, many + 1)])
+        for row in cells:
+            sheet.append([p for ps, n in zip(row, most, strict=True) for p in (*ps, *[None] * (n - len(ps)))])
+    save_book(book, path)
+
+
+def save_book(book: Any, path: Path) -> None:
+    """Save a workbook whole or not at all."""
+    whole = io.BytesIO()
+    book.save(whole)
+    write_whole(path, whole.getvalue())
+
+
+def parts_of(value: Any) -> Sequence[Any]:
+    """The cells of a workbook that a value takes: one, or several where it is longer than one may be.
+
+    A workbook holds no control characters: their pictures stand for them.
+    """
+    if not isinstance(value, str) or len(value) < MOST_OF_A_CELL // 2:
+        return (_cell(value),)
+    # The limit counts what is beyond the first plane twice.
+    most = MOST_OF_A_CELL // 2 if max(value) > "\uffff" else MOST_OF_A_CELL
+    return [_cell(value[at : at + most]) for at in range(0, len(value), most)]
+
+
+def _part(column: str, number: int) -> str:
+    return column if number == 1 else f"{column} (continued {number})"
 
 
 def _cell(value: Any) -> Any:
-    """A cell of a workbook, which holds no control characters: their pictures stand for them."""
     cell = guarded(value)
     return _CONTROLS.sub(lambda m: chr(0x2400 + ord(m[0])), cell) if isinstance(cell, str) else cell
 

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from levada._errors import LevadaError
+from levada._whole import write_whole
 from levada.network._yaml import YamlError, read_yaml
 from levada.network.graph import Finding, Flow, Network, Node
 
@@ -111,11 +112,14 @@ def read(path: Path) -> Network:
 
 
 def write(network: Network, path: Path) -> None:
-    """Write a network as ``.yaml``, ``.jsonl``, ``.xlsx``, or (no suffix) a folder of CSV files."""
+    """Write a network as ``.yaml``, ``.jsonl``, ``.xlsx``, or (no suffix) a folder of CSV files.
+
+    What was there stands until the new one is whole.
+    """
     if path.suffix in (".yaml", ".yml"):
-        path.write_text(to_yaml(network), encoding="utf-8")
+        write_whole(path, to_yaml(network))
     elif path.suffix == ".jsonl":
-        path.write_text(to_jsonl(network), encoding="utf-8")
+        write_whole(path, to_jsonl(network))
     elif path.suffix == ".xlsx":
         from levada.network.tables import write_xlsx
 

@@ -13,7 +13,7 @@ from typing import Any
 from levada.landscape.importers._xml import XmlNode
 from levada.landscape.importers.protocol import Context, Item, Malformed, SourceFile, Verified
 from levada.landscape.words import many
-from levada.network.graph import Flow, Mode, Node
+from levada.network.graph import Finding, Flow, Mode, Node
 from levada.network.names import slug
 
 __all__ = ["ArchiMate", "NamedColumns"]
@@ -305,13 +305,15 @@ def _workbook(file: SourceFile, context: Context) -> Iterator[Item]:
     try:
         tables: dict[str, list[tuple[int, Mapping[str, Any]]]] = {"systems": [], "flows": []}
         others = False
+        cut: list[Finding] = []
         for sheet in book.worksheets:
-            rows = list(sheet_rows(sheet))
+            rows = list(sheet_rows(sheet, file.source, cut))
             if sheet.title.lower() in tables:
                 tables[sheet.title.lower()] = rows
             elif rows and _columns([str(k) for k in rows[0][1]]):
                 others = True
                 yield from _table([str(k) for k in rows[0][1]], rows, file, context)
+        yield from cut
         if tables["systems"] or tables["flows"]:
             yield from from_rows(
                 tables["systems"],
