@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import structs
 
 from levada.network._combine import merge_flows
-from levada.network.graph import Flow, Network
+from levada.network.graph import Finding, Flow, Network
 from levada.network.tables import FIGURES
 
 __all__ = ["protocol_family", "settle"]
@@ -40,20 +40,24 @@ def settle(network: Network) -> Network:
     """The network with flows that are only observed or only declared joined to what configures them.
 
     Figures of a list that fit several flows (a job's hours, for the five tables that it reads)
-    are spread evenly, so that their sum stays what a person wrote.
+    are spread evenly, so that their sum stays what a person wrote. Where two differ the first stands
+    and a finding of kind ``conflict`` names both.
     """
     flows = dict(network.flows)
+    findings = dict.fromkeys(network.findings)
     for pair in network.pairs().values():
         sure = [f for f in pair if any(e.status == "configured" for e in f.evidence)]
-        for weak in (f for f in pair if f not in sure):
+        # Traffic first: it is a better witness of volumes and errors than a list.
+        for weak in sorted((f for f in pair if f not in sure), key=lambda f: f.status != "observed"):
             targets = _meant(weak, [flows[f.id] for f in sure])
             for target in targets:
-                flows[target.id] = _joined(target, weak, len(targets))
+                flows[target.id], conflicts = _joined(target, weak, len(targets))
+                findings |= dict.fromkeys(conflicts)
             if targets:
                 del flows[weak.id]
     if len(flows) == len(network.flows):
         return network
-    return Network(nodes=network.nodes, flows=flows, findings=network.findings)
+    return Network(nodes=network.nodes, flows=flows, findings=list(findings))
 
 
 def _meant(weak: Flow, sure: Sequence[Flow]) -> list[Flow]:
@@ -82,7 +86,7 @@ def protocol_family(protocol: str) -> str | None:
     return _FAMILIES.get(protocol.lower())
 
 
-def _joined(target: Flow, weak: Flow, shares: int) -> Flow:
+def _joined(target: Flow, weak: Flow, shares: int) -> tuple[Flow, list[Finding]]:
     figures = {n: v / shares if n in _SUMS else v for n, v in _figures(weak) if v is not None}
     attributes: dict[str, Any] = dict(weak.attributes)
     if weak.object and not _same_object(weak, target):
@@ -95,10 +99,10 @@ def _joined(target: Flow, weak: Flow, shares: int) -> Flow:
         attributes=attributes,
         **figures,
     )
-    # Traffic is a better witness of volumes and errors than a list.
     first, second = (said, target) if weak.status == "observed" else (target, said)
-    merged, _ = merge_flows(first, second)
-    return structs.replace(merged, evidence=tuple(dict.fromkeys((*target.evidence, *weak.evidence))))
+    merged, conflicts = merge_flows(first, second)
+    evidence = tuple(dict.fromkeys((*target.evidence, *weak.evidence)))
+    return structs.replace(merged, evidence=evidence), conflicts
 
 
 def _figures(flow: Flow) -> Iterable[tuple[str, float | None]]:

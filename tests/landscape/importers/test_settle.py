@@ -56,6 +56,20 @@ def test_script_log_and_list_are_one_edge(folder: Callable[[dict[str, str]], Pat
     assert [(f.source, f.line) for f in told] == [("list.csv", 3)]
 
 
+def test_where_two_sources_differ_the_first_stands_and_both_are_told(
+    folder: Callable[[dict[str, str]], Path],
+) -> None:
+    rows = "Consumer;Provider;Protocol;Hours/month;Volume/day\nbill.sh;billing;SOAP;12;900\nbill.sh;billing;http;7;\n"
+    network = map_folders([folder({**LANDSCAPE, "list.csv": rows})]).network
+    flow = network.flows["script/bill > billing [/soap] (batch/http)"]
+    assert (flow.hours_month, flow.volume_day) == (12, 0.5)
+    told = {(f.text, f.source, f.line) for f in network.findings if f.kind == "conflict"}
+    assert told == {
+        (f"{flow.id}: volume_day is 0.5 and also 900.0; the first stands", "list.csv", 2),
+        (f"{flow.id}: hours_month is 12.0 and also 7.0; the first stands", "list.csv", 3),
+    }
+
+
 def test_a_name_that_two_sign_in_with_is_left_apart(folder: Callable[[dict[str, str]], Path]) -> None:
     both = {**LANDSCAPE, "a/jobs/other.sh": "#!/bin/sh\ncurl -u job-1:x http://billing.acme.org/soap\n"}
     mapped = map_folders([folder(both)])
