@@ -101,3 +101,59 @@ def test_who_writes_is_told(folder: Callable[[dict[str, str]], Path]) -> None:
         "sales": True,
         "stock": False,
     }
+
+
+SYNC = "#!/bin/sh\ncurl https://{host}.acme.org/x\n"
+
+
+def by_host(root: Path) -> dict[str, str]:
+    """Which host each script calls."""
+    return {f.provider.partition(".")[0]: f.consumer for f in map_folders([root]).network.flows.values()}
+
+
+@pytest.mark.parametrize(
+    ("places", "ids"),
+    [
+        (("erp-srv/sync.sh", "fin-srv/sync.sh"), ("script/erp-srv/sync", "script/fin-srv/sync")),
+        (("srv/erp/jobs/sync.sh", "srv/fin 2/jobs/sync.sh"), ("script/erp/sync", "script/fin-2/sync")),
+        (("sync.sh", "old/sync.sh"), ("script/sync", "script/old/sync")),
+        (("jobs/sync.sh", "jobs/sync.ksh"), ("script/sync.sh", "script/sync.ksh")),
+        (("erp/crontab", "fin/crontab"), ("cron/erp/crontab", "cron/fin/crontab")),
+    ],
+)
+def test_two_scripts_of_one_name_are_two(
+    folder: Callable[[dict[str, str]], Path], places: tuple[str, str], ids: tuple[str, str]
+) -> None:
+    texts = [SYNC.format(host=h) for h in "ab"]
+    if "cron" in places[0]:
+        texts = [t.replace("#!/bin/sh\n", "0 1 * * * ") for t in texts]
+    assert by_host(folder(dict(zip(places, texts, strict=True)))) == dict(zip("ab", ids, strict=True))
+
+
+def test_copies_of_a_script_are_one_and_others_of_its_name_none(
+    folder: Callable[[dict[str, str]], Path],
+) -> None:
+    """Only what reaches out is a system, and only that has a name to be told apart by."""
+    files = {
+        "a/x.sh": SYNC.format(host="a"),
+        "b/x.sh": SYNC.format(host="a"),
+        "c/x.sh": "#!/bin/sh\necho hello\n",
+    }
+    network = map_folders([folder(files)]).network
+    assert set(network.flows) == {"script/x > a.acme.org [/x] (sync/http)"}
+    assert {e.source for e in network.nodes["script/x"].evidence} == {"a/x.sh", "b/x.sh"}
+
+
+def test_a_crontab_means_the_script_of_its_own_machine(folder: Callable[[dict[str, str]], Path]) -> None:
+    files = {
+        "erp/crontab": "0 1 * * * jobs/sync.sh\n0 2 * * * jobs/idle.sh\n", "erp/jobs/sync.sh": SYNC.format(host="a"),
+        "fin/etc/crontab": "0 4 1 * * /home/fin/jobs/sync.sh\n", "fin/jobs/sync.sh": SYNC.format(host="b"),
+        "dwh/jobs/sync.sh": SYNC.format(host="c"), "erp/jobs/idle.sh": "#!/bin/sh\necho hello\n", "dwh/idle.sh": SYNC.format(host="d"),
+    }  # fmt: skip
+    flows = {f.consumer: f for f in map_folders([folder(files)]).network.flows.values()}
+    assert {c: f.attributes.get("period_s") for c, f in flows.items()} == {
+        "script/erp/sync": DAY,
+        "script/fin/sync": 31 * DAY,
+        "script/dwh/sync": None,
+        "script/idle": None,
+    }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from levada.landscape._clients import client_alias
 from levada.landscape.importers._address import Address, addresses, is_local, node_of_host
@@ -42,16 +44,38 @@ _SQL_TOOLS: dict[str, str] = {
 }  # fmt: skip
 
 
+class _Script(Struct):
+    """A file whose commands reach out, and what they say of it."""
+
+    key: str
+    """``script/NAME``; its id, unless another of that name says something else."""
+    source: str
+    digest: str
+    items: list[Node | Flow]
+
+
+class _Run(Struct, frozen=True):
+    """A line of a crontab that runs scripts."""
+
+    crontab: SourceFile
+    command: str
+    schedule: str
+    evidence: Evidence
+
+
 class Scripts:
-    """A script is an application; a crontab is one where its commands do the work themselves."""
+    """A script is an application; a crontab is one where its commands do the work themselves.
+
+    Two files of one name are two of them, told apart by their folders, unless one is a copy of the other.
+    """
 
     name = "scripts"
     formats: tuple[str, ...] = ("crontabs", "shell scripts")
     verified: Verified = "on real exports"
 
     def __init__(self) -> None:
-        self._schedules: dict[str, tuple[str, Evidence]] = {}
-        self._flows: list[Flow] = []
+        self._runs: list[_Run] = []
+        self._scripts: list[_Script] = []
 
     def recognise(self, file: SourceFile) -> float:
         """A shebang, a suffix, or cron's five fields."""
@@ -68,7 +92,7 @@ class Scripts:
         stem = slug(re.sub(r"\.(sh|bash|ksh|cron|tab)$", "", file.name)).replace("/", "-")
         me = f"{'cron' if cron else 'script'}/{stem}"
         values: dict[str, str] = {}
-        used = False
+        script: _Script | None = None
         for line in logical_lines(file):
             if _sets(line.text, values):
                 continue
@@ -84,19 +108,23 @@ class Scripts:
             items = [i for part in commands(text) for i in _command(me, part, values, seen)]
             if found:
                 items = [self._scheduled(i, found[1]) for i in items]
-                self._script(found[2], found[1], seen[0])
-            if items and not used:
-                used = True
-                yield Node(
+                self._runs.append(_Run(file, found[2], found[1], seen[0]))
+            if items and script is None:
+                digest = hashlib.sha256(file.text.encode("utf-8", "replace")).hexdigest()
+                node = Node(
                     id=me,
                     name=file.name,
                     kind="app",
                     attributes={"tool": "script"},
                     evidence=context.at(file, 1),
                 )
+                script = _Script(me, file.source, digest, [node])
+                self._scripts.append(script)
             for item in items:
-                if isinstance(item, Flow):
-                    self._flows.append(item)
+                if script is not None and (
+                    isinstance(item, Flow) or (isinstance(item, Node) and item.id == me)
+                ):
+                    script.items.append(item)
                 else:
                     yield item
 
@@ -111,22 +139,90 @@ class Scripts:
             )
         return item
 
-    def _script(self, command: str, schedule: str, evidence: Evidence) -> None:
-        for name in re.findall(r"([\w.-]+)\.(?:sh|bash|ksh)\b", command):
-            me = f"script/{slug(name)}"
-            if me not in self._schedules or _rarer(schedule, self._schedules[me][0]):
-                self._schedules[me] = (schedule, evidence)
-
-    def finish(self, _context: Context) -> Iterable[Item]:
-        """Flows; those of a script that a crontab runs are batches, with the crontab as evidence too."""
-        for flow in _tables_first(self._flows):
-            schedule = self._schedules.get(flow.consumer)
+    def finish(self, context: Context) -> Iterable[Item]:
+        """Scripts and flows; those of a script that a crontab runs are batches, with the crontab as evidence too."""
+        ids = _told_apart(self._scripts)
+        schedules = self._schedules(ids, context)
+        flows: list[Flow] = []
+        for script in self._scripts:
+            me = ids[script.source]
+            for item in script.items:
+                if isinstance(item, Node):
+                    yield structs.replace(item, id=me)
+                else:
+                    flows.append(structs.replace(item, consumer=me))
+        for flow in _tables_first(flows):
+            schedule = schedules.get(flow.consumer)
             if schedule:
                 scheduled = self._scheduled(flow, schedule[0])
                 assert isinstance(scheduled, Flow)
                 yield structs.replace(scheduled, evidence=(*flow.evidence, schedule[1]))
             else:
                 yield flow
+
+    def _schedules(self, ids: Mapping[str, str], context: Context) -> dict[str, tuple[str, Evidence]]:
+        """The rarest schedule of each script that a crontab runs, with its place."""
+        by_key: dict[str, list[str]] = {}
+        for script in self._scripts:
+            by_key.setdefault(script.key, []).append(script.source)
+        out: dict[str, tuple[str, Evidence]] = {}
+        for run in self._runs:
+            for path, name in re.findall(
+                r"((?:[^\s'\";|&()]{0,250}/)?([\w.-]+)\.(?:sh|bash|ksh))\b", run.command
+            ):
+                sources = by_key.get(f"script/{slug(name)}", ())
+                for me in {ids[s] for s in _meant(path, sources, run.crontab, context)}:
+                    if me not in out or _rarer(run.schedule, out[me][0]):
+                        out[me] = (run.schedule, run.evidence)
+        return out
+
+
+def _told_apart(scripts: Iterable[_Script]) -> dict[str, str]:
+    """The id of each file: its name, with the folders that tell it apart from others of that name and other content."""
+    named: dict[str, dict[str, list[str]]] = {}
+    for script in scripts:
+        named.setdefault(script.key, {}).setdefault(script.digest, []).append(script.source)
+    out: dict[str, str] = {}
+    for key, contents in named.items():
+        firsts = {digest: min(sources) for digest, sources in contents.items()}
+        ids = [key] if len(firsts) == 1 else _with_folders(key, firsts)
+        for sources, me in zip(contents.values(), ids, strict=True):
+            out |= dict.fromkeys(sources, me)
+    return out
+
+
+def _with_folders(key: str, firsts: Mapping[str, str]) -> list[str]:
+    kind, _, stem = key.partition("/")
+    folders = [source.split("/")[:-1] for source in firsts.values()]
+    alike = _begin_alike(folders)
+    folders = [f[alike:] for f in folders]
+    alike = _begin_alike([f[::-1] for f in folders])
+    before = ["/".join((kind, *(slug(p) for p in f[: len(f) - alike]), "")) for f in folders]
+    # In one folder the suffixes differ, or what an id keeps of the names does not.
+    files = [slug(source.rpartition("/")[2]) for source in firsts.values()]
+    for names in ([stem] * len(before), files, [f"{stem}-{digest[:8]}" for digest in firsts]):
+        ids = [b + n for b, n in zip(before, names, strict=True)]
+        if len(set(ids)) == len(ids):
+            break
+    return ids
+
+
+def _meant(path: str, sources: Sequence[str], crontab: SourceFile, context: Context) -> Iterable[str]:
+    """Which of these files a crontab means by a path: the one at its place, else those whose path is most alike."""
+    beside = _beside(crontab, path, context)
+    if beside is not None:
+        return [beside.source] if beside.source in sources else ()
+    near: dict[tuple[int, int], list[str]] = {}
+    for source in sources:
+        parts = source.split("/")
+        ends = _begin_alike([path.split("/")[::-1], parts[::-1]])
+        near.setdefault((ends, _begin_alike([crontab.source.split("/"), parts])), []).append(source)
+    return near[max(near)] if near else ()
+
+
+def _begin_alike(paths: Iterable[Sequence[str]]) -> int:
+    """How many first parts all have in common."""
+    return sum(1 for _ in takewhile(lambda parts: len(set(parts)) == 1, zip(*paths, strict=False)))
 
 
 def _rarer(one: str, other: str) -> bool:
