@@ -410,6 +410,39 @@ def test_a_custom_connector_is_one_system_however_an_export_names_it(
     assert set(map_folders([root]).network.nodes) == {"workato/one", "nabu-casa-cloud"}
 
 
+def test_only_relations_of_use_and_exchange_are_flows(folder: Callable[[dict[str, str]], Path]) -> None:
+    """Of ServiceNow's table of relations; where something runs, and what contains what, is no call."""
+    rows = (
+        ("CRM", "Depends on::Used by", "ERP"), ("CRM", "Sends data to::Receives data from", "DWH"), ("CRM", "Consumes::Consumed by", "Prices"),
+        ("CRM", "Used by::Depends on", "Shop"), ("CRM", "Exchanges data with::Exchanges data with", "Bank"), ("CRM", "REST", "Mail"),
+        ("CRM", "Runs on::Runs", "lx0815"), ("CRM", "Hosted on::Hosts", "lx0816"), ("Suite", "Contains::Contained by", "CRM"),
+        ("CRM", "Runs on::Runs", "lx0817"), ("CRM", "", "lx0818"), ("ERP", "Depends on::Used by", ""),
+    )  # fmt: skip
+    text = "Parent,Type,Child\n" + "".join(f"{','.join(r)}\n" for r in rows)
+    network = map_folders([folder({"cmdb_rel_ci.csv": text})]).network
+    assert set(network.flows) == {
+        "crm > erp (unknown)", "dwh > crm (unknown)", "crm > prices (unknown)", "shop > crm (unknown)",
+        "crm > bank (unknown)", "bank > crm (unknown)", "crm > mail (sync/rest)",
+    }  # fmt: skip
+    assert not {"lx0815", "suite"} & network.nodes.keys()
+    assert {(f.kind, f.line, f.text) for f in network.findings} == {
+        ("columns", 1, "which of 'Parent' and 'Child' is the consumer is told by 'Type'"),
+        ("incomplete-row", 13, "a flow needs two systems"),
+        (
+            "left-out",
+            None,
+            "5 relations are none of use or exchange (Runs on::Runs: 2, (no type): 1, Contains::Contained by: 1, Hosted on::Hosts: 1); left out",
+        ),
+    }
+
+
+def test_parents_and_children_without_types_are_read_as_columns(
+    folder: Callable[[dict[str, str]], Path],
+) -> None:
+    network = map_folders([folder({"rel.csv": "parent,child\nCRM,ERP\n"})]).network
+    assert set(network.flows) == {"crm > erp (unknown)"}
+
+
 def test_a_page_that_quotes_a_tool_observed_nothing(folder: Callable[[dict[str, str]], Path]) -> None:
     shown = CASES["kafka"][0]["groups.txt"]
     assert not map_folders([folder({"README.adoc": f"Then one sees:\n\n{shown}"})]).network.flows

@@ -7,9 +7,11 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from levada.landscape.importers._redact import excerpt
 from levada.landscape.importers._xml import XmlNode
 from levada.landscape.importers.protocol import Context, Item, Malformed, SourceFile, Verified
 from levada.landscape.words import many
@@ -19,9 +21,9 @@ from levada.network.names import slug
 __all__ = ["ArchiMate", "NamedColumns"]
 
 _CONSUMER = ("consumer", "consuming application", "consumer application", "consumer system", "client", "caller", "relintefacetoconsumerapplication",
-             "target", "target system", "target application", "to", "to system", "destination", "receiver", "receiving system", "parent", "quellsystem-empfänger")  # fmt: skip
+             "parent.name", "target", "target system", "target application", "to", "to system", "destination", "receiver", "receiving system", "parent", "quellsystem-empfänger")  # fmt: skip
 _PROVIDER = ("provider", "providing application", "provider application", "provider system", "source", "source system", "source application",
-             "from", "from system", "sender", "sending system", "child", "origin")  # fmt: skip
+             "from", "from system", "sender", "sending system", "child", "child.name", "origin")  # fmt: skip
 _OBJECT = (
     "object",
     "data object",
@@ -35,6 +37,26 @@ _OBJECT = (
     "interface",
 )
 _PROTOCOL = ("protocol", "technology", "interface type", "transport", "connection type", "method", "type")
+_RELATION = (
+    "type",
+    "type.name",
+    "type.display name",
+    "relationship type",
+    "relation type",
+    "relationship",
+    "relation",
+)
+_USES = frozenset(
+    ("depends on", "uses", "use", "consumes", "calls", "invokes", "reads from", "receives data from", "receives from", "gets data from",
+     "connects to", "subscribes to", "use end point to")
+)  # fmt: skip
+"""What a parent does to a child that it is the consumer of, as ServiceNow's types of relations call it."""
+_SERVES = frozenset(
+    ("used by", "consumed by", "called by", "invoked by", "read by", "sends data to", "sends to", "provides data to", "provides data for",
+     "feeds", "connected by", "connected to by", "subscribed by", "subscribed to by", "use end point from")
+)  # fmt: skip
+_EXCHANGES = frozenset(("exchanges data with", "exchanges with", "data exchange"))
+"""Each of the two consumes what the other provides."""
 _FIGURES: dict[str, tuple[str, ...]] = {
     "hours_month": ("hours/month", "hours per month", "hours a month", "hours month", "h/month"),
     "incidents_90d": ("incidents 90 d", "incidents 90d", "incidents in 90 days", "incidents (90 d)"),
@@ -235,15 +257,15 @@ def _table(
     ends = _columns(header)
     if ends is None:
         raise Malformed("no columns name the two ends of a flow", 1)
-    yield context.finding(
-        "columns",
-        f"{ends[0]!r} is taken for the consumer, {ends[1]!r} for the provider",
-        file,
-        1,
-        severity="info",
-    )
+    typed = _pick(header, _RELATION) if _key(ends[0]) in ("parent", "parent.name") else None
+    if typed:
+        text = f"which of {ends[0]!r} and {ends[1]!r} is the consumer is told by {typed!r}"
+    else:
+        text = f"{ends[0]!r} is taken for the consumer, {ends[1]!r} for the provider"
+    yield context.finding("columns", text, file, 1, severity="info")
     what, how = _pick(header, _OBJECT), _pick(header, _PROTOCOL)
     columns = {name: _pick(header, words) for name, words in (_FIGURES | _REMARKS).items()}
+    left: Counter[str] = Counter()
     for line, row in rows:
         consumer, provider = (str(row.get(e) or "").strip() for e in ends)
         seen = context.at(file, line, status="declared")
@@ -251,22 +273,53 @@ def _table(
             if any(row.values()):
                 yield context.finding("incomplete-row", "a flow needs two systems", file, line)
             continue
+        protocol = str(row.get(how) or "").strip().lower() or None if how else None
+        relation = str(row.get(typed) or "").strip() if typed else None
+        pairs = _related(consumer, provider, relation)
+        if not pairs:
+            left[relation or "(no type)"] += 1
+            continue
+        if how == typed and _is_relation(relation):
+            protocol = None
         for name in (consumer, provider):
             yield Node(id=slug(name), name=name, evidence=seen)
-        protocol = str(row.get(how) or "").strip().lower() or None if how else None
         mode = _mode(protocol)
         cells = {name: str(row.get(c) or "").strip() for name, c in columns.items() if c}
-        figures: dict[str, Any] = {}
-        for name in _FIGURES.keys() & cells.keys():
-            figures[name] = _figure(cells[name])
-            if cells[name] and figures[name] is None:
-                text = f"{columns[name]} {cells[name]!r} is no number of 0 or more; taken as unknown"
-                yield context.finding("unknown-value", text, file, line)
-        if slug(consumer) != slug(provider):
-            yield Flow(
-                consumer=slug(consumer), provider=slug(provider), object=str(row.get(what) or "").strip() or None if what else None,
-                mode=mode, protocol=protocol, evidence=seen, attributes={n: cells[n] for n in _REMARKS if cells.get(n)}, **figures,
-            )  # fmt: skip
+        figures: dict[str, Any] = {name: _figure(cells[name]) for name in _FIGURES.keys() & cells.keys()}
+        for name in (n for n, value in figures.items() if cells[n] and value is None):
+            text = f"{columns[name]} {cells[name]!r} is no number of 0 or more; taken as unknown"
+            yield context.finding("unknown-value", text, file, line)
+        for one, other in pairs:
+            if slug(one) != slug(other):
+                yield Flow(
+                    consumer=slug(one), provider=slug(other), object=str(row.get(what) or "").strip() or None if what else None,
+                    mode=mode, protocol=protocol, evidence=seen, attributes={n: cells[n] for n in _REMARKS if cells.get(n)}, **figures,
+                )  # fmt: skip
+    yield from _left_out(left, file, context)
+
+
+def _left_out(left: Counter[str], file: SourceFile, context: Context) -> Iterator[Item]:
+    if left:
+        types = ", ".join(f"{name}: {n:,}" for name, n in sorted(left.items(), key=lambda x: (-x[1], x[0])))
+        count = many(left.total(), "relation is", "relations are")
+        text = f"{count} none of use or exchange ({excerpt(types, 300)}); left out"
+        yield context.finding("left-out", text, file, severity="info")
+
+
+def _is_relation(relation: str | None) -> bool:
+    """Is it a type of relation, not a way to connect (``REST``)?"""
+    return relation is not None and ("::" in relation or _mode(relation.lower()) == "unknown")
+
+
+def _related(parent: str, child: str, relation: str | None) -> list[tuple[str, str]]:
+    """Consumers and providers by a type of relation (``Depends on::Used by``); none where it says who runs or contains whom."""
+    if relation is None or not _is_relation(relation):
+        return [(parent, child)]
+    word = " ".join(relation.partition("::")[0].lower().split())
+    return [
+        *([(parent, child)] if word in _USES or word in _EXCHANGES else []),
+        *([(child, parent)] if word in _SERVES or word in _EXCHANGES else []),
+    ]
 
 
 def _figure(text: str) -> float | None:
