@@ -443,6 +443,48 @@ def test_parents_and_children_without_types_are_read_as_columns(
     assert set(network.flows) == {"crm > erp (unknown)"}
 
 
+def workflow(name: str, *nodes: tuple[str, object]) -> str:
+    """An export of n8n with nodes of these types and credentials."""
+    return json.dumps(
+        {
+            "name": name,
+            "nodes": [
+                {"name": f"N{i}", "type": f"n8n-nodes-base.{type_}", "parameters": {}, "credentials": {"x": credential} if credential else {}}
+                for i, (type_, credential) in enumerate(nodes)
+            ],
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_databases_of_several_credentials_are_several(
+    folder: Callable[[dict[str, str]], Path], names: str
+) -> None:
+    """Told apart by the credential's name, by its id too where two have one name, whatever is read first.
+
+    A service of many tenants is one system, and so is a mail server.
+    """
+    one, other = names
+    files = {
+        f"{one}.json": workflow(
+            "A", ("postgres", {"id": "x1", "name": "Orders DB"}), ("postgres", {"id": "x2", "name": "Books"}), ("postgres", None),
+            ("mySql", {"id": "y1", "name": "Orders DB"}), ("slack", {"id": "s1", "name": "Team"}), ("slack", {"id": "s2", "name": "Sales"}),
+            ("sftp", {"name": "bank"}), ("rabbitmq", "events"), ("mongoDb", {"id": "x9", "name": None}), ("emailSend", {"name": "SMTP account"}),
+        ),
+        f"{other}.json": workflow(
+            "B", ("postgresTool", {"id": "x1", "name": "Orders DB"}), ("postgres", {"id": "x3", "name": "Books"}), ("postgresTrigger", {"name": "Books"}),
+        ),
+    }  # fmt: skip
+    network = map_folders([folder(files)]).network
+    assert {(f.consumer, f.provider) for f in network.flows.values()} == {
+        ("n8n/a", "postgresql/orders-db"), ("n8n/a", "postgresql/books.x2"), ("n8n/a", "postgresql"), ("n8n/a", "mysql/orders-db"),
+        ("n8n/a", "slack"), ("n8n/a", "sftp/bank"), ("n8n/a", "rabbitmq/events"), ("n8n/a", "mongodb/x9"), ("n8n/a", "email"),
+        ("n8n/b", "postgresql/orders-db"), ("n8n/b", "postgresql/books.x3"), ("n8n/b", "postgresql/books"),
+    }  # fmt: skip
+    node = network.nodes["postgresql/books.x2"]
+    assert (node.name, node.kind, node.aliases) == ("PostgreSQL (Books)", "db", ("connection:Books",))
+
+
 def test_a_page_that_quotes_a_tool_observed_nothing(folder: Callable[[dict[str, str]], Path]) -> None:
     shown = CASES["kafka"][0]["groups.txt"]
     assert not map_folders([folder({"README.adoc": f"Then one sees:\n\n{shown}"})]).network.flows

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from msgspec import structs
+
 from levada.landscape.importers._address import addresses, flow_to, is_local
 from levada.landscape.importers._products import by_word
 from levada.landscape.importers.protocol import Item
 from levada.network.graph import Evidence, Flow, Mode, Node
 from levada.network.names import slug
 
-__all__ = ["connector_flow", "kebab", "url_flow"]
+__all__ = ["connector_flow", "instances_of", "kebab", "url_flow"]
 
 _FILES = {"ftp": "ftp", "sftp": "sftp", "ftps": "ftps", "ssh": "ssh", "file": "file", "smb": "smb"}
 _MAIL = {
@@ -29,6 +31,18 @@ def kebab(text: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", text).replace("_", "-").replace(" ", "-").lower()
 
 
+def instances_of(word: str) -> str | None:
+    """What it is of which an organisation runs several (a database, a broker, a file server), so that the word names no system.
+
+    None for a service that is one system, whoever signs in.
+    """
+    word = kebab(word)
+    product = by_word(word)
+    if product is not None and product.kind in ("db", "broker") and word not in _MAIL:
+        return product.id
+    return word if word in _FILES else None
+
+
 def connector_flow(
     consumer: str,
     word: str,
@@ -37,12 +51,14 @@ def connector_flow(
     what: str | None = None,
     listens: bool = False,
     connection: str | None = None,
+    instance: str | None = None,
     attributes: dict[str, object] | None = None,
 ) -> Iterator[Item]:
     """The system of a connector word and the flow to it.
 
     ``listens``: the connector starts the consumer when something happens there.
-    ``connection`` is the name of the credential or connection, kept as an alias.
+    ``connection`` is the name of the credential or connection, kept as an alias; ``instance`` tells the system
+    apart from others of its kind where there are several (:func:`instances_of`).
     """
     word = kebab(word)
     product = by_word(word)
@@ -66,6 +82,9 @@ def connector_flow(
         node = Node(
             id=slug(word), name=word.replace("-", " ").title(), kind=None if word in _FILES else "saas"
         )
+    if instance:
+        name = f"{node.name} ({connection or instance})"
+        node = structs.replace(node, id=f"{node.id}/{instance}", name=name)
     aliases = (f"connection:{connection}",) if connection else ()
     yield Node(id=node.id, name=node.name, kind=node.kind, aliases=aliases, evidence=evidence)
     yield Flow(

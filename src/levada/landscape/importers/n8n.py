@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from levada.landscape.importers._connector import connector_flow, kebab, url_flow
+from msgspec import Struct
+
+from levada.landscape.importers._connector import connector_flow, instances_of, kebab, url_flow
 from levada.landscape.importers._products import by_word
 from levada.landscape.importers._redact import excerpt
 from levada.landscape.importers._sql import tables_in
@@ -145,8 +147,34 @@ _OBJECTS = (
 )
 
 
+class _Credential(Struct, frozen=True):
+    """What an export tells of a credential."""
+
+    name: str | None = None
+    id: str | None = None
+
+
+class _Use(Struct, frozen=True):
+    """A node that uses one of several databases, brokers or file servers of a kind; its credential says which."""
+
+    consumer: str
+    word: str
+    credential: _Credential
+    evidence: tuple[Evidence, ...]
+    how: dict[str, Any]
+
+    @property
+    def named(self) -> tuple[str | None, str]:
+        """The kind of system, and what its credential calls it."""
+        name = self.credential.name or self.credential.id or ""
+        return instances_of(self.word), slug(name).replace("/", "-")
+
+
 class N8n:
-    """A file is one workflow, or a list of them. Credentials are only named in an export, never in it."""
+    """A file is one workflow, or a list of them. Credentials are only named in an export, never in it.
+
+    Two databases of one product are told apart by their credentials' names, and by their ids where two have one name.
+    """
 
     name = "n8n"
     formats: tuple[str, ...] = ("n8n workflow exports",)
@@ -156,6 +184,7 @@ class N8n:
         self._names: dict[str, str] = {}
         self._ids: dict[str, str] = {}
         self._calls: list[tuple[str, str, tuple[Evidence, ...]]] = []
+        self._uses: list[_Use] = []
 
     def recognise(self, file: SourceFile) -> float:
         """Nodes of n8n's packages."""
@@ -209,9 +238,7 @@ class N8n:
             # What it did was taken out of the export; the credential says with whom.
             named = _credential_word(node, parameters)
             if named and by_word(kebab(named)):
-                yield from connector_flow(
-                    me, named, evidence, connection=_credential(node), attributes={"by": "credential"}
-                )
+                yield from self._connector(me, named, evidence, node, attributes={"by": "credential"})
             return
         if word in _INTERNAL:
             return
@@ -223,13 +250,19 @@ class N8n:
         ):
             return
         bare = bare.removesuffix("-chat").removesuffix("-insert").removesuffix("-load")
-        yield from connector_flow(
-            me, bare, evidence, what=_object(parameters), listens=listens, connection=_credential(node)
-        )
+        yield from self._connector(me, bare, evidence, node, what=_object(parameters), listens=listens)
 
-    @staticmethod
+    def _connector(
+        self, me: str, word: str, evidence: tuple[Evidence, ...], node: Mapping[str, Any], **how: Any
+    ) -> Iterator[Item]:
+        credential = _credential(node)
+        if (credential.name or credential.id) and instances_of(word):
+            self._uses.append(_Use(me, word, credential, evidence, how))
+        else:
+            yield from connector_flow(me, word, evidence, connection=credential.name, **how)
+
     def _http(
-        parameters: Mapping[str, Any], me: str, evidence: tuple[Evidence, ...], node: Mapping[str, Any],
+        self, parameters: Mapping[str, Any], me: str, evidence: tuple[Evidence, ...], node: Mapping[str, Any],
         file: SourceFile, context: Context,
     ) -> Iterator[Item]:  # fmt: skip
         url = str(next((parameters[k] for k in _URLS if parameters.get(k)), ""))
@@ -238,15 +271,29 @@ class N8n:
         if found:
             yield from found
         elif word:
-            yield from connector_flow(
-                me, word, evidence, connection=_credential(node), attributes={"by": "credential"}
-            )
+            yield from self._connector(me, word, evidence, node, attributes={"by": "credential"})
         elif url and not re.search(r"localhost|127\.0\.0\.1", url):
             text = f"{me}: the address is computed: {excerpt(url, 120)}"
             yield context.finding("unresolved-address", text, file, evidence[0].line, severity="info")
 
     def finish(self, _context: Context) -> Iterable[Item]:
-        """Workflows that call workflows."""
+        """What credentials lead to, and workflows that call workflows."""
+        ids: dict[tuple[str | None, str], set[str]] = {}
+        for use in self._uses:
+            if use.credential.name and use.credential.id:
+                ids.setdefault(use.named, set()).add(use.credential.id)
+        for use in self._uses:
+            _, instance = use.named
+            if use.credential.id and len(ids.get(use.named, ())) > 1:
+                instance += f".{slug(use.credential.id)}"
+            yield from connector_flow(
+                use.consumer,
+                use.word,
+                use.evidence,
+                connection=use.credential.name,
+                instance=instance,
+                **use.how,
+            )
         for me, target, evidence in self._calls:
             provider = self._ids.get(target)
             if provider is None:
@@ -278,12 +325,15 @@ def _line(node: Mapping[str, Any], file: SourceFile) -> int | None:
     return None
 
 
-def _credential(node: Mapping[str, Any]) -> str | None:
+def _credential(node: Mapping[str, Any]) -> _Credential:
+    """The first that is named; older exports have nothing but the name."""
     credentials: Any = node.get("credentials")
     for entry in credentials.values() if isinstance(credentials, dict) else ():
-        if isinstance(entry, dict) and entry.get("name"):
-            return str(entry["name"])
-    return None
+        if isinstance(entry, str) and entry:
+            return _Credential(entry)
+        if isinstance(entry, dict) and (entry.get("name") or entry.get("id")):
+            return _Credential(*(str(entry[k]) if entry.get(k) else None for k in ("name", "id")))
+    return _Credential()
 
 
 def _value(raw: Any) -> str:
