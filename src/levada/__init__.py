@@ -5,12 +5,14 @@ This is what a user writes with; everything else lies behind the names of its du
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.1.0"
 
+TYPE_CHECKING = False
+"""As checkers read it; importing ``typing`` takes longer than all else that the command line does before Ctrl-C counts."""
+
 if TYPE_CHECKING:
+    from typing import Any
+
     from levada.app import App, Caller, Protect, Remote, Settings, current
     from levada.channel import Agent, Mobile, Partner
     from levada.contract import (
@@ -106,6 +108,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a name when it is first asked for, so that the command line starts at once."""
+    import importlib
+
     module = _WHERE.get(name)
     if module is None:
         raise AttributeError(f"module 'levada' has no attribute {name!r}")

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,44 @@ def test_ctrl_c_is_130_without_a_stack_trace_and_leaves_nothing_half_done(prepar
     assert told.returncode == 130, told.stderr
     assert "Traceback" not in told.stderr
     assert everything(prepared) == before
+
+
+@pytest.mark.parametrize("module", ["levada.cli", "levada.cli.main", "cyclopts"])
+@pytest.mark.parametrize("start", ["-m", "script"])
+def test_ctrl_c_while_python_imports_is_no_stack_trace(tmp_path, start, module):
+    """Sent when the module is asked for the first time."""
+    script = (
+        "import os, signal, sys\n"
+        "def hook(event, arguments):\n"
+        f"    if event == 'import' and arguments[0] == {module!r} and {module!r} not in sys.modules:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.addaudithook(hook)\n"
+    )
+    script += (
+        "import runpy; runpy.run_module('levada', run_name='__main__')"
+        if start == "-m"
+        else "from levada.__main__ import main; sys.exit(main())"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script, "map", "--formats"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert told.returncode == 130, told.stderr
+    assert told.stderr == ""
+
+
+def test_nothing_is_imported_before_ctrl_c_is_waited_for():
+    script = (
+        "import sys; had = set(sys.modules); import levada.__main__; print(*sorted(set(sys.modules) - had))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-S", "-c", script], cwd=ROOT / "src", capture_output=True, text=True
+    )
+    assert told.stdout.split() == ["__future__", "levada", "levada.__main__"]
+
+
+def test_the_command_is_the_module():
+    made = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert made["project"]["scripts"] == {"levada": "levada.__main__:main"}
 
 
 def served(folder, *arguments):
