@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from levada.landscape._sink import Sink
 from levada.landscape.importers import Context, Malformed, SourceFile
 from levada.landscape.importers._redact import FORMATS, redact, secrets_in
 from levada.landscape.mapping import NoSuchFolder, map_folders, recognised
@@ -177,8 +178,9 @@ SECRETS = [
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_secrets_are_found_and_taken_out(secret: str) -> None:
-    text = f"first: 1\nvalue: {secret}\n"
+@pytest.mark.parametrize("around", ["", "a line that stands there often\n" * 30])
+def test_secrets_are_found_and_taken_out(secret: str, around: str) -> None:
+    text = f"first: 1\n{around}value: {secret}\n{around}"
     assert list(secrets_in(text))
     clean = redact(text)
     assert "[redacted]" in clean
@@ -210,6 +212,18 @@ def test_no_secret_is_stored_and_each_is_told(tmp_path: Path) -> None:
     assert not any(secret in stored for secret in ("hunter22", "AKIAIOSFODNN7EXAMPLF", "sk_live_a1B2"))
     told = {(f.source, f.line) for f in network.findings if f.kind == "secret"}
     assert {("compose.yaml", 5), ("job.sh", 2), ("app.properties", 1), ("flows.csv", 2)} <= told
+
+
+def test_what_was_no_secret_yet_is_masked_once_it_is_one(tmp_path: Path) -> None:
+    """A text that passed once is not searched again, unless a file has shown since that it is a secret."""
+    token = "NRAK-" + "A1B2" * 6
+    write(tmp_path, {"job.sh": f"#!/bin/sh\necho {token}\n"})
+    sink = Sink()
+    for _ in range(2):
+        sink.add(Node(id=token.lower()))
+    sink.scan(SourceFile(tmp_path / "job.sh", "job.sh", tmp_path))
+    sink.add(Node(id=token.lower()))
+    assert list(sink.network.nodes) == [token.lower(), "[redacted]"]
 
 
 LOG = """

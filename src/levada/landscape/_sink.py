@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from levada.landscape.importers._redact import MARK, WORDY, redact_value, secrets_in
 from levada.landscape.importers.protocol import Item, SourceFile
-from levada.network.graph import Finding, Flow, Network, Node
+from levada.network.graph import Evidence, Finding, Flow, Network, Node
 from levada.network.names import slug
 
 __all__ = ["Sink"]
@@ -20,12 +21,28 @@ MAX_SCAN = 8 * 1024 * 1024
 
 
 MAX_KNOWN = 2_000
+MAX_PASSED = 200_000
+_DEFAULTS = ("", Flow(consumer="", provider="").mode, Evidence("").status)
+"""What an item holds though nobody said it."""
 _STREAMED = frozenset((".log", ".gz", ".1", ".jsonl"))
 _SETTINGS = frozenset(
     ("", ".env", ".properties", ".ini", ".conf", ".cfg", ".toml", ".pem", ".key", ".yaml", ".yml", ".json", ".xml",
      ".sh", ".sql", ".tf", ".tfvars")
 )  # fmt: skip
 """Files searched for secrets even where no importer reads them whole."""
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if len(value) < 500:
+            yield value
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            yield from _texts(key)
+            yield from _texts(child)
+    elif isinstance(value, list | tuple):
+        for child in value:
+            yield from _texts(child)
 
 
 class Sink:
@@ -38,6 +55,7 @@ class Sink:
         self._scanned: set[str] = set()
         self._known: set[str] = set()
         self._mask: re.Pattern[str] | None = None
+        self._passed: set[str | Evidence] = set(_DEFAULTS)
 
     def take(self, items: Iterable[Item]) -> None:
         """Add items as they come, so that what was read before a failure stands."""
@@ -76,6 +94,7 @@ class Sink:
             if name not in WORDY and len(self._known) < MAX_KNOWN:
                 self._known |= {text[start:stop].lower(), slug(text[start:stop])}
                 self._mask = None
+                self._passed = set(_DEFAULTS)
             line += text.count("\n", at, start)
             at = start
             self.add(
@@ -89,11 +108,45 @@ class Sink:
             )
 
     def _clean(self, item: Item) -> Item:
+        if self._passes(item):
+            return item
         plain: Any = msgspec.to_builtins(item)
         cleaned = redact_value(plain, self._clean_texts)
         if self._known:
             cleaned = self._masked(cleaned)
-        return item if cleaned == plain else msgspec.convert(cleaned, type(item))
+        if cleaned != plain:
+            return msgspec.convert(cleaned, type(item))
+        if len(self._passed) < MAX_PASSED:
+            self._passed.update(_texts(plain))
+        return item
+
+    def _passes(self, item: Item) -> bool:
+        """Was every text of it met in items that were clean? Most items say again what others said."""
+        passed = self._passed
+        for value in structs.astuple(item):
+            if isinstance(value, str):
+                if value not in passed:
+                    return False
+            elif value and not isinstance(value, int | float) and not self._met(value):
+                return False
+        return True
+
+    def _met(self, value: Any) -> bool:
+        if isinstance(value, str):
+            return value in self._passed
+        if isinstance(value, tuple):
+            return all(v in self._passed or self._met(v) for v in value)
+        if isinstance(value, Evidence):
+            return self._met_all(value)
+        if isinstance(value, dict):
+            return all(k in self._passed and self._met(v) for k, v in value.items())
+        return value is None or isinstance(value, int | float)
+
+    def _met_all(self, seen: Evidence) -> bool:
+        met = {seen.source, seen.seen or "", seen.status, seen.importer or ""} <= self._passed
+        if met and len(self._passed) < MAX_PASSED:
+            self._passed.add(seen)
+        return met
 
     def _masked(self, value: Any) -> Any:
         """Without the secrets met so far, however an id has changed their case."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from msgspec import structs
 
@@ -26,6 +27,7 @@ _MAIL = {
 }
 
 
+@lru_cache(4096)
 def kebab(text: str) -> str:
     """``googleSheets`` as ``google-sheets``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", text).replace("_", "-").replace(" ", "-").lower()

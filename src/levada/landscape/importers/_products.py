@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import cast
 
@@ -50,11 +50,13 @@ def _hosts() -> dict[str, Product]:
     return {h: p for p in _all().values() for h in p.hosts}
 
 
+@lru_cache(4096)
 def by_word(word: str) -> Product | None:
     """The product of a connector's word (``salesforce``, ``googleSheets``, ``aws2-s3-sink``), or None."""
     return _words().get(_flat(word))
 
 
+@lru_cache(4096)
 def by_host(host: str) -> Product | None:
     """The product a host belongs to, by itself or its longest listed parent domain; regional AWS names too."""
     host = host.lower().rstrip(".")

@@ -40,6 +40,8 @@ class Properties:
 
     def fill(self, text: str) -> tuple[str, list[Property], list[str]]:
         """The text with ``${key}`` filled in, the properties used, and the keys that nobody defines."""
+        if "${" not in text and "p(" not in text:
+            return text, [], []
         used: list[Property] = []
         missing: list[str] = []
         for _ in range(8):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct, field
@@ -121,6 +122,7 @@ def read_xml(text: str) -> XmlNode:
     return root
 
 
+@lru_cache(4096)
 def _split(tag: str) -> tuple[str, str]:
     if tag.startswith("{"):
         uri, _, name = tag[1:].partition("}")
@@ -128,6 +130,7 @@ def _split(tag: str) -> tuple[str, str]:
     return "", tag.rpartition(":")[2]
 
 
+@lru_cache(4096)
 def _attribute(name: str) -> str:
     uri, local = _split(name)
     return f"{uri.rstrip('/').rpartition('/')[2]}:{local}" if uri else local

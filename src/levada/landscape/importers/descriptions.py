@@ -62,6 +62,8 @@ class OpenApi:
         """By the version member."""
         if file.suffix not in (".json", ".yaml", ".yml"):
             return 0.0
+        if "openapi" not in file.head and "swagger" not in file.head:
+            return 0.0
         return (
             1.0
             if re.search(r"^[\s{]*\"?(openapi|swagger)\"?\s*:\s*[\"']?[23]\.", file.head, re.MULTILINE)
@@ -103,7 +105,7 @@ class AsyncApi:
 
     def recognise(self, file: SourceFile) -> float:
         """By the version member."""
-        if file.suffix not in (".json", ".yaml", ".yml"):
+        if file.suffix not in (".json", ".yaml", ".yml") or "asyncapi" not in file.head:
             return 0.0
         return 1.0 if re.search(r"^[\s{]*\"?asyncapi\"?\s*:\s*[\"']?[23]\.", file.head, re.MULTILINE) else 0.0
 

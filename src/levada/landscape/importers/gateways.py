@@ -123,7 +123,9 @@ class Envoy:
             (".tmpl.yaml", ".template")
         ):
             return 0.0
-        if re.search(r"^[\s\"{]*static_resources\"?:", file.head, re.MULTILINE):
+        if "static_resources" in file.head and re.search(
+            r"^[\s\"{]*static_resources\"?:", file.head, re.MULTILINE
+        ):
             return 1.0
         return 0.7 if "load_assignment" in file.head and "clusters" in file.head else 0.0
 
@@ -194,7 +196,7 @@ class Kong:
 
     def recognise(self, file: SourceFile) -> float:
         """By its format version."""
-        if file.suffix not in (".yaml", ".yml", ".json"):
+        if file.suffix not in (".yaml", ".yml", ".json") or "_format_version" not in file.head:
             return 0.0
         return 1.0 if re.search(r"^[\s{]*\"?_format_version\"?\s*:", file.head, re.MULTILINE) else 0.0
 

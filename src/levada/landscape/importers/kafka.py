@@ -35,7 +35,9 @@ class Kafka:
         """The header or the resource pattern that the tools print; a page that quotes them observed nothing."""
         if file.suffix in (".md", ".adoc", ".rst", ".html", ".ipynb"):
             return 0.0
-        return 1.0 if _HEADER.search(file.head) or _RESOURCE.search(file.head) else 0.0
+        head = file.head
+        found = "GROUP" in head and _HEADER.search(head)
+        return 1.0 if found or ("ResourcePattern(" in head and _RESOURCE.search(head)) else 0.0
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """Readers and writers of topics; prefix patterns stand as ``name*``."""

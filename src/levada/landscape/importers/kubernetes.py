@@ -54,7 +54,7 @@ class Kubernetes:
 
     def recognise(self, file: SourceFile) -> float:
         """By ``apiVersion`` and ``kind`` of Kubernetes' own groups."""
-        if file.suffix not in (".yml", ".yaml", ".json"):
+        if file.suffix not in (".yml", ".yaml", ".json") or "apiVersion" not in file.head:
             return 0.0
         kinds = set(re.findall(r"^[\s\"{]*kind\"?:\s*\"?([A-Za-z]+)", file.head, re.MULTILINE))
         if not kinds or not re.search(r"^[\s\"{]*apiVersion\"?:", file.head, re.MULTILINE):

@@ -26,13 +26,7 @@ class LogicApps:
         """The schema of workflow definitions."""
         if file.suffix != ".json":
             return 0.0
-        return (
-            0.95
-            if re.search(
-                r"Microsoft\.Logic/|providers/Microsoft\.Logic/schemas|workflowdefinition\.json", file.head
-            )
-            else 0.0
-        )
+        return 0.95 if "Microsoft.Logic/" in file.head or "workflowdefinition.json" in file.head else 0.0
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """Triggers and actions, nested ones too."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from levada.landscape.importers import _mule_targets as targets
 from levada.landscape.importers._properties import Properties
@@ -111,6 +113,10 @@ class _Project(Struct):
     own_values: dict[str, str] = field(default_factory=dict)
     operations: list[str] = field(default_factory=list)
     seen: tuple[Evidence, ...] = ()
+    resolved: dict[tuple[Any, ...], targets.Target] = field(default_factory=dict)
+    """What configurations and calls with these attributes lead to: a project has many of the same."""
+    named: set[tuple[Any, ...]] = field(default_factory=set)
+    """Systems that were told of, each with its place."""
 
 
 class Mule:
@@ -248,7 +254,7 @@ def _flows(
     ]
     if config is not None:
         evidence.append(Evidence(config.file, config.line, importer="mule"))
-    target = targets.resolve(config.connector if config else call.connector, attrs, properties, me)
+    target = _target(call, config, attrs, project, properties)
     evidence.extend(Evidence(p.source, p.line, importer="mule") for p in target.properties if p.source)
     for key in target.missing:
         yield context.finding(
@@ -265,10 +271,7 @@ def _flows(
     ):
         return  # the project calls itself
     seen = tuple(dict.fromkeys(evidence))
-    yield Node(
-        id=target.node.id, name=target.node.name, kind=target.node.kind, aliases=target.node.aliases,
-        attributes=target.node.attributes, evidence=seen[1:2] or seen,
-    )  # fmt: skip
+    yield from _named(structs.replace(target.node, evidence=seen[1:2] or seen), project)
     source = bool(_SOURCE.search(call.element))
     objects = _objects(call, properties)
     if target.queue:
@@ -289,6 +292,25 @@ def _flows(
             consumer=me, provider=target.node.id, object=name, mode=mode, protocol=target.protocol,
             evidence=seen, attributes=attributes,
         )  # fmt: skip
+
+
+def _target(
+    call: _Call, config: _Config | None, attrs: list[tuple[str, str, str, int]], project: _Project, properties: Properties
+) -> targets.Target:  # fmt: skip
+    alike = (call.connector, call.config, call.element, *call.attrs.items())
+    found = project.resolved.get(alike)
+    if found is None:
+        connector = config.connector if config else call.connector
+        found = project.resolved[alike] = targets.resolve(connector, attrs, properties, slug(project.name))
+    return found
+
+
+def _named(node: Node, project: _Project) -> Iterator[Node]:
+    """The system, once for each place that tells of it."""
+    told = (node.id, node.name, node.kind, node.aliases, node.evidence)
+    if told not in project.named:
+        project.named.add(told)
+        yield node
 
 
 def _own_ports(project: _Project, properties: Properties) -> set[str]:
@@ -315,6 +337,7 @@ def _objects(call: _Call, properties: Properties) -> list[str]:
     return []
 
 
+@lru_cache(4096)
 def _connector(uri: str) -> str:
     return uri.rstrip("/").rpartition("/")[2].lower() if "/mule/" in uri or "mulesoft" in uri else ""
 
