@@ -42,7 +42,9 @@ def test_measures_are_those_of_the_definition(graph: tuple[list[str], set[tuple[
 
     assert found.propagation_cost == pytest.approx(len(reach) / len(names) ** 2)
     assert set(found.cycles) == cyclic
-    assert len(found.core) == max(map(len, cyclic), default=0)
+    sizes = sorted(map(len, cyclic), reverse=True)
+    stands_out = bool(sizes) and (len(sizes) == 1 or sizes[0] >= 1.5 * sizes[1])
+    assert len(found.core) == (sizes[0] if stands_out else 0)  # nine systems: 4 % of them is less than one
     assert found.cyclicality == pytest.approx(sum(map(len, cyclic)) / len(names))
     for name in names:
         place = found.places[name]
@@ -71,6 +73,39 @@ def test_the_published_example() -> None:
     assert found.propagation_cost == pytest.approx(15 / 36)
     assert found.places["A"].reaches == 5
     assert found.places["F"].reached_by == 3
+
+
+def roles(names: str, *uses: str) -> dict[str, str]:
+    found = structure_of(names, [(u[0], u[1]) for u in uses])
+    return {"": found.architecture, **{name: place.role for name, place in found.places.items()}}
+
+
+def test_roles_beside_a_core_are_by_its_visibility() -> None:
+    """A, B and C form a circle, which is seen by 4 and sees 4; D uses it, it uses E, and F stands apart."""
+    assert roles("ABCDEF", "AB", "BC", "CA", "DA", "AE") == {
+        "": "core-periphery", "A": "core", "B": "core", "C": "core", "D": "control", "E": "shared", "F": "peripheral",
+    }  # fmt: skip
+
+
+def test_roles_of_a_hierarchy_are_by_the_medians() -> None:
+    """Seen by (A to E): 1, 2, 4, 1, 1, median 1, so that one other is asked for; seeing: 3, 2, 1, 2, 1, median 2."""
+    assert roles("ABCDE", "AB", "BC", "DC") == {
+        "": "hierarchical", "A": "control", "B": "central", "C": "shared", "D": "control", "E": "peripheral",
+    }  # fmt: skip
+
+
+def test_two_circles_of_one_size_are_no_core() -> None:
+    """Seen by: P, Q 3, R, S 2, T 1, median 2; seeing: 2 each, T 3, median 2."""
+    assert roles("PQRST", "PQ", "QP", "RS", "SR", "TP") == {
+        "": "multi-core", "P": "central", "Q": "central", "R": "central", "S": "central", "T": "control",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("systems", "core"), [(50, 2), (51, 0)])
+def test_a_circle_of_less_than_one_in_25_is_no_core(systems: int, core: int) -> None:
+    found = structure_of([f"s{i}" for i in range(systems)], [("s0", "s1"), ("s1", "s0")])
+    assert len(found.core) == core
+    assert found.architecture == ("core-periphery" if core else "hierarchical")
 
 
 def test_a_long_chain_does_not_exhaust_the_stack() -> None:

@@ -4,23 +4,35 @@ The design structure matrix has a row for each system and a mark where it uses a
 Its transitive closure, each system reaching itself, is the visibility matrix; its density
 is the *propagation cost*: the share of all systems that a change of one may reach, on
 average. Method: A. MacCormack, J. Rusnak, C. Baldwin, "Exploring the Structure of Complex
-Software Designs", Management Science 52(7), 2006. Core, shared, control and periphery
-follow C. Baldwin, A. MacCormack, J. Rusnak, "Hidden Structure: Using Network Methods to
-Map System Architecture", Research Policy 43(8), 2014.
+Software Designs", Management Science 52(7), 2006. Architecture and roles follow C. Baldwin,
+A. MacCormack, J. Rusnak, "Hidden Structure: Using Network Methods to Map System
+Architecture", Research Policy 43(8), 2014: where one cyclic group stands out it is the core,
+and the others are compared with it; where none does, each is compared with the medians.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
 from levada.network.graph import Network
 
-__all__ = ["Place", "Role", "Structure", "structure", "structure_of"]
+__all__ = ["Architecture", "Place", "Role", "Structure", "structure", "structure_of"]
 
-Role: TypeAlias = Literal["core", "shared", "control", "peripheral"]
+Architecture: TypeAlias = Literal["core-periphery", "multi-core", "hierarchical"]
+"""Whether one cyclic group stands out, several do, or none is large enough to matter."""
+Role: TypeAlias = Literal["core", "central", "shared", "control", "peripheral"]
+"""``core``: of the core. Of the others, who is reached by many and reaches many is ``central``, who is only
+reached by many ``shared``, who only reaches many ``control``, who neither ``peripheral``. Many is as many as
+the core; without a core, as the median."""
+
+CORE_SHARE = 0.04
+"""Of all systems, at least: a smaller cyclic group is no core (the authors call up to 0.06 borderline)."""
+CORE_LEAD = 1.5
+"""Times the next cyclic group, at least: otherwise there are several cores."""
 
 
 class Place(Struct, frozen=True):
@@ -50,8 +62,9 @@ class Structure(Struct, frozen=True, kw_only=True):
     """Share of systems that depend on themselves through others; None of no systems."""
     cycles: tuple[tuple[str, ...], ...]
     """Cyclic groups (strongly connected, two or more), the largest first, ids sorted."""
+    architecture: Architecture
     core: tuple[str, ...]
-    """The largest cyclic group; empty if there is no cycle."""
+    """The largest cyclic group of a core-periphery architecture; empty in others."""
     places: dict[str, Place]
     """By id of system."""
     order: tuple[str, ...]
@@ -87,7 +100,8 @@ def structure_of(systems: Iterable[str], uses: Iterable[tuple[str, str]]) -> Str
     cyclic = sorted(
         (tuple(sorted(names[i] for i in g)) for g in groups if len(g) > 1), key=lambda c: (-len(c), c)
     )
-    core = cyclic[0] if cyclic else ()
+    architecture = _architecture(len(names), cyclic)
+    core = cyclic[0] if architecture == "core-periphery" else ()
     roles = _roles(names, core, reached_counts, reach_counts)
     pairs = sum(map(len, outward))
     n = len(names)
@@ -98,6 +112,7 @@ def structure_of(systems: Iterable[str], uses: Iterable[tuple[str, str]]) -> Str
         propagation_cost=sum(reach_counts) / n**2 if n else None,
         cyclicality=sum(map(len, cyclic)) / n if n else None,
         cycles=tuple(cyclic),
+        architecture=architecture,
         core=core,
         places={
             name: Place(fan_in[i], len(outward[i]), reached_counts[i] - 1, reach_counts[i] - 1, roles[i])
@@ -191,28 +206,36 @@ def _closed(order: Iterable[int], to: Sequence[Iterable[int]], bits: Sequence[in
     return {g: seen.bit_count() for g, seen in reach.items()}
 
 
+def _architecture(systems: int, cyclic: Sequence[Sequence[str]]) -> Architecture:
+    """By the largest cyclic group: its share of all systems, and its lead before the next."""
+    sizes = [*map(len, cyclic), 0, 0]
+    if not cyclic or sizes[0] < CORE_SHARE * systems:
+        return "hierarchical"
+    return "core-periphery" if sizes[0] >= CORE_LEAD * sizes[1] else "multi-core"
+
+
 def _roles(
     names: Sequence[str], core: Sequence[str], reached: Sequence[int], reach: Sequence[int]
 ) -> Mapping[int, Role]:
-    """Roles by comparison with the core's visibility, or the medians' where there is no core."""
+    """Roles by comparison with the core's visibility, or with the medians where there is no core."""
     within = set(core)
     if core:
         first = names.index(core[0])
         cut_in, cut_out = reached[first], reach[first]
     else:
-        cut_in, cut_out = _above_median(reached), _above_median(reach)
-    out: dict[int, Role] = {}
-    for i, name in enumerate(names):
-        if name in within:
-            out[i] = "core"
-        elif reached[i] >= cut_in and reach[i] < cut_out:
-            out[i] = "shared"
-        elif reach[i] >= cut_out and reached[i] < cut_in:
-            out[i] = "control"
-        else:
-            out[i] = "peripheral"
-    return out
+        cut_in, cut_out = _cut(reached), _cut(reach)
+    sides: dict[tuple[bool, bool], Role] = {
+        (True, True): "central",
+        (True, False): "shared",
+        (False, True): "control",
+        (False, False): "peripheral",
+    }
+    return {
+        i: "core" if name in within else sides[reached[i] >= cut_in, reach[i] >= cut_out]
+        for i, name in enumerate(names)
+    }
 
 
-def _above_median(values: Sequence[int]) -> int:
-    return sorted(values)[len(values) // 2] + 1 if values else 0
+def _cut(values: Sequence[int]) -> float:
+    """The median, and at least one other system: where most are used by nobody, that makes nobody shared."""
+    return max(median(values), 2) if values else 2

@@ -128,12 +128,12 @@ def _duplicate(consumer: str, flows: list[Flow], text: str) -> Duplicate:
 def brittle(network: Network, known: Structure | None = None) -> list[Brittle]:
     """Flows with reasons to break, the worst first. A figure that is unknown is no reason."""
     known = known or structure(network)
-    core = set(known.core)
+    circle = {name: n for n, group in enumerate(known.cycles) for name in group}
     shared = _databases_with_several_users(network)
     plumbing = infrastructure(network)
     out: list[Brittle] = []
     for flow in network.flows.values():
-        found = [] if plumbing(flow) else list(_reasons(flow, core, shared))
+        found = [] if plumbing(flow) else list(_reasons(flow, circle, shared))
         if found:
             out.append(Brittle(flow.id, round(sum(w for w, _ in found), 2), tuple(t for _, t in found)))
     return sorted(out, key=lambda b: (-b.score, b.flow))
@@ -147,7 +147,7 @@ def _databases_with_several_users(network: Network) -> Mapping[str, int]:
     return {provider: len(u) for provider, u in users.items() if len(u) > 1}
 
 
-def _reasons(flow: Flow, core: set[str], shared: Mapping[str, int]) -> list[tuple[float, str]]:
+def _reasons(flow: Flow, circle: Mapping[str, int], shared: Mapping[str, int]) -> list[tuple[float, str]]:
     found: list[tuple[float, str]] = []
     if flow.mode == "db" and flow.provider in shared:
         found.append(
@@ -170,6 +170,7 @@ def _reasons(flow: Flow, core: set[str], shared: Mapping[str, int]) -> list[tupl
         )
     if flow.hours_month:
         found.append((min(4.0, flow.hours_month / 8), f"{flow.hours_month:g} hours of hand work a month"))
-    if flow.mode == "sync" and flow.consumer in core and flow.provider in core:
+    within = circle.get(flow.consumer)
+    if flow.mode == "sync" and within is not None and within == circle.get(flow.provider):
         found.append((1.0, "waits within a cycle: the systems fail together"))
     return found

@@ -21,6 +21,12 @@ from levada.landscape.words import many
 
 __all__ = ["as_html"]
 
+ARCHITECTURES = {
+    "core-periphery": "Core-periphery: one group of systems that depend on each other stands out, and the place of the others is measured by it.",
+    "multi-core": "Multi-core: several groups of systems depend on each other and none stands out; places are measured by the median.",
+    "hierarchical": "Hierarchical: no group of systems that depend on each other is large enough for a core; places are measured by the median.",
+}
+
 MOST_ROWS = 2000
 """Rows of a table in the page; the JSON has all, and the page says so."""
 
@@ -29,7 +35,8 @@ GLOSSARY = (
     ("Flow", "one consumer uses one provider for one object in one way"),
     ("Evidence", "who says that a flow is there: declared by a person, configured in a file, observed in traffic"),
     ("Propagation cost", "share of all systems that a change of one may reach, on average"),
-    ("Core", "the largest group of systems that all depend on each other"),
+    ("Core", "a group of systems that all depend on each other and that stands out: at least 4 % of all, and half as large again as the next such group"),
+    ("Place", "where a system stands. Central: many systems are reached and many reach it; shared: many reach it; control: it reaches many; peripheral: neither. Many is as many as the core's, without a core as the median"),
     ("Integration tax", "hours a month that flows cost: upkeep, errors, incidents"),
     ("Imputed", "not given by anybody: taken from a default by the kind of flow"),
     ("System API", "one contract in front of one system, with its adapter"),
@@ -78,6 +85,7 @@ def as_html(assessment: Assessment) -> str:
         "few": len(a.network.nodes) <= MOST_NODES,
         "most": MOST_ROWS,
         "glossary": GLOSSARY,
+        "architecture": ARCHITECTURES[a.structure.architecture],
         "style": own("page.css"),
         "script": own("page.js"),
         # The pictures escape every name themselves.

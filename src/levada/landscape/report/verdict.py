@@ -22,8 +22,12 @@ def verdict(a: Assessment) -> list[str]:
     out = [f"{wired} {many(len(a.network.flows), 'flow')} over {many(s.pairs, 'pair')}."]
     if s.propagation_cost is not None:
         out.append(f"A change of one system may reach {s.propagation_cost:.0%} of them on average.")
-    if s.core:
-        out.append(f"{len(s.core)} of them depend on each other in a circle: none can change alone.")
+    if s.cycles:
+        others = len(s.cycles) - 1
+        more = f"; so {'does' if others == 1 else 'do'} {many(others, 'other group')}" if others else ""
+        out.append(
+            f"{len(s.cycles[0])} of them depend on each other in a circle: none can change alone{more}."
+        )
     if a.tax.hours_month:
         share = a.tax.imputed_share or 0.0
         told = (
