@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from levada.landscape.blueprint import Blueprint
     from levada.landscape.blueprint_view import Flip
+    from levada.landscape.naming import Names
+    from levada.network.graph import Network
 
 __all__ = ["blueprint"]
 
@@ -76,6 +78,7 @@ def blueprint(
     from levada.landscape.blueprint import blueprint as make
     from levada.landscape.blueprint_view import as_json
     from levada.landscape.blueprint_view import sensitivity as flips_of
+    from levada.landscape.naming import Names
 
     given = sources_of(sources, kafka_settings)
     with console.status("Reading") as status:
@@ -91,13 +94,14 @@ def blueprint(
     if json:
         sys.stdout.write(json_module.dumps(as_json(made, flips), ensure_ascii=False, indent=2) + "\n")
     else:
-        _show(made, flips, held["horizon"], console)
+        names = Names(network)
+        _show(made, names, flips, held["horizon"], console)
         if ledger:
-            _ledger(made, console)
+            _ledger(network, made, names, console)
     return code
 
 
-def _show(made: Blueprint, flips: list[Flip] | None, months: float, console: Console) -> None:
+def _show(made: Blueprint, names: Names, flips: list[Flip] | None, months: float, console: Console) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -126,17 +130,28 @@ def _show(made: Blueprint, flips: list[Flip] | None, months: float, console: Con
         return
     table = Table("API or topic", "Flows", "Consumers", "Why", box=None, pad_edge=False, header_style="dim")
     for box in sorted(made.built, key=lambda b: -b.saves):
-        table.add_row(escape(box.id), str(len(box.flows)), str(len(box.consumers)), escape(box.reason))
+        table.add_row(
+            escape(names.box(box)), str(len(box.flows)), str(len(box.consumers)), escape(box.reason)
+        )
     console.print(table)
+    titles = {b.id: names.box(b) for b in made.built}
     for flip in flips or ():
-        console.print(f"{flip.parameter} x{flip.factor:g}: [bold]{escape(flip.box)}[/] {flip.becomes}")
+        console.print(
+            f"{flip.parameter} x{flip.factor:g}: [bold]{escape(titles.get(flip.box, flip.box))}[/] {flip.becomes}"
+        )
 
 
-def _ledger(made: Blueprint, console: Console) -> None:
+def _ledger(network: Network, made: Blueprint, names: Names, console: Console) -> None:
     from rich.markup import escape
     from rich.table import Table
 
     table = Table("Flow", "Decision", "Over", "Because", box=None, pad_edge=False, header_style="dim")
+    titles = {b.id: names.box(b) for b in made.built}
     for entry in made.ledger:
-        table.add_row(escape(entry.flow), entry.decision, escape(entry.via or ""), escape(entry.reason))
+        table.add_row(
+            escape(names.flow(network.flows[entry.flow])),
+            entry.decision,
+            escape(titles.get(entry.via or "", "")),
+            escape(entry.reason),
+        )
     console.print(table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json as json_module
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,6 +62,7 @@ def make(
     from levada.cli._sources import read_network, sources_of
     from levada.landscape.blueprint import blueprint
     from levada.landscape.blueprint_costs import load_costs
+    from levada.landscape.naming import Names
     from levada.landscape.plan import Team, make_plan, next_monday
     from levada.landscape.plan_view import as_csv, as_github, as_ics, as_json
 
@@ -76,9 +78,10 @@ def make(
         network, code = read_network(given, console)
         status.update("Planning")
         held = load_costs(costs)
+        choice = blueprint(network, held)
         made = make_plan(
             network,
-            blueprint(network, held),
+            choice,
             start or next_monday(),
             costs=held,
             days=days,
@@ -92,7 +95,8 @@ def make(
     if json:
         sys.stdout.write(json_module.dumps(as_json(made), ensure_ascii=False, indent=2) + "\n")
     else:
-        _show(made)
+        names = Names(network)
+        _show(made, {b.id: names.box(b) for b in choice.built})
     return code
 
 
@@ -170,14 +174,14 @@ def check(
     return 0 if all(c.verdict == "gone" for c in found) else 3
 
 
-def _show(made: Plan) -> None:
+def _show(made: Plan, titles: Mapping[str, str]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     console = Console()
     console.print(
-        f"\n{made.days} days from [bold]{made.start}[/]; pilot: [bold]{escape(made.pilot or 'none')}[/]\n"
+        f"\n{made.days} days from [bold]{made.start}[/]; pilot: [bold]{escape(titles.get(made.pilot or '', 'none'))}[/]\n"
     )
     if not made.items and not made.beyond:
         console.print(
@@ -194,7 +198,9 @@ def _show(made: Plan) -> None:
             table.add_row(f"{i.start}", end, escape(i.title), owner, escape(i.exit["text"]))
         console.print(table)
     if made.critical:
-        console.print(f"\nCritical path: {escape(' -> '.join(made.critical))}", soft_wrap=True)
+        said = {i.id: i.title for i in (*made.items, *made.beyond)}
+        path = [said[i] for i in made.critical]
+        console.print(f"\nCritical path: {escape(' -> '.join(path))}", soft_wrap=True)
     if made.beyond:
         flows = sum(len(i.ledger) for i in made.beyond)
         console.print(
@@ -202,4 +208,4 @@ def _show(made: Plan) -> None:
             f"{max(i.end for i in made.beyond)}."
         )
     if made.later:
-        console.print(f"\nDoes not fit: {escape(', '.join(made.later))}")
+        console.print(f"\nDoes not fit: {escape(', '.join(titles[i] for i in made.later))}")

@@ -11,6 +11,7 @@ from msgspec import Struct
 from levada.landscape._ways import way_of
 from levada.landscape.analysis import Structure, structure
 from levada.landscape.infrastructure import infrastructure
+from levada.landscape.naming import Names
 from levada.landscape.periods import longest_period
 from levada.network.graph import Flow, Mode, Network
 
@@ -51,7 +52,7 @@ def contradictions(network: Network) -> list[Contradiction]:
     A provider without any observed flow has no observer: silence of it is no evidence. Nor is it where the
     observer sees another way (an access log no reader of tables), or watched for less than the flow's period.
     """
-    flows = network.flows.values()
+    names, flows = Names(network), network.flows.values()
     watched = _watched(flows)
     seen = {(f.consumer, f.provider) for f in flows if f.status == "observed"}
     said = {(f.consumer, f.provider) for f in flows if any(e.status != "observed" for e in f.evidence)}
@@ -59,11 +60,12 @@ def contradictions(network: Network) -> list[Contradiction]:
     out: list[Contradiction] = []
     for flow in flows:
         pair = (flow.consumer, flow.provider)
+        consumer, provider = map(names.system, pair)
         if flow.status != "observed" and pair not in seen and _would_be_seen(flow, watched):
-            text = f"{flow.provider} is observed, and {flow.consumer} was not seen there"
+            text = f"{provider} is observed, and {consumer} was not seen there"
             out.append(Contradiction(flow.id, "never observed", text))
         elif flow.status == "observed" and pair not in said and flow.provider in any_said:
-            text = f"{flow.consumer} was seen at {flow.provider}, and nothing declares or configures it"
+            text = f"{consumer} was seen at {provider}, and nothing declares or configures it"
             out.append(Contradiction(flow.id, "not declared", text))
     return sorted(out, key=lambda c: (c.kind, c.flow))
 
@@ -101,7 +103,7 @@ def duplicates(network: Network) -> list[Duplicate]:
     """The same object taken from one provider in several ways, or from several providers."""
     ways: dict[tuple[str, str, str], list[Flow]] = defaultdict(list)
     sources: dict[tuple[str, str], list[Flow]] = defaultdict(list)
-    plumbing = infrastructure(network)
+    names, plumbing = Names(network), infrastructure(network)
     for flow in network.flows.values():
         if flow.object and not plumbing(flow):
             ways[flow.consumer, flow.provider, flow.object.lower()].append(flow)
@@ -110,12 +112,12 @@ def duplicates(network: Network) -> list[Duplicate]:
     for (consumer, provider, _), flows in ways.items():
         if len(flows) > 1:
             how = ", ".join(sorted(f.protocol or f.mode for f in flows))
-            text = f"{consumer} takes {flows[0].object} from {provider} in {len(flows)} ways ({how})"
+            text = f"{names.system(consumer)} takes {flows[0].object} from {names.system(provider)} in {len(flows)} ways ({how})"
             out.append(_duplicate(consumer, flows, text))
     for (consumer, _), flows in sources.items():
         providers = {f.provider for f in flows}
         if len(providers) > 1:
-            text = f"{consumer} takes {flows[0].object} from {len(providers)} systems: which one is right?"
+            text = f"{names.system(consumer)} takes {flows[0].object} from {len(providers)} systems: which one is right?"
             out.append(_duplicate(consumer, flows, text))
     return sorted(out, key=lambda d: (-len(d.flows), d.consumer, d.object or "", d.providers))
 

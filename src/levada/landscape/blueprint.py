@@ -20,6 +20,7 @@ from levada.landscape.blueprint_choice import Choice, Option, Question, choose
 from levada.landscape.blueprint_costs import Costs, load_costs
 from levada.landscape.blueprint_reasons import Kept, why_built, why_replaced
 from levada.landscape.blueprint_scope import Because
+from levada.landscape.naming import Names
 from levada.network.graph import Network
 
 __all__ = ["Blueprint", "Built", "Cost", "Entry", "blueprint"]
@@ -94,9 +95,10 @@ def blueprint(network: Network, costs: Costs | None = None, *, seconds: float = 
     posed = pose(network, costs)
     unseen = {c.flow: c for c in contradictions(network) if c.kind == "never observed"}
     made = choose(_free(posed, unseen), posed.candidates, seconds=seconds)
-    built = _built(network, posed, made, costs)
-    kept = Kept(posed, costs)
-    ledger = tuple(_entry(i, posed, made, costs, unseen, kept) for i in range(len(posed.flows)))
+    names = Names(network)
+    built = _built(network, names, posed, made, costs)
+    kept = Kept(names, posed, costs, {posed.parts[j].box for j in made.open})
+    ledger = tuple(_entry(i, names, posed, made, costs, unseen, kept) for i in range(len(posed.flows)))
     return Blueprint(
         cost=Cost(sum(posed.direct), made.cost, made.bound, made.gap),
         apis=tuple(b for b in built if b.layer != "topic"),
@@ -115,7 +117,7 @@ def _free(posed: Posed, unseen: Container[str]) -> list[Question]:
     return [Question(0.0, ()) if _retires(posed, i, unseen) else q for i, q in enumerate(posed.questions)]
 
 
-def _built(network: Network, posed: Posed, made: Choice, costs: Costs) -> list[Built]:
+def _built(network: Network, names: Names, posed: Posed, made: Choice, costs: Costs) -> list[Built]:
     own: dict[int, list[tuple[int, Option]]] = defaultdict(list)
     for i, k in enumerate(made.options):
         if k is not None:
@@ -132,13 +134,14 @@ def _built(network: Network, posed: Posed, made: Choice, costs: Costs) -> list[B
         for need in needs:
             before[need].add(box)
     return [
-        _one(network, posed, box, opened[box], own[box], behind[box], before[box], costs)
+        _one(network, names, posed, box, opened[box], own[box], behind[box], before[box], costs)
         for box in sorted(opened, key=lambda b: posed.boxes[b].id)
     ]
 
 
 def _one(
     network: Network,
+    names: Names,
     posed: Posed,
     number: int,
     opened: list[int],
@@ -150,14 +153,14 @@ def _one(
     box = posed.boxes[number]
     flows = [posed.flows[i] for i, _ in held]
     nodes = [network.nodes[p] for p in box.providers]
-    serves = sorted(posed.boxes[b].id for b in before)
+    serves = sorted((posed.boxes[b] for b in before), key=lambda b: b.id)
     saved = sum(posed.direct[i] - o.cost for i, o in held) - sum(posed.candidates[j].cost for j in opened)
     kind = box.layer if box.layer in ("system", "topic") else "composed"
     return Built(
         id=box.id,
         layer=box.layer,
         providers=tuple(sorted({f.provider for f in flows})) or box.providers,
-        consumers=tuple(sorted({f.consumer for f in flows} | set(serves))),
+        consumers=tuple(sorted({f.consumer for f in flows} | {b.id for b in serves})),
         objects=tuple(sorted({f.object for f in flows if f.object})),
         owner=nodes[0].owner if len(nodes) == 1 else None,
         domain=nodes[0].domain if len({n.domain for n in nodes}) == 1 else None,
@@ -167,13 +170,19 @@ def _one(
         needs=tuple(sorted(posed.boxes[n].id for n in behind)),
         contract=box.contract,
         reason=why_built(
-            box, flows, saved, serves, adapter=any(posed.parts[j].kind == "adapter" for j in opened)
+            names, box, flows, saved, serves, adapter=any(posed.parts[j].kind == "adapter" for j in opened)
         ),
     )
 
 
 def _entry(
-    i: int, posed: Posed, made: Choice, costs: Costs, unseen: dict[str, Contradiction], kept: Kept
+    i: int,
+    names: Names,
+    posed: Posed,
+    made: Choice,
+    costs: Costs,
+    unseen: dict[str, Contradiction],
+    kept: Kept,
 ) -> Entry:
     flow, question, chosen, aside = posed.flows[i], posed.questions[i], made.options[i], posed.asides[i]
     if _retires(posed, i, unseen):
@@ -183,7 +192,11 @@ def _entry(
         option = question.options[chosen]
         box = posed.boxes[posed.parts[option.via].box]
         return Entry(
-            flow.id, "replaced", box.id, "pays", why_replaced(flow, box, question.direct, option.cost, costs)
+            flow.id,
+            "replaced",
+            box.id,
+            "pays",
+            why_replaced(flow, names.box(box), question.direct, option.cost, costs),
         )
     if aside is not None:
         return Entry(flow.id, "kept", None, aside.because, aside.text)

@@ -24,6 +24,7 @@ from levada.landscape.blueprint_concepts import Numbered, channels, processes, r
 from levada.landscape.blueprint_costs import Costs, breaking_hours, direct_hours, trouble_hours
 from levada.landscape.blueprint_scope import Aside, Scope, scope
 from levada.landscape.importers._products import by_host
+from levada.landscape.naming import Names
 from levada.network.graph import Flow, Network
 
 __all__ = ["Box", "Layer", "Part", "Posed", "called", "pose"]
@@ -84,6 +85,7 @@ class _Posing:
 
     def __init__(self, network: Network, costs: Costs) -> None:
         self.network, self.costs = network, costs
+        self.called = Names(network)
         self.scope: Scope = scope(network)
         self.flows = tuple(f for _, f in sorted(network.flows.items()))
         self.open = [(i, f) for i, f in enumerate(self.flows) if f.id not in self.scope.asides]
@@ -169,9 +171,10 @@ class _Posing:
         held = [(i, f) for i, f in held if f.mode != "async"]
         if len({f.consumer for _, f in held}) == 1:
             # a call between two is best direct; only what is no call yet may become one
+            who, what = self.called.system(held[0][1].consumer), self.called.system(provider)
             for i, f in held:
                 if called(f):
-                    text = f"only {f.consumer} calls {provider}: an API between two would only pass through"
+                    text = f"only {who} calls {what}: an API between two would only pass through"
                     self.barred[i] = Aside("one consumer", text)
             held = [(i, f) for i, f in held if not called(f)]
         if not held:

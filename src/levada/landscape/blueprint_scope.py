@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from levada.landscape.infrastructure import brokered, infrastructure
+from levada.landscape.naming import Names
 from levada.network.graph import Flow, Network, Node
 from levada.network.names import normal
 
@@ -69,12 +70,13 @@ class Scope(Struct, frozen=True, kw_only=True):
 
 def scope(network: Network) -> Scope:
     """Set aside what needs no API and no topic, each flow with its reason in plain words."""
+    names = Names(network)
     contracts = _contracts(network)
     plumbing = infrastructure(network)
-    kept_by, unowned = _owners(network, plumbing)
+    kept_by, unowned = _owners(network, names, plumbing)
     asides: dict[str, Aside] = {}
     for flow in network.flows.values():
-        found = _aside(network, flow, plumbing, kept_by, contracts)
+        found = _aside(network, names, flow, plumbing, kept_by, contracts)
         if found is not None:
             asides[flow.id] = found
     return Scope(asides=asides, contracts=contracts, unowned=unowned)
@@ -82,6 +84,7 @@ def scope(network: Network) -> Scope:
 
 def _aside(
     network: Network,
+    names: Names,
     flow: Flow,
     plumbing: Callable[[Flow], str | None],
     owners: Mapping[tuple[str, str], tuple[str, str]],
@@ -93,7 +96,7 @@ def _aside(
         name = flow.object or flow.attributes.get("topic") or "an event"
         return Aside(
             "event already",
-            f"{name} of {flow.provider} is an event on a broker already ({flow.protocol or 'asynchronous'})",
+            f"{name} of {names.system(flow.provider)} is an event on a broker already ({flow.protocol or 'asynchronous'})",
         )
     owner, why = owners.get(_storage(flow), ("", ""))
     if owner == flow.consumer:
@@ -102,7 +105,7 @@ def _aside(
     if said is not None:
         return Aside(
             "contract already",
-            f"{flow.provider} keeps a contract already ({said}): an API before it would only pass through",
+            f"{names.system(flow.provider)} keeps a contract already ({said}): an API before it would only pass through",
         )
     return None
 
@@ -138,7 +141,7 @@ def _storage(flow: Flow) -> tuple[str, str]:
 
 
 def _owners(
-    network: Network, plumbing: Callable[[Flow], str | None]
+    network: Network, names: Names, plumbing: Callable[[Flow], str | None]
 ) -> tuple[dict[tuple[str, str], tuple[str, str]], frozenset[str]]:
     """Storage -> the system whose own it is, and why: its only user, or the one user that is called as it is."""
     users: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -150,27 +153,27 @@ def _owners(
     out: dict[tuple[str, str], tuple[str, str]] = {}
     unowned: set[str] = set()
     for (provider, part), held in users.items():
-        node = network.nodes[provider]
+        node, name = network.nodes[provider], names.system(provider)
         said = network.resolve(str(node.attributes.get("storage_of", "")))
         if said is not None:
             out[provider, part] = (
                 said.id,
-                f"{provider} is the storage of {said.id}, as people say: it stays behind it",
+                f"{name} is the storage of {names.system(said.id)}, as people say: it stays behind it",
             )
         elif len(everybody[provider]) == 1:
             only = next(iter(held))
             if not _apart(network.nodes[only], node):
                 out[provider, part] = (
                     only,
-                    f"{provider} is storage with a single user, {only}: it stays behind it",
+                    f"{name} is storage with a single user, {names.system(only)}: it stays behind it",
                 )
             continue
         alike = [c for c in sorted(held) if _called_alike(network.nodes[c], node, part)]
         if len(alike) == 1:
-            what = f"{part} in {provider}" if part else provider
+            what = f"{part} in {name}" if part else name
             out[provider, part] = (
                 alike[0],
-                f"{what} is the storage of {alike[0]}, by its name: nobody puts an API before his own tables",
+                f"{what} is the storage of {names.system(alike[0])}, by its name: nobody puts an API before his own tables",
             )
         else:
             unowned.add(provider)

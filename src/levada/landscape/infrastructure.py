@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from levada.landscape.naming import Names
 from levada.network.graph import Flow, Network, Node
 
 __all__ = ["brokered", "infrastructure"]
@@ -54,6 +55,7 @@ def rules() -> tuple[Rule, ...]:
 
 def infrastructure(network: Network) -> Callable[[Flow], str | None]:
     """Tells of each flow of the network why it is infrastructure; None if it carries business."""
+    names = Names(network)
     known = {i: text for i, node in network.nodes.items() if (text := _of_node(node)) is not None}
     business = {i for i, node in network.nodes.items() if _said(node) is False}
 
@@ -65,9 +67,9 @@ def infrastructure(network: Network) -> Callable[[Flow], str | None]:
             return found
         for end in (flow.provider, flow.consumer):
             if end in known:
-                return f"{network.nodes[end].name or end}: {known[end]}"
+                return f"{names.system(end)}: {known[end]}"
         if network.nodes[flow.provider].kind == "broker":
-            return f"{flow.provider} is a broker: what goes over it is an event already"
+            return f"{names.system(flow.provider)} is a broker: what goes over it is an event already"
         if _start_order(flow):
             return "a start order (depends_on): one container starts after another, nothing says what it asks for"
         return None

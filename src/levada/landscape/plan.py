@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from levada.landscape.blueprint import Blueprint, Built
 from levada.landscape.blueprint_costs import Costs, load_costs
+from levada.landscape.naming import Names
 from levada.landscape.periods import DAY, longest_period
 from levada.landscape.pilot import Ranked, pilots
 from levada.landscape.plan_teams import Desk, Team
@@ -169,6 +170,7 @@ class _Planner:
     def __init__(self, network: Network, costs: Costs, desk: Desk) -> None:
         self.network, self.costs, self.desk = network, costs, desk
         self.pairs = network.pairs()
+        self.names = Names(network)
 
     def chain(self, box: Built, needs: Sequence[Item]) -> list[Item] | None:
         """Contract, build, shadow, cut over, retire; None if its flows cannot be moved within the days."""
@@ -232,34 +234,34 @@ class _Planner:
     def _steps(
         self, box: Built, flows: Sequence[Flow]
     ) -> Iterable[tuple[ItemKind, str, float | None, int, dict[str, Any]]]:
-        hours, count = box.effort, len(flows)
+        hours, count, title = box.effort, len(flows), f"the {self.names.box(box)}"
         users = "subscriber" if box.layer == "topic" else "consumer"
-        agreed = f"{box.id} is published, and {many(len(box.consumers), users)} agreed to it"
-        passed = f"{box.id} passes its contract's tests against {', '.join(box.providers)}"
+        agreed = f"{title} is published, and {many(len(box.consumers), users)} agreed to it"
+        passed = f"{title} passes its contract's tests against {', '.join(self.names.systems(box.providers))}"
         yield (
             "contract",
-            f"Agree the contract of {box.id}",
+            f"Agree the contract of {title}",
             0.2 * hours,
             0,
             {"kind": "published", "text": agreed},
         )
-        yield "build", f"Build {box.id}", 0.5 * hours, 0, {"kind": "tested", "text": passed}
+        yield "build", f"Build {title}", 0.5 * hours, 0, {"kind": "tested", "text": passed}
         if not flows:
             return
         same = f"99.9 % of answers are the same for {SHADOW_DAYS} days"
         old = many(count, "old connection")
-        yield "shadow", f"Compare {box.id} with {old}", None, SHADOW_DAYS, {
+        yield "shadow", f"Compare {title} with {old}", None, SHADOW_DAYS, {
             "kind": "same-answers", "share": 0.999, "days": SHADOW_DAYS, "text": same,
         }  # fmt: skip
-        moved = f"{many(count, 'flow')} observed over {box.id}"
+        moved = f"{many(count, 'flow')} observed over {title}"
         yield (
             "cutover",
-            f"Move {many(count, 'flow')} to {box.id}",
+            f"Move {many(count, 'flow')} to {title}",
             0.3 * hours,
             0,
             {"kind": "moved", "text": moved},
         )
-        yield "retire", f"Remove what {box.id} replaces", None, watch_days(flows), self._silence(flows)
+        yield "retire", f"Remove what {title} replaces", None, watch_days(flows), self._silence(flows)
 
     def unused(self, made: Blueprint) -> list[Item]:
         """Flows that nobody saw: watched from the first day."""
@@ -270,7 +272,7 @@ class _Planner:
             before = _measures([flow])
             out.append(
                 Item(
-                    id=f"retire:unused-{n}", kind="retire", title=f"Remove {entry.flow}",
+                    id=f"retire:unused-{n}", kind="retire", title=f"Remove {self.names.flow(flow)}",
                     owner=self.network.nodes[flow.provider].owner, after=(), start=self.desk.start, end=end,
                     exit=self._silence([flow]), ledger=(entry.flow,), hours=None,
                     risk="a rare run that nobody has seen yet", before=before, target=dict.fromkeys(before, 0.0),
@@ -287,7 +289,7 @@ class _Planner:
             "coverage": COVERAGE,
             "credential": "revoked",
             "edges": [self._edge(f) for f in flows],
-            "text": f"no call from {first.consumer} to {first.provider}{more} for {watch} days, "
+            "text": f"no call from {self.names.system(first.consumer)} to {self.names.system(first.provider)}{more} for {watch} days, "
             f"by an observer that covered {COVERAGE:.0%} of them, and the credential is revoked",
         }
 

@@ -22,6 +22,7 @@ from levada.landscape.blueprint import Blueprint, blueprint
 from levada.landscape.blueprint_candidates import Posed, called, pose
 from levada.landscape.blueprint_costs import Costs, load_costs
 from levada.landscape.blueprint_scope import scope
+from levada.landscape.naming import Names
 from levada.network.graph import Flow, Network, Node
 from levada.network.tables import WorkbookFull, guarded, parts_of, save_book
 
@@ -56,12 +57,13 @@ def questions(network: Network, count: int = 10, *, costs: Costs | None = None) 
     """The ``count`` questions that the blueprint hangs on most; at most two about one system."""
     costs = costs or load_costs()
     posed = pose(network, costs)
-    near = _Near(network, posed)
+    near, names = _Near(network, posed), Names(network)
     found: list[Question] = []
     for provider in _dearest(posed):
         part, share = near.part(provider)
         now = blueprint(part, costs)
-        found += [_weighed(asked, part, now, costs, share) for asked in _of_system(network, part, provider)]
+        asked = _of_system(network, names, part, provider)
+        found += [_weighed(one, part, now, costs, share) for one in asked]
     weighed = [q for q in found if q.flips > 0 or q.hours > 0]
     weighed.sort(key=lambda q: (-q.flips, -q.hours, q.about, q.field))
     chosen: list[Question] = []
@@ -141,9 +143,9 @@ class _Near:
         return Network.of((self._nodes[i] for i in sorted(ends)), sorted(flows, key=lambda f: f.id))
 
 
-def _of_system(network: Network, part: Network, provider: str) -> Iterable[Question]:
+def _of_system(network: Network, names: Names, part: Network, provider: str) -> Iterable[Question]:
     node = network.nodes[provider]
-    name = node.name or node.id
+    name = names.system(provider)
     said = scope(part)
     flows = [f for f in part.flows.values() if f.provider == provider]
     own = [f for f in flows if (a := said.asides.get(f.id)) is None or a.because == "contract already"]
@@ -158,11 +160,11 @@ def _of_system(network: Network, part: Network, provider: str) -> Iterable[Quest
 
     blind = [f for f in own if f.mode == "unknown"]
     if blind:
-        text = f"How do {_who(blind)} use {name}: call (sync), message (async), batch, file or tables (db)?"
+        text = f"How do {_who(names, blind)} use {name}: call (sync), message (async), batch, file or tables (db)?"
         yield ask("mode", text, _MODES)
     unsaid = [f for f in own if f.hours_month is None]
     if unsaid:
-        text = f"How many hours of work a month does one connection to {name} take ({_who(unsaid)})?"
+        text = f"How many hours of work a month does one connection to {name} take ({_who(names, unsaid)})?"
         yield ask("hours_month", text, _HOURS)
     if any(called(f) for f in own) and provider not in said.contracts and "contract" not in node.attributes:
         yield ask(
@@ -172,27 +174,28 @@ def _of_system(network: Network, part: Network, provider: str) -> Iterable[Quest
         )
     if provider in said.unowned:
         users = tuple(sorted({f.consumer for f in own}))[:6]
-        yield ask("storage_of", f"Whose own storage is {name}: {', '.join(users)}?", users)
+        yield ask("storage_of", f"Whose own storage is {name}: {', '.join(names.systems(users))}?", users)
 
 
 def _owners(network: Network, posed: Posed) -> list[Question]:
     """Who owns what would be built: the blueprint does not hang on it, the plan does."""
     out: list[Question] = []
+    names = Names(network)
     flows: dict[str, list[Flow]] = defaultdict(list)
     for flow in posed.flows:
         flows[flow.provider].append(flow)
     for provider in _dearest(posed):
         node, own = network.nodes[provider], flows[provider]
         if node.owner is None and len({f.consumer for f in own}) > 1:
-            text = f"Who owns {node.name or node.id}?"
+            text = f"Who owns {names.system(provider)}?"
             known, place = _known(node, own), _place(own)
             out.append(Question(about=provider, field="owner", question=text, known=known, evidence=place))
     return out
 
 
-def _who(flows: Iterable[Flow]) -> str:
-    names = sorted({f.consumer for f in flows})
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+def _who(names: Names, flows: Iterable[Flow]) -> str:
+    users = names.systems(sorted({f.consumer for f in flows}))
+    return ", ".join(users[:3]) + (f" and {len(users) - 3} more" if len(users) > 3 else "")
 
 
 def _known(node: Node, flows: Iterable[Flow]) -> str:

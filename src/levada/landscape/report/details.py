@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from levada.landscape.naming import Names
 from levada.landscape.report.assessment import Assessment
-from levada.landscape.report.verdict import title_of
 
 __all__ = ["details", "numbers"]
 
@@ -34,14 +34,15 @@ def details(a: Assessment) -> list[dict[str, Any]]:
         if entry.via and (flow := a.network.flows.get(entry.flow)):
             via[flow.provider].add(entry.via)
             via[flow.consumer].add(entry.via)
-    titles = {b.id: title_of(a.network, b) for b in a.blueprint.built}
+    names = Names(a.network)
+    titles = {b.id: names.box(b) for b in a.blueprint.built}
     hours = {row.name: row.hours_month for row in a.tax.systems}
     rows: list[dict[str, Any]] = []
     for i, node in a.network.nodes.items():
         place = a.structure.places.get(i)
         rows.append(
             {
-                "n": node.name or i,
+                "n": names.system(i),
                 "i": i,
                 "k": node.kind,
                 "o": node.owner,

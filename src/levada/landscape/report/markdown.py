@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from levada.landscape.report._named import named_in
+from levada.landscape.naming import Names
 from levada.landscape.report.assessment import Assessment
 
 __all__ = ["as_markdown"]
@@ -12,10 +12,14 @@ __all__ = ["as_markdown"]
 
 def as_markdown(a: Assessment) -> str:
     """Verdict, tax, brittle list, blueprint, plan, coverage and ledger."""
-    from levada.landscape.report.verdict import recommendations, title_of, verdict
+    from levada.landscape.report.verdict import recommendations, verdict
 
-    titles = {b.id: title_of(a.network, b) for b in a.blueprint.built}
-    named = named_in(titles)
+    names = Names(a.network)
+    titles = {b.id: names.box(b) for b in a.blueprint.built}
+
+    def flow(i: str) -> str:
+        return names.flow(a.network.flows[i])
+
     parts = [
         f"# {_cell(a.title)}",
         " ".join(verdict(a)),
@@ -25,20 +29,20 @@ def as_markdown(a: Assessment) -> str:
         "## Integration tax",
         _table(
             ("System", "Flows", "Hours a month", "Imputed", "Calls a day"),
-            ((r.name, r.flows, f"{r.hours_month:,.0f}", f"{r.imputed:,.0f}", _known(r.volume_day)) for r in a.tax.systems[:20]),
+            ((names.system(r.name) if r.name else None, r.flows, f"{r.hours_month:,.0f}", f"{r.imputed:,.0f}", _known(r.volume_day)) for r in a.tax.systems[:20]),
         ),
         "## Brittle flows",
-        _table(("Flow", "Why"), ((b.flow, "; ".join(b.reasons)) for b in a.brittle[:30])),
+        _table(("Flow", "Why"), ((flow(b.flow), "; ".join(b.reasons)) for b in a.brittle[:30])),
         "## Blueprint",
         _table(
             ("API or topic", "Owner", "Flows", "Consumers", "Why"),
-            ((titles[b.id], b.owner, len(b.flows), len(b.consumers), named(b.reason)) for b in a.blueprint.built),
+            ((titles[b.id], b.owner, len(b.flows), len(b.consumers), b.reason) for b in a.blueprint.built),
         ),
         f"## {a.plan.days}-day plan",
         f"Pilot: {_cell(titles.get(a.plan.pilot or '', 'none fits' if a.plan.ranking else 'none pays'))}",
         _table(
             ("Start", "End", "What", "Owner", "Done when"),
-            ((i.start, i.end, named(i.title), i.owner, named(i.exit["text"])) for i in (*a.plan.items, *a.plan.beyond)),
+            ((i.start, i.end, i.title, i.owner, i.exit["text"]) for i in (*a.plan.items, *a.plan.beyond)),
             "Nothing fits into these days." if a.plan.later else "There is nothing to do: no API or topic pays, and no flow is to be retired.",
         ),
         "## Ask those who know",
@@ -49,7 +53,7 @@ def as_markdown(a: Assessment) -> str:
         "## Evidence coverage",
         _table(("Known", "Of", "All"), a.coverage()),
         "## Ledger",
-        _table(("Flow", "Decision", "Via", "Because", "Reason"), ((e.flow, e.decision, titles.get(e.via or "", e.via or "-"), e.because, named(e.reason)) for e in a.blueprint.ledger)),
+        _table(("Flow", "Decision", "Via", "Because", "Reason"), ((flow(e.flow), e.decision, titles.get(e.via or "", e.via or "-"), e.because, e.reason) for e in a.blueprint.ledger)),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 from levada.landscape.blueprint import Built
+from levada.landscape.naming import Names
 from levada.landscape.report.assessment import Assessment
 from levada.landscape.words import many
 from levada.network.graph import Network
 
 __all__ = ["recommendations", "title_of", "verdict"]
-
-LAYERS = {"system": "System API", "process": "Process API", "experience": "Experience API", "topic": "topic"}
 
 
 def verdict(a: Assessment) -> list[str]:
@@ -116,12 +115,7 @@ def recommendations(a: Assessment) -> list[tuple[str, str]]:
 
 def title_of(network: Network, box: Built) -> str:
     """What people call an API or topic: ``System API of ERP``."""
-    name = box.id.partition(":")[2]
-    if box.layer == "topic":
-        return f"topic {name}"
-    if len(box.providers) == 1 and box.layer == "system":
-        name = f"of {network.nodes[box.providers[0]].name or box.providers[0]}"
-    return f"{LAYERS[box.layer]} {name}"
+    return Names(network).box(box)
 
 
 def _listed(names: list[str]) -> str:

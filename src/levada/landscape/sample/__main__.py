@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from levada.landscape.blueprint_view import as_json as blueprint_json
+from levada.landscape.naming import Names
 from levada.landscape.plan import next_monday
 from levada.landscape.plan_view import as_csv, as_ics
 from levada.landscape.plan_view import as_json as plan_json
@@ -34,11 +35,12 @@ def main(folder: Path) -> None:
     }
     for name, text in written.items():
         (folder / name).write_text(text, encoding="utf-8", newline="")
+    pilot = [b for b in found.blueprint.built if b.id == found.plan.pilot]
     kinds = sorted({f.importer for f in mapped.read if f.importer})
     lines = (
         f"Read {len(mapped.read)} files of {len(kinds)} kinds ({', '.join(kinds)}).",
         *verdict(found),
-        f"Pilot: {found.plan.pilot or 'none pays'}.",
+        f"Pilot: {f'the {Names(found.network).box(pilot[0])}' if pilot else 'none pays'}.",
         f"Written in {time.monotonic() - begun:.1f} s: {folder / 'report.html'} (and {', '.join(list(written)[:-1])})",
     )
     sys.stdout.write("\n".join(lines) + "\n")
