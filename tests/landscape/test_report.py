@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from datetime import date
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,18 @@ import playwright.sync_api as sync
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from levada.landscape.analysis import structure
+from levada.landscape.naming import Names
 from levada.landscape.report import Assessment, as_html, as_markdown, assess
-from levada.landscape.report._named import named_in
+from levada.landscape.report._groups import groups_of
 from levada.landscape.report._svg import text_width
 from levada.landscape.report.clusters import cluster_map
 from levada.landscape.report.details import numbers
 from levada.landscape.report.layers import layers
+from levada.landscape.report.matrix import matrix
 from levada.landscape.report.verdict import recommendations, title_of, verdict
 from levada.landscape.sample import sample
-from levada.network.graph import Flow, Network, Node
+from levada.network.graph import Evidence, Flow, Network, Node
 
 START = date(2026, 3, 2)
 
@@ -81,9 +85,10 @@ def test_the_board_is_told_what_to_decide_first(found: Assessment) -> None:
 
 
 def test_the_layered_picture_has_every_box_and_what_stays_direct(found: Assessment) -> None:
+    names = Names(found.network)
     picture = layers(found.network, found.blueprint, numbers(found))
     for box in found.blueprint.built:
-        assert f">{box.id.partition(':')[2]}</text>" in picture
+        assert f"<title>{names.box(box)}, owner" in picture
     flows = found.network.flows
     drawn = picture.count('class="link direct"')
     kept = {
@@ -95,7 +100,7 @@ def test_the_layered_picture_has_every_box_and_what_stays_direct(found: Assessme
 
 
 def test_no_name_covers_another_in_the_map(found: Assessment) -> None:
-    picture = cluster_map(found.network, {}, numbers(found))
+    picture = cluster_map(found.network, {}, numbers(found)).picture
     boxes: list[tuple[float, float, float, float]] = []
     pattern = r'class="label" data-l="\d+" x="(\d+)" y="(\d+)" text-anchor="(\w+)">([^<]*)<'
     for x, y, anchor, text in re.findall(pattern, picture):
@@ -252,6 +257,135 @@ def test_a_browser_shows_it_without_an_error(systems: int, chromium: str, tmp_pa
     assert said == []
 
 
+COVERING = """() => {
+  const found = [];
+  for (const svg of document.querySelectorAll('svg')) {
+    const view = svg.viewBox.baseVal;
+    const texts = [...svg.querySelectorAll('text')].map((t) => ({ t, b: t.getBBox() }));
+    for (const { t, b } of texts) {
+      if (b.x < view.x - 1 || b.x + b.width > view.x + view.width + 1) found.push('outside: ' + t.textContent);
+      const own = t.parentElement.querySelector(':scope > rect');
+      if (t.parentElement.matches('.part') && b.x + b.width > own.getBBox().x + own.getBBox().width)
+        found.push('wider than its box: ' + t.textContent);
+    }
+    texts.forEach(({ t, b }, n) => {
+      for (const { t: u, b: c } of texts.slice(n + 1))
+        if (b.x < c.x + c.width - 1 && c.x < b.x + b.width - 1 && b.y < c.y + c.height - 1 && c.y < b.y + b.height - 1)
+          found.push(svg.getAttribute('class') + ': ' + t.textContent + ' covers ' + u.textContent);
+    });
+  }
+  return found.slice(0, 10);
+}"""
+CROSSING = """() => {
+  const rects = [...document.querySelectorAll('.layered .part')].map((p) => [p.dataset.n, p.querySelector('rect').getBBox()]);
+  const found = new Set();
+  for (const link of document.querySelectorAll('.layered .link')) {
+    for (let k = 0, long = link.getTotalLength(); k <= 200; k += 1) {
+      const { x, y } = link.getPointAtLength((long * k) / 200);
+      for (const [n, r] of rects)
+        if (n !== link.dataset.a && n !== link.dataset.b && x > r.x && x < r.x + r.width && y > r.y && y < r.y + r.height)
+          found.add(link.dataset.a + ' to ' + link.dataset.b + ' crosses ' + n);
+    }
+  }
+  return [...found].slice(0, 10);
+}"""
+HIDDEN = """() => [...document.querySelectorAll('.card, .scroll')]
+  .filter((e) => getComputedStyle(e).overflow !== 'visible' || e.scrollWidth > e.clientWidth + 1)
+  .map((e) => e.outerHTML.slice(0, 80))"""
+
+
+def crowded(systems: int) -> Network:
+    """Long names, a domain for every seven systems, and every third system without one."""
+    held = landscape(systems)
+    nodes = [
+        Node(
+            id=n.id,
+            name=f"{n.name} of the Northern Region's WORKFLOW MANAGEMENT",
+            domain=f"Domain {i % (systems // 7)}: Wholesale and WAREHOUSING" if i % 3 else None,
+            kind="channel" if i > systems - 9 else None,
+        )
+        for i, n in enumerate(held.nodes.values())
+    ]
+    return Network.of(nodes, held.flows.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("systems", [50, 500, 5000])
+def test_no_text_covers_another_and_no_line_a_box(systems: int, chromium: str, tmp_path: Path) -> None:
+    page_file = tmp_path / "report.html"
+    page_file.write_text(as_html(assess(crowded(systems), START)), encoding="utf-8")
+    with sync.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(page_file.as_uri())
+        covering, crossing = page.evaluate(COVERING), page.evaluate(CROSSING)
+        browser.close()
+    assert covering == []
+    assert crossing == []
+
+
+@pytest.mark.slow
+def test_what_scrolls_says_so_and_is_whole_on_paper(chromium: str, found: Assessment, tmp_path: Path) -> None:
+    page_file = tmp_path / "report.html"
+    page_file.write_text(as_html(found), encoding="utf-8")
+    with sync.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 400, "height": 800})
+        page.goto(page_file.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") == 400
+        hinted = "e => getComputedStyle(e).backgroundAttachment.includes('local')"
+        assert all(page.eval_on_selector_all(".card, .scroll", f"all => all.map({hinted})"))
+        assert page.evaluate(CROSSING) == []
+        page.set_viewport_size({"width": 720, "height": 1000})
+        page.emulate_media(media="print")
+        assert page.evaluate(HIDDEN) == []
+        assert page.evaluate("document.documentElement.scrollWidth") == 720
+        browser.close()
+
+
+def test_where_no_domain_is_said_systems_stand_by_what_they_exchange() -> None:
+    """Two triangles that one flow joins; the most used of each gives the name."""
+    pairs = ("ab", "cb", "ca", "de", "fe", "fd", "ad")
+    net = Network.of([Node(id=i) for i in "abcdefg"], [Flow(consumer=p[0], provider=p[1]) for p in pairs])
+    groups = groups_of(net, Names(net))
+    assert {g.name: "".join(g.members) for g in groups.groups} == {"around b": "abc", "around d": "def"}
+    assert groups.alone == ("g",)
+    notes = cluster_map(net, {}, {i: n for n, i in enumerate(net.nodes)}).notes
+    assert notes[0] == (
+        "Nobody said the domain of 7 of 7 systems: 6 stand in dashed circles, by what they exchange with each other; "
+        "1 has no flow either and is not drawn."
+    )
+    assert "beginning with b, d, e;" in notes[1]
+
+
+def test_a_system_without_a_domain_stands_where_it_exchanges_most_and_is_told_from_the_others() -> None:
+    nodes = [
+        Node(id="a", domain="sales"),
+        Node(id="b", domain="sales"),
+        Node(id="c", domain="stock"),
+        Node(id="x"),
+    ]
+    net = Network.of(nodes, [Flow(consumer="x", provider=p) for p in "abc"])
+    groups = groups_of(net, Names(net))
+    assert {g.name: "".join(g.members) for g in groups.groups} == {"sales": "abx", "stock": "c"}
+    drawn = cluster_map(net, {}, {i: n for n, i in enumerate(net.nodes)})
+    assert drawn.picture.count('class="node ring"') == 1
+    assert drawn.notes[0] == (
+        "Nobody said the domain of 1 of 4 systems: it stands as a ring in the domain that it exchanges most with."
+    )
+    stated = Network.of(nodes[:3], [])
+    assert cluster_map(stated, {}, {i: n for n, i in enumerate(stated.nodes)}).notes == ()
+
+
+def test_a_matrix_of_few_systems_has_their_names(found: Assessment) -> None:
+    drawn = matrix(found.network, found.structure)
+    assert all(
+        f">{escape(name)}</text>" in drawn for name in Names(found.network).systems(found.network.nodes)
+    )
+    large = landscape(60)
+    assert "<text" not in matrix(large, structure(large))
+
+
 def test_sentences_name_apis_as_people_do(found: Assessment) -> None:
     page, text = as_html(found), as_markdown(found)
     assert "Agree the contract of the System API of Parcel carrier" in text
@@ -259,21 +393,58 @@ def test_sentences_name_apis_as_people_do(found: Assessment) -> None:
         assert not re.search(r"\b(system|experience|process|topic):\w", written)
 
 
-def test_an_id_of_which_another_is_the_beginning_stands_for_itself() -> None:
-    named = named_in({"topic:erp.order": "topic erp.order", "system:erp": "System API of ERP"})
-    assert (
-        named("over system:erp 31, not topic:erp.order")
-        == "over the System API of ERP 31, not the topic erp.order"
+def hidden(systems: int, name: str = "The {} system") -> Network:
+    """Systems with ids that nobody should have to read, wired in every way that a reason tells of."""
+    draw = random.Random(3)
+    nodes = [
+        Node(
+            id=f"zz{i}", name=name.format(i), kind="channel" if i > systems - 3 else "db" if i == 9 else "app"
+        )
+        for i in range(systems)
+    ]
+    flows: list[Flow] = []
+    for i in range(1, systems):
+        for mode in ("sync", "db", "file", "async", "batch"):
+            other = min(int(draw.random() ** 2 * i), 9)
+            seen = (Evidence("log", status="observed" if i % 3 else "declared"),)
+            flows.append(
+                Flow(
+                    consumer=f"zz{i}",
+                    provider=f"zz{other}",
+                    object=draw.choice(("order", None)),
+                    mode=mode,
+                    evidence=seen,
+                )
+            )
+    return Network.of(nodes, flows)
+
+
+def test_people_read_names_and_never_ids() -> None:
+    found = assess(hidden(40), START)
+    assert {"pays", "never observed"} <= {e.because for e in found.blueprint.ledger}
+    said = [e.reason for e in found.blueprint.ledger] + [b.reason for b in found.blueprint.built]
+    said += [i.title + i.exit["text"] for i in (*found.plan.items, *found.plan.beyond)]
+    said += [c.text for c in found.contradictions] + [d.text for d in found.duplicates]
+    said += [q.question for q in found.questions] + [" ".join(verdict(found)), as_markdown(found)]
+    said.append(re.sub(r"(?s)<script.*?</script>", "", as_html(found)))
+    assert not [text for text in said if re.search(r"\bzz\d", text)]
+
+
+def test_two_systems_of_one_name_are_told_apart() -> None:
+    net = Network.of(
+        [Node(id="wms", name="Returns"), Node(id="shop", name="Returns"), Node(id="erp", name="ERP")]
     )
-    assert named("over system:erp-2 it would") == "over a System API of erp-2 it would"
-    assert named("contract:system:erp") == "contract:system:erp"
+    names = Names(net)
+    assert names.systems(["wms", "shop", "erp", "gone"]) == ["Returns (wms)", "Returns (shop)", "ERP", "gone"]
+    flow = Flow(consumer="wms", provider="erp", object="order", mode="db")
+    assert names.flow(flow) == "Returns (wms) > ERP [order] (db)"
 
 
 def test_the_names_of_domains_stand_above_all_circles() -> None:
     network = landscape(900)
-    drawn = cluster_map(network, {}, {i: n for n, i in enumerate(network.nodes)})
+    drawn = cluster_map(network, {}, {i: n for n, i in enumerate(network.nodes)}).picture
     assert drawn.count('<text class="domain"') == 17
-    assert "<circle" not in drawn[drawn.index("<text") :]
+    assert "<circle" not in drawn[drawn.index('<text class="domain"') :]
 
 
 def test_a_board_reads_what_it_decides_and_what_it_costs(found: Assessment) -> None:

@@ -1,37 +1,44 @@
-"""What the pictures share: escaping, shortening, and how wide a text is."""
+"""What the pictures share: escaping, and how wide a text is."""
 
 from __future__ import annotations
 
 from html import escape
+from unicodedata import combining, east_asian_width
 
-from levada.network.graph import Network
+__all__ = ["fitted", "text_width", "titled"]
 
-__all__ = ["curve", "name_of", "short", "text_width", "titled"]
-
-_NARROW = frozenset("iljtfrI.,:;'|()[] -")
-
-
-def name_of(network: Network, node: str) -> str:
-    """What people call a node."""
-    return network.nodes[node].name or node
-
-
-def short(text: str, most: int) -> str:
-    """The text, cut to ``most`` characters with an ellipsis."""
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+_WIDTHS = (
+    (0.3, "'IJijl"), (0.35, " ,./:;\\|"), (0.4, "()-[]ft"), (0.45, "!r"), (0.5, '"*_`'), (0.55, "?csz"),
+    (0.6, "FLkvxy"), (0.7, "ABCKRVXZ"), (0.75, "NU"), (0.8, "&DGHOQ"), (0.85, "#+<=>^w~"), (0.9, "M"), (1.0, "%@Wm…"),
+)  # fmt: skip
+"""Of DejaVu Sans, the widest font that the page may be shown in: what fits in it fits in every other."""
+_WIDTH_OF = {c: width for width, held in _WIDTHS for c in held}
+_BOLD = 1.13
 
 
-def text_width(text: str, size: float) -> float:
-    """About how wide a text is in a sans-serif font of ``size`` (both in units of the picture)."""
-    return size * sum(0.36 if c in _NARROW else 0.72 if c.isupper() else 0.61 for c in text)
+def text_width(text: str, size: float, *, bold: bool = False) -> float:
+    """How wide a text is at most in a sans-serif font of ``size`` (both in units of the picture)."""
+    return size * sum(map(_width, text)) * (_BOLD if bold else 1.0)
+
+
+def _width(c: str) -> float:
+    if c in _WIDTH_OF or c.isascii():
+        return _WIDTH_OF.get(c, 0.65)
+    if combining(c):
+        return 0.0
+    return 1.0 if east_asian_width(c) in "WF" else 0.85
+
+
+def fitted(text: str, size: float, width: float, *, bold: bool = False) -> str:
+    """The text, cut with an ellipsis so that it is no wider than ``width``."""
+    if text_width(text, size, bold=bold) <= width:
+        return text
+    kept = text
+    while kept and text_width(kept + "…", size, bold=bold) > width:
+        kept = kept[:-1]
+    return kept.rstrip() + "…"
 
 
 def titled(text: str) -> str:
     """An SVG title, which browsers show on hovering and screen readers read."""
     return f"<title>{escape(text)}</title>"
-
-
-def curve(x1: float, y1: float, x2: float, y2: float) -> str:
-    """A path that leaves to the right and arrives from the left."""
-    middle = (x1 + x2) / 2
-    return f"M{x1:.0f} {y1:.1f}C{middle:.0f} {y1:.1f} {middle:.0f} {y2:.1f} {x2:.0f} {y2:.1f}"

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from levada.landscape.blueprint import Blueprint
-from levada.landscape.report._svg import name_of, titled
+from levada.landscape.naming import Names
+from levada.landscape.report._svg import titled
 from levada.network.graph import Network
 
 __all__ = ["after", "before"]
@@ -36,6 +37,7 @@ def after(network: Network, made: Blueprint) -> str:
     boxes = _on_channel(made, spot)
     flows = network.flows
     reached = {end for b in made.built for end in (*b.providers, *(flows[f].consumer for f in b.flows))}
+    names = Names(network)
     direct = sorted(
         {(flows[e.flow].consumer, flows[e.flow].provider) for e in made.ledger if e.decision == "kept"}
     )
@@ -50,7 +52,7 @@ def after(network: Network, made: Blueprint) -> str:
     for box in made.built:
         x, y = boxes[box.id]
         out.append(
-            f'<rect class="{box.layer}" x="{x - 5:.1f}" y="{y - 5:.1f}" width="10" height="10" rx="2.5">{titled(f"{box.id}: {box.reason}")}</rect>'
+            f'<rect class="{box.layer}" x="{x - 5:.1f}" y="{y - 5:.1f}" width="10" height="10" rx="2.5">{titled(f"{names.box(box)}: {box.reason}")}</rect>'
         )
     return "".join((*out, *_dots(network, spot))) + "</svg>"
 
@@ -92,9 +94,10 @@ def _chord(a: Point, b: Point) -> str:
 
 
 def _dots(network: Network, spot: Mapping[str, Point]) -> Iterable[str]:
+    names = Names(network)
     radius = max(1.2, min(4.0, 260 / max(len(spot), 1)))
     for i, (x, y) in spot.items():
-        yield f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}">{titled(name_of(network, i))}</circle>'
+        yield f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}">{titled(names.system(i))}</circle>'
 
 
 def _thinned(lines: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:

@@ -3,239 +3,278 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from html import escape
 
-from levada.landscape.report._svg import name_of, short, text_width, titled
+from msgspec import Struct
+
+from levada.landscape.naming import Names
+from levada.landscape.report._groups import Group, Groups, groups_of
+from levada.landscape.report._packing import Placed, packed
+from levada.landscape.report._svg import fitted, text_width, titled
 from levada.landscape.words import many
 from levada.network.graph import Network
 
-__all__ = ["cluster_map"]
+__all__ = ["ClusterMap", "cluster_map"]
 
-WIDTH, HEIGHT = 1100.0, 720.0
-MOST_CLUSTERS = 24
+WIDTH, HEIGHT, MARGIN = 1100.0, 720.0, 14.0
+MOST_CLUSTERS = 36
 MOST_NODES = 160
 """Up to so many systems each has its place; beyond, domains stand for their systems."""
 MOST_BUNDLES = 60
 """Where clusters stand alone: the strongest ties between them that are drawn."""
-LETTER = 11.0
-GAP = 0.35
-"""Between clusters, where a cluster of one system has radius 1.6: room for a name."""
+LETTER, HEAD = 11.0, 13.0
+"""Sizes of the names of systems and of domains."""
+LONGEST = ((230.0, 0.45), (170.0, 0.25), (110.0, 0.0))
+"""Widths at which names of domains are cut, each if that much of the picture's room can be filled with it."""
+NAMES = (150.0, 84.0)
+"""Widths that are tried for the name of a system; a longer one is cut."""
+OTHERS = "others"
 
-Place = tuple[float, float, float]
+Spot = tuple[float, float]
 Box = tuple[float, float, float, float]
 
 
-def cluster_map(network: Network, tax: Mapping[str | None, float], index: Mapping[str, int]) -> str:
-    """Systems by domain (or owner).
+class ClusterMap(Struct, frozen=True):
+    """The picture, and sentences on what it does not show."""
+
+    picture: str
+    notes: tuple[str, ...]
+    systems: bool
+    """Each system has its place; otherwise domains stand for them."""
+
+
+def cluster_map(network: Network, tax: Mapping[str | None, float], index: Mapping[str, int]) -> ClusterMap:
+    """Systems by domain (or owner); those without one by what they exchange with.
 
     Args:
         network: The landscape.
         tax: Hours a month by id of system; a system without an entry ends no flow.
         index: The number under which the page's script knows a system.
     """
-    home, clusters = _clusters(network)
-    middle = _places(clusters)
-    if len(network.nodes) <= MOST_NODES:
-        return _systems(network, tax, index, clusters, middle)
-    return _domains(network, home, clusters, middle)
-
-
-def _clusters(network: Network) -> tuple[dict[str, str], dict[str, list[str]]]:
-    groups: dict[str, list[str]] = defaultdict(list)
-    for node in network.nodes.values():
-        groups[node.domain or node.owner or "domain unknown"].append(node.id)
-    ranked = sorted(groups, key=lambda g: (-len(groups[g]), g))
-    home = {i: g if g in ranked[:MOST_CLUSTERS] else "others" for g in ranked for i in groups[g]}
-    clusters: dict[str, list[str]] = defaultdict(list)
-    for i, g in home.items():
-        clusters[g].append(i)
-    return home, clusters
-
-
-def _size(members: Sequence[str]) -> str:
-    return many(len(members), "system")
-
-
-def _open(label: str, role: str = "img") -> str:
-    return f'<svg class="clusters" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="{role}" aria-label="{escape(label)}">'
-
-
-def _systems(
-    network: Network,
-    tax: Mapping[str | None, float],
-    index: Mapping[str, int],
-    clusters: Mapping[str, list[str]],
-    middle: Mapping[str, Place],
-) -> str:
-    spot = _spots(clusters, middle)
-    out = [_open("Systems by domain and what flows between them", "group")]
-    for g, (x, y, radius) in middle.items():
-        out.append(
-            f'<circle class="cluster" cx="{x:.0f}" cy="{y:.0f}" r="{radius:.0f}">{titled(f"{g}: {_size(clusters[g])}")}</circle>'
+    names = Names(network)
+    found = groups_of(network, names)
+    few = len(network.nodes) <= MOST_NODES
+    shown, notes = _shown(found.groups, few)
+    titles, places = _placed(shown)
+    top = min((p.name[1] for p in places), default=0.0)
+    for place in places:
+        place.x, place.y = place.x + MARGIN, place.y + MARGIN - top
+    drawn = _Drawn(network, names, found, tax, index, shown, places, titles)
+    picture = drawn.systems() if few else drawn.domains()
+    if drawn.unnamed:
+        is_, it = ("is", "it") if drawn.unnamed == 1 else ("are", "they")
+        notes.append(
+            f"{many(drawn.unnamed, 'name')} {is_} left out where {it} would cover others: point at the system."
         )
-    for c, p in sorted(network.pairs()):
-        (x1, y1), (x2, y2) = spot[c], spot[p]
-        out.append(
-            f'<path class="edge" stroke-width="0.9" data-c="{index[c]}" data-p="{index[p]}" d="{_bow(x1, y1, x2, y2)}"/>'
-        )
-    dearest = max(tax.values(), default=0.0) or 1.0
-    size = {i: 3.5 + 9 * math.sqrt(tax.get(i, 0.0) / dearest) for i in spot}
-    for i, (x, y) in spot.items():
-        known = f"{tax[i]:,.0f} hours a month" if i in tax else "no flow ends here"
-        out.append(
-            f'<circle class="node" data-s="{index[i]}" tabindex="0" role="button" aria-label="{escape(name_of(network, i))}: {known}" '
-            f'style="--heat:{tax.get(i, 0.0) / dearest * 100:.0f}%" cx="{x:.0f}" cy="{y:.0f}" r="{size[i]:.1f}">'
-            f"{titled(f'{name_of(network, i)}: {known}')}</circle>"
-        )
-    rank = sorted(spot, key=lambda i: (-tax.get(i, 0.0), i))
-    out += _labels(network, rank, spot, size, middle, index)
-    for g, (x, y, radius) in middle.items():
-        out.append(
-            f'<text class="domain" x="{x:.0f}" y="{y - radius - 6:.0f}" text-anchor="middle">{escape(short(g, 24))}</text>'
-        )
-    return "".join(out) + "</svg>"
+    return ClusterMap(picture, (*_asking(network, names, found, few=few), *notes), few)
 
 
-def _domains(
-    network: Network, home: Mapping[str, str], clusters: Mapping[str, list[str]], middle: Mapping[str, Place]
-) -> str:
-    bundles: Counter[tuple[str, str]] = Counter(
-        (home[c], home[p]) for c, p in network.pairs() if home[c] != home[p]
-    )
-    most = max(bundles.values(), default=1)
-    out = [_open("Domains and what flows between them")]
-    for (a, b), count in sorted(bundles.most_common(MOST_BUNDLES)):
-        (x1, y1, _), (x2, y2, _) = middle[a], middle[b]
-        text = f"{a} uses {b} over {many(count, 'pair')} of systems"
-        out.append(
-            f'<path class="edge" d="{_bow(x1, y1, x2, y2)}" stroke-width="{0.6 + 7 * count / most:.1f}">{titled(text)}</path>'
-        )
-    for g, (x, y, radius) in middle.items():
-        count = len(clusters[g])
-        at = f'cx="{x:.0f}" cy="{y:.0f}" r="{radius:.0f}"'
-        out.append(f'<circle class="ground" {at}/>')
-        out.append(f'<circle class="cluster" {at}>{titled(f"{g}: {_size(clusters[g])}")}</circle>')
-        out.append(
-            f'<text class="domain" x="{x:.0f}" y="{y - radius - 6:.0f}" text-anchor="middle">{escape(short(g, 24))}</text>'
-            f'<text class="small" x="{x:.0f}" y="{y + 4:.0f}" text-anchor="middle">{count:,}</text>'
-        )
-    out.sort(key=lambda part: part.startswith("<text"))  # names above all circles, not below a neighbour's
-    return "".join(out) + "</svg>"
+def _placed(groups: Sequence[Group]) -> tuple[list[str], list[Placed]]:
+    """Names and circles; where long names leave the circles little room, they are cut shorter."""
+    sizes = [math.sqrt(len(g.members)) + 0.4 for g in groups]
+    for width, least in LONGEST:
+        titles = [fitted(g.name, HEAD, width, bold=True) for g in groups]
+        names = [text_width(t, HEAD, bold=True) + 4 for t in titles]
+        places = packed(sizes, names, WIDTH - 2 * MARGIN, HEIGHT - 2 * MARGIN, least=least)
+        if places is not None:
+            return titles, places
+    raise AssertionError("the last width asks for no room")
 
 
-def _bow(x1: float, y1: float, x2: float, y2: float) -> str:
-    """A line bent towards the middle of the picture, so that lines of one direction run together."""
-    mx, my = (x1 + x2) / 2 * 0.72 + WIDTH / 2 * 0.28, (y1 + y2) / 2 * 0.72 + HEIGHT / 2 * 0.28
-    return f"M{x1:.0f} {y1:.0f}Q{mx:.0f} {my:.0f} {x2:.0f} {y2:.0f}"
+def _shown(groups: Sequence[Group], few: bool) -> tuple[list[Group], list[str]]:
+    """The groups that are drawn; of too many, the smaller ones as one, or not at all where domains stand alone."""
+    if len(groups) <= MOST_CLUSTERS:
+        return list(groups), []
+    large, small = list(groups[: MOST_CLUSTERS - 1]), groups[MOST_CLUSTERS - 1 :]
+    kind = "domains" if all(g.stated for g in groups) else "groups"
+    members = tuple(sorted(i for g in small for i in g.members))
+    if few:
+        large.append(Group(OTHERS, members, stated=True))
+        return sorted(large, key=lambda g: (-len(g.members), g.name)), [
+            f"{len(small):,} smaller {kind} stand together as others."
+        ]
+    return large, [
+        f"The {len(large):,} largest of {len(groups):,} {kind} are drawn; {many(len(members), 'system')} of "
+        f"the others {'is' if len(members) == 1 else 'are'} not."
+    ]
 
 
-def _places(clusters: Mapping[str, list[str]]) -> dict[str, Place]:
-    """Centre and radius of each cluster: packed, the largest in the middle, and grown to fill the picture."""
-    packed: list[Place] = []
-    ranked = sorted(clusters, key=lambda g: (-len(clusters[g]), g))
-    for g in ranked:
-        packed.append(_packed(packed, math.sqrt(len(clusters[g])) + 0.6))
-    left, right = (
-        min((x - r for x, _, r in packed), default=0.0),
-        max((x + r for x, _, r in packed), default=1.0),
-    )
-    top, bottom = (
-        min((y - r for _, y, r in packed), default=0.0),
-        max((y + r for _, y, r in packed), default=1.0),
-    )
-    scale = min((WIDTH - 120) / (right - left), (HEIGHT - 60) / (bottom - top))
-    cx, cy = (left + right) / 2, (top + bottom) / 2
-    return {
-        g: (WIDTH / 2 + (x - cx) * scale, HEIGHT / 2 + 8 + (y - cy) * scale, (r - GAP) * scale)
-        for g, (x, y, r) in zip(ranked, packed, strict=True)
-    }
-
-
-def _packed(placed: Sequence[Place], radius: float) -> Place:
-    """The place nearest to the middle at which a circle touches two others, or one, and covers none.
-
-    Width counts less than height: the picture is wider than high.
-    """
-    radius += GAP
-    if not placed:
-        return 0.0, 0.0, radius
-    best: Place | None = None
-    for x, y in _touching(placed, radius):
-        far = (x / 1.6) ** 2 + y**2
-        clear = all(math.dist((x, y), (ox, oy)) > radius + other - 1e-6 for ox, oy, other in placed)
-        if clear and (best is None or far < (best[0] / 1.6) ** 2 + best[1] ** 2 - 1e-9):
-            best = x, y, radius
-    assert best is not None, "beside the outermost circle there is always room"
-    return best
-
-
-def _touching(placed: Sequence[Place], radius: float) -> Iterator[tuple[float, float]]:
-    for n, (ax, ay, ar) in enumerate(placed):
-        for turn in range(16):
-            angle = math.pi * turn / 8
-            yield ax + (ar + radius) * math.cos(angle), ay + (ar + radius) * math.sin(angle)
-        for bx, by, br in placed[:n]:
-            apart, a, b = math.dist((ax, ay), (bx, by)), ar + radius, br + radius
-            if apart < 1e-9 or apart > a + b:
-                continue
-            along = (a * a - b * b + apart * apart) / (2 * apart)
-            aside = math.sqrt(max(0.0, a * a - along * along))
-            ux, uy = (bx - ax) / apart, (by - ay) / apart
-            for side in (aside, -aside):
-                yield ax + along * ux - side * uy, ay + along * uy + side * ux
-
-
-def _spots(clusters: Mapping[str, list[str]], middle: Mapping[str, Place]) -> dict[str, tuple[float, float]]:
-    """Members in a sunflower about their centre (H. Vogel, Math. Biosci. 44, 1979)."""
-    out: dict[str, tuple[float, float]] = {}
-    for g, members in clusters.items():
-        x, y, radius = middle[g]
-        for n, i in enumerate(sorted(members)):
-            far = (radius - 10) * math.sqrt((n + 0.5) / len(members)) if len(members) > 1 else 0.0
-            out[i] = x + far * math.cos(2.39996 * n), y + far * math.sin(2.39996 * n)
-    return out
-
-
-def _labels(
-    network: Network,
-    rank: Sequence[str],
-    spot: Mapping[str, tuple[float, float]],
-    size: Mapping[str, float],
-    middle: Mapping[str, Place],
-    index: Mapping[str, int],
-) -> list[str]:
-    """Names beside their systems, the dearest first; one that would cover another is left to the pointer."""
-    taken: list[Box] = [(x - size[i], y - size[i], x + size[i], y + size[i]) for i, (x, y) in spot.items()]
-    for g, (x, y, r) in middle.items():
-        half = text_width(short(g, 24), 13.5) / 2
-        taken.append((x - half, y - r - 18, x + half, y - r - 2))
-    out: list[str] = []
-    for i in rank:
-        text = short(name_of(network, i), 22)
-        for box, x, y, anchor in _sides(spot[i], size[i] + 3, text_width(text, LETTER)):
-            if _free(box, taken):
-                taken.append(box)
-                out.append(
-                    f'<text class="label" data-l="{index[i]}" x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}">{escape(text)}</text>'
-                )
-                break
-    return out
-
-
-def _sides(at: tuple[float, float], away: float, width: float) -> list[tuple[Box, float, float, str]]:
-    x, y = at
-    half = LETTER / 2
+def _asking(network: Network, names: Names, found: Groups, *, few: bool) -> list[str]:
+    """That domains are missing, where their systems were put, and what to ask."""
+    unstated = found.unstated
+    if not unstated:
+        return []
+    count, every = len(unstated), len(network.nodes)
+    guests, alone = len(found.guests), len(found.alone)
+    one, several = ("stands as a ring", "stand as rings") if few else ("counts", "count")
+    where = [
+        (guests, f"{one} in the domain that it exchanges most with", f"{several} in the domains that they exchange most with"),
+        (count - guests - alone, "", "stand in dashed circles, by what they exchange with each other"),
+        (alone, "has no flow either and is not drawn", "have no flow either and are not drawn"),
+    ]  # fmt: skip
+    told = [f"{n:,} {several if n > 1 else one}" for n, one, several in where if n]
+    if len(told) == 1:
+        told = [f"{'it' if count == 1 else 'they'} {told[0].partition(' ')[2]}"]
+    users = Counter(provider for _, provider in network.pairs())
+    first = names.systems(sorted(unstated, key=lambda i: (-users[i], i))[:3])
+    whose = "it" if count == 1 else "them"
     return [
-        ((x + away, y - half, x + away + width, y + half), x + away, y + 4, "start"),
-        ((x - away - width, y - half, x - away, y + half), x - away, y + 4, "end"),
-        ((x - width / 2, y + away, x + width / 2, y + away + LETTER), x, y + away + LETTER - 2, "middle"),
-        ((x - width / 2, y - away - LETTER, x + width / 2, y - away), x, y - away - 1, "middle"),
+        f"Nobody said the domain of {count:,} of {many(every, 'system')}: {'; '.join(told)}.",
+        f"Ask which domain answers for {whose}, beginning with {', '.join(first)}; it is told in the column domain of systems.csv.",
+    ]
+
+
+class _Drawn:
+    """One picture in the making."""
+
+    def __init__(
+        self,
+        network: Network,
+        names: Names,
+        found: Groups,
+        tax: Mapping[str | None, float],
+        index: Mapping[str, int],
+        groups: Sequence[Group],
+        places: Sequence[Placed],
+        titles: Sequence[str],
+    ) -> None:
+        self.network, self.names, self.found, self.tax, self.index = network, names, found, tax, index
+        self.groups, self.places, self.titles = groups, places, titles
+        self.unnamed = 0
+        self.height = max((p.y + p.radius for p in places), default=0.0) + MARGIN + 6
+
+    def systems(self) -> str:
+        """Each system at its place."""
+        out = [_open("Systems by domain and what flows between them", "group", self.height)]
+        out += [self._circle(g, p) for g, p in zip(self.groups, self.places, strict=True)]
+        spot = self._spots()
+        for c, p in sorted(self.network.pairs()):
+            if c in spot and p in spot:
+                out.append(
+                    f'<path class="edge" stroke-width="0.9" data-c="{self.index[c]}" data-p="{self.index[p]}" d="{self._bow(spot[c], spot[p])}"/>'
+                )
+        tax = self.tax
+        dearest = max(tax.values(), default=0.0) or 1.0
+        size = {i: 3.5 + 9 * math.sqrt(tax.get(i, 0.0) / dearest) for i in spot}
+        for i, (x, y) in spot.items():
+            known = f"{tax[i]:,.0f} hours a month" if i in tax else "no flow ends here"
+            told = f"{self.names.system(i)}: {known}" + (", domain unknown" if i in self.found.guests else "")
+            ring = " ring" if i in self.found.guests else ""
+            out.append(
+                f'<circle class="node{ring}" data-s="{self.index[i]}" tabindex="0" role="button" aria-label="{escape(told)}" '
+                f'style="--heat:{tax.get(i, 0.0) / dearest * 100:.0f}%" cx="{x:.0f}" cy="{y:.0f}" r="{size[i]:.1f}">{titled(told)}</circle>'
+            )
+        rank = sorted(spot, key=lambda i: (-tax.get(i, 0.0), i))
+        out += self._labels(rank, spot, size)
+        return "".join((*out, *self._heads())) + "</svg>"
+
+    def domains(self) -> str:
+        """Domains in place of their systems, and the strongest ties between them."""
+        home = {i: n for n, g in enumerate(self.groups) for i in g.members}
+        ends = ((home.get(c, -1), home.get(p, -1)) for c, p in self.network.pairs())
+        bundles = Counter((a, b) for a, b in ends if -1 not in (a, b) and a != b)
+        most = max(bundles.values(), default=1)
+        hours = [sum(self.tax.get(i, 0.0) for i in g.members) for g in self.groups]
+        dearest = max(hours, default=0.0) or 1.0
+        out = [_open("Domains and what flows between them", "img", self.height)]
+        for (a, b), count in sorted(bundles.most_common(MOST_BUNDLES)):
+            text = f"{self.groups[a].name} uses {self.groups[b].name} over {many(count, 'pair')} of systems"
+            p, q = self.places[a], self.places[b]
+            out.append(
+                f'<path class="edge" d="{self._bow((p.x, p.y), (q.x, q.y))}" stroke-width="{0.8 + 7 * count / most:.1f}">{titled(text)}</path>'
+            )
+        for g, p, cost in zip(self.groups, self.places, hours, strict=True):
+            heat = f' style="--heat:{cost / dearest * 100:.0f}%"'
+            out.append(f'<circle class="ground" cx="{p.x:.0f}" cy="{p.y:.0f}" r="{p.radius:.0f}"/>')
+            out.append(self._circle(g, p, f": {cost:,.0f} hours a month", heat))
+            text = _size(g)
+            if text_width(text, LETTER) > 2 * p.radius - 8:
+                text = f"{len(g.members):,}"
+            out.append(
+                f'<text class="small" x="{p.x:.0f}" y="{p.y + 4:.0f}" text-anchor="middle">{text}</text>'
+            )
+        return "".join((*out, *self._heads())) + "</svg>"
+
+    def _circle(self, group: Group, place: Placed, more: str = "", style: str = "") -> str:
+        kind = "cluster" if group.stated else "cluster guessed"
+        told = f"{group.name}, {_size(group)}{more}"
+        at = f'cx="{place.x:.0f}" cy="{place.y:.0f}" r="{place.radius:.0f}"'
+        return f'<circle class="{kind}"{style} {at}>{titled(told)}</circle>'
+
+    def _bow(self, a: Spot, b: Spot) -> str:
+        """A line bent towards the middle of the picture, so that lines of one direction run together."""
+        mx = (a[0] + b[0]) / 2 * 0.72 + WIDTH / 2 * 0.28
+        my = (a[1] + b[1]) / 2 * 0.72 + self.height / 2 * 0.28
+        return f"M{a[0]:.0f} {a[1]:.0f}Q{mx:.0f} {my:.0f} {b[0]:.0f} {b[1]:.0f}"
+
+    def _heads(self) -> list[str]:
+        """The names of the groups, above everything; a cut one is told in full to the pointer."""
+        return [
+            f'<text class="domain{"" if g.stated else " guessed"}" x="{p.x:.0f}" y="{p.y - p.radius - 7:.0f}" text-anchor="middle">'
+            f"{titled(g.name) if t != g.name else ''}{escape(t)}</text>"
+            for g, p, t in zip(self.groups, self.places, self.titles, strict=True)
+        ]
+
+    def _spots(self) -> dict[str, Spot]:
+        """Members in a sunflower about their centre (H. Vogel, Math. Biosci. 44, 1979)."""
+        out: dict[str, Spot] = {}
+        for group, place in zip(self.groups, self.places, strict=True):
+            count = len(group.members)
+            for n, i in enumerate(group.members):
+                far = (place.radius - 10) * math.sqrt((n + 0.5) / count) if count > 1 else 0.0
+                out[i] = place.x + far * math.cos(2.39996 * n), place.y + far * math.sin(2.39996 * n)
+        return out
+
+    def _labels(self, rank: Sequence[str], spot: Mapping[str, Spot], size: Mapping[str, float]) -> list[str]:
+        """Names beside their systems, the dearest first; one that would cover another is left to the pointer."""
+        taken: list[Box] = [
+            (x - size[i], y - size[i], x + size[i], y + size[i]) for i, (x, y) in spot.items()
+        ]
+        taken += [p.name for p in self.places]
+        out: list[str] = []
+        for i in rank:
+            label = self._label(i, spot[i], size[i] + 3, taken)
+            if label is None:
+                self.unnamed += 1
+            else:
+                out.append(label)
+        return out
+
+    def _label(self, i: str, at: Spot, away: float, taken: list[Box]) -> str | None:
+        name = self.names.system(i)
+        for text in dict.fromkeys(fitted(name, LETTER, width) for width in NAMES):
+            for box, x, y, anchor in _sides(at, away, text_width(text, LETTER)):
+                if _free(box, taken):
+                    taken.append(box)
+                    return (
+                        f'<text class="label" data-l="{self.index[i]}" x="{x:.0f}" y="{y:.0f}" '
+                        f'text-anchor="{anchor}">{escape(text)}</text>'
+                    )
+        return None
+
+
+def _size(group: Group) -> str:
+    return many(len(group.members), "system")
+
+
+def _open(label: str, role: str, height: float) -> str:
+    return f'<svg class="clusters" viewBox="0 0 {WIDTH:.0f} {height:.0f}" role="{role}" aria-label="{escape(label)}">'
+
+
+def _sides(at: Spot, away: float, width: float) -> list[tuple[Box, float, float, str]]:
+    """Where a name may stand: right, left, below, above. A letter reaches 11 above and 3 below its line."""
+    x, y = at
+    return [
+        ((x + away, y - 8, x + away + width, y + 8), x + away, y + 4, "start"),
+        ((x - away - width, y - 8, x - away, y + 8), x - away, y + 4, "end"),
+        ((x - width / 2, y + away - 1, x + width / 2, y + away + 14), x, y + away + 10, "middle"),
+        ((x - width / 2, y - away - 13, x + width / 2, y - away + 1), x, y - away - 2, "middle"),
     ]
 
 
 def _free(box: Box, taken: Sequence[Box]) -> bool:
     a, b, c, d = box
-    inside = a > 2 and c < WIDTH - 2 and b > 2 and d < HEIGHT - 2
+    inside = a > 2 and c < WIDTH - 2
     return inside and not any(a < z and c > x and b < w and d > y for x, y, z, w in taken)

@@ -8,11 +8,16 @@ from datetime import timedelta
 from html import escape
 
 from levada.landscape.plan import Plan
-from levada.landscape.report._svg import short, titled
+from levada.landscape.report._svg import fitted, titled
 
 __all__ = ["gantt"]
 
-LEFT, WIDTH = 230, 760
+LEFT, WIDTH = 262, 728
+
+
+def _name(title: str, *, bold: bool) -> str:
+    text = fitted(title, 12.5, LEFT - 16, bold=bold)
+    return f"{titled(title) if text != title else ''}{escape(text)}"
 
 
 def gantt(plan: Plan, titles: Mapping[str, str]) -> str:
@@ -34,7 +39,7 @@ def gantt(plan: Plan, titles: Mapping[str, str]) -> str:
         y = 32 + 26 * line
         pilot = " pilot" if name == plan.pilot else ""
         out.append(
-            f'<text class="row{pilot}" x="222" y="{y + 13}" text-anchor="end">{escape(short(titles.get(name, name), 31))}</text>'
+            f'<text class="row{pilot}" x="{LEFT - 8}" y="{y + 13}" text-anchor="end">{_name(titles.get(name) or items[held[0]].title, bold=bool(pilot))}</text>'
         )
         for item in (items[n] for n in held):
             x = LEFT + (item.start - plan.start).days * scale

@@ -9,13 +9,16 @@ from html import escape
 from msgspec import Struct
 
 from levada.landscape.blueprint import Blueprint, Built
-from levada.landscape.report._svg import curve, name_of, short, titled
+from levada.landscape.naming import Names
+from levada.landscape.report._svg import fitted, titled
 from levada.landscape.words import many
 from levada.network.graph import Network
 
 __all__ = ["layers"]
 
-WIDTH, ROW, TOP, BOX_HEIGHT = 1100.0, 27.0, 44.0, 21.0
+WIDTH, ROW, TOP, BOX_HEIGHT, LETTER = 1100.0, 27.0, 44.0, 21.0, 12.0
+LANE, MOST_LANES = 3.0, 70.0
+"""Between lines that pass a column beside its boxes; and the most height that they take on one side."""
 MOST_ROWS = 36
 """Rows of a column; what does not fit stands together in the last one."""
 SWEEPS = 4
@@ -153,6 +156,71 @@ def _untangle(columns: Sequence[_Column], edges: Mapping[_Edge, int]) -> None:
             )
 
 
+class _Layout:
+    """Where everything stands: columns side by side, and lanes above and below the boxes for what passes them."""
+
+    def __init__(self, columns: Sequence[_Column], edges: Iterable[_Edge]) -> None:
+        tallest = max(len(c.keys) for c in columns)
+        gap = 120.0 if len(columns) < 4 else 72.0
+        self.wide = (WIDTH - 20 - gap * (len(columns) - 1)) / len(columns)
+        self.left = [10 + n * (self.wide + gap) for n in range(len(columns))]
+        self.column = {key: n for n, c in enumerate(columns) for key in c.keys}
+        passing = [e for e in edges if self.column[e.end] - self.column[e.start] > 1]
+        inner = max((len(c.keys) for c in columns[1:-1]), default=0)
+        # Where boxes fill the height there is no other room for lines than beside them.
+        beside = MOST_LANES if passing and inner * ROW + 2 * MOST_LANES > tallest * ROW else 0.0
+        self.top = TOP + beside
+        self.height = self.top + tallest * ROW + beside + 12
+        self.middle: dict[str, float] = {}
+        self.block: list[tuple[float, float]] = []
+        for column in columns:
+            first = self.top + (tallest - len(column.keys)) * ROW / 2
+            self.block.append((first - 2, first + len(column.keys) * ROW + 2))
+            for line, key in enumerate(column.keys):
+                self.middle[key] = first + line * ROW + ROW / 2
+        self.lanes: dict[tuple[_Edge, int], float] = {}
+        for n in range(1, len(columns) - 1):
+            self._lanes(n, [e for e in passing if self.column[e.start] < n < self.column[e.end]])
+
+    def _lanes(self, n: int, edges: Sequence[_Edge]) -> None:
+        """Each line keeps its height where no box stands; those that would cross boxes go round, in their order."""
+        top, bottom = self.block[n]
+        above: list[tuple[float, _Edge]] = []
+        below: list[tuple[float, _Edge]] = []
+        for edge in edges:
+            a, b = self.column[edge.start], self.column[edge.end]
+            y = self.middle[edge.start] + (self.middle[edge.end] - self.middle[edge.start]) * (n - a) / (
+                b - a
+            )
+            if top < y < bottom:
+                (above if y < (top + bottom) / 2 else below).append((y, edge))
+            else:
+                self.lanes[edge, n] = y
+        for held, edge_of, way in ((above, top, -1.0), (below, bottom, 1.0)):
+            held.sort(key=lambda h, way=way: (-way * h[0], h[1].start, h[1].end, h[1].kind))
+            step = min(LANE, (MOST_LANES - 8) / max(len(held), 1))
+            for k, (_, edge) in enumerate(held):
+                self.lanes[edge, n] = edge_of + way * (4 + step * k)
+
+    def path(self, edge: _Edge) -> str:
+        """From the right of its start to the left of its end, straight where it passes a column."""
+        start, end = self.column[edge.start], self.column[edge.end]
+        x, y = self.left[start] + self.wide, self.middle[edge.start]
+        out = [f"M{x:.0f} {y:.1f}"]
+        for n in range(start + 1, end):
+            lane = self.lanes[edge, n]
+            out.append(_bend(x, y, self.left[n] - 6, lane))
+            x, y = self.left[n] + self.wide + 6, lane
+            out.append(f"H{x:.0f}")
+        out.append(_bend(x, y, self.left[end], self.middle[edge.end]))
+        return "".join(out)
+
+
+def _bend(x1: float, y1: float, x2: float, y2: float) -> str:
+    half = (x1 + x2) / 2
+    return f"C{half:.0f} {y1:.1f} {half:.0f} {y2:.1f} {x2:.0f} {y2:.1f}"
+
+
 def _draw(
     network: Network,
     made: Blueprint,
@@ -160,42 +228,35 @@ def _draw(
     edges: Mapping[_Edge, int],
     index: Mapping[str, int],
 ) -> str:
-    tallest = max(len(c.keys) for c in columns)
-    height = TOP + tallest * ROW + 12
-    gap = 120.0 if len(columns) < 4 else 64.0
-    wide = (WIDTH - 20 - gap * (len(columns) - 1)) / len(columns)
-    left: dict[str, float] = {}
-    middle: dict[str, float] = {}
-    for n, column in enumerate(columns):
-        indent = (tallest - len(column.keys)) * ROW / 2
-        for line, key in enumerate(column.keys):
-            left[key] = 10 + n * (wide + gap)
-            middle[key] = TOP + indent + line * ROW + ROW / 2
-    number = {key: n for n, key in enumerate(left)}
+    at = _Layout(columns, edges)
+    number = {key: n for n, key in enumerate(at.middle)}
     label = (
         f"{many(len(made.apis), 'API')} and {many(len(made.topics), 'topic')} between consumers and systems"
     )
-    out = [f'<svg class="layered" viewBox="0 0 {WIDTH:.0f} {height:.0f}" role="group" aria-label="{label}">']
+    out = [
+        f'<svg class="layered" viewBox="0 0 {WIDTH:.0f} {at.height:.0f}" role="group" aria-label="{label}">'
+    ]
     for n, column in enumerate(columns):
         out.append(
-            f'<text class="head" x="{10 + n * (wide + gap) + wide / 2:.0f}" y="22" text-anchor="middle">{TITLES[column.kind]}</text>'
+            f'<text class="head" x="{at.left[n] + at.wide / 2:.0f}" y="22" text-anchor="middle">{TITLES[column.kind]}</text>'
         )
     most = max(edges.values(), default=1)
     for edge, count in sorted(edges.items(), key=lambda e: (e[0].kind != "direct", e[0].start, e[0].end)):
         thick = 1.1 + 3 * (count - 1) / most
-        path = curve(left[edge.start] + wide, middle[edge.start], left[edge.end], middle[edge.end])
         out.append(
-            f'<path class="link {edge.kind}" data-a="{number[edge.start]}" data-b="{number[edge.end]}" stroke-width="{thick:.1f}" d="{path}"/>'
+            f'<path class="link {edge.kind}" data-a="{number[edge.start]}" data-b="{number[edge.end]}" stroke-width="{thick:.1f}" d="{at.path(edge)}"/>'
         )
+    names = Names(network)
     boxes = {b.id: b for b in made.built}
     rest = {REST + c.kind: c.rest for c in columns}
     for key, n in number.items():
-        out.append(_box(network, boxes, rest, key, n, (left[key], middle[key], wide), index))
+        place = (at.left[at.column[key]], at.middle[key], at.wide)
+        out.append(_box(names, boxes, rest, key, n, place, index))
     return "".join(out) + "</svg>"
 
 
 def _box(
-    network: Network,
+    names: Names,
     boxes: Mapping[str, Built],
     rest: Mapping[str, int],
     key: str,
@@ -209,14 +270,13 @@ def _box(
         kind, text, told = "rest", f"and {rest[key]:,} more", "All stand in the ledger."
     elif key in boxes:
         box = boxes[key]
-        kind, text = box.layer, box.id.partition(":")[2]
-        told = f"{box.id}, owner {box.owner or 'unknown'}: {box.reason}"
+        kind, text = box.layer, names.short(box)
+        told = f"{names.box(box)}, owner {box.owner or 'unknown'}: {box.reason}"
     else:
-        node = key[2:]
-        kind, text, told = "end", name_of(network, node), name_of(network, node)
-        system = f' data-s="{index[node]}"'
+        kind, text, told = "end", names.system(key[2:]), names.system(key[2:])
+        system = f' data-s="{index[key[2:]]}"'
     return (
         f'<g class="part {kind}" data-n="{number}" tabindex="0"{system}>{titled(told)}'
         f'<rect x="{x:.0f}" y="{y - BOX_HEIGHT / 2:.1f}" width="{wide:.0f}" height="{BOX_HEIGHT:.0f}" rx="5"/>'
-        f'<text x="{x + 10:.0f}" y="{y + 4:.1f}">{escape(short(text, int((wide - 18) / 6.4)))}</text></g>'
+        f'<text x="{x + 10:.0f}" y="{y + 4:.1f}">{escape(fitted(text, LETTER, wide - 18))}</text></g>'
     )

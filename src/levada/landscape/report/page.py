@@ -8,15 +8,15 @@ from importlib.resources import files
 from typing import Any
 
 from levada.landscape._blueprint_highs import LandscapeExtra
-from levada.landscape.report._named import named_in
+from levada.landscape.naming import Names
 from levada.landscape.report.assessment import Assessment
 from levada.landscape.report.before_after import after, before
-from levada.landscape.report.clusters import MOST_NODES, cluster_map
+from levada.landscape.report.clusters import cluster_map
 from levada.landscape.report.details import details, numbers
 from levada.landscape.report.gantt import gantt
 from levada.landscape.report.layers import layers
-from levada.landscape.report.matrix import matrix
-from levada.landscape.report.verdict import recommendations, title_of, verdict
+from levada.landscape.report.matrix import MOST_NAMES, matrix
+from levada.landscape.report.verdict import recommendations, verdict
 from levada.landscape.words import many
 
 __all__ = ["as_html"]
@@ -64,14 +64,20 @@ def as_html(assessment: Assessment) -> str:
         raise LandscapeExtra(what="The report", package="jinja2") from exc
     a = assessment
     folder = files("levada.landscape.report")
-    titles = {b.id: title_of(a.network, b) for b in a.blueprint.built}
+    called = Names(a.network)
+    titles = {b.id: called.box(b) for b in a.blueprint.built}
+
+    def flow(i: str) -> str:
+        return called.flow(a.network.flows[i])
+
     engine = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     filters: dict[str, Any] = engine.filters
-    filters |= {"figure": _figure, "many": many, "named": named_in(titles)}
+    filters |= {"figure": _figure, "many": many, "flow": flow}
     template = engine.from_string(folder.joinpath("page.html.j2").read_text(encoding="utf-8"))
     hours: dict[str | None, float] = {r.name: r.hours_month for r in a.tax.systems}
 
     index = numbers(a)
+    mapped = cluster_map(a.network, hours, index)
 
     def own(name: str) -> Markup:
         return Markup(folder.joinpath(name).read_text(encoding="utf-8"))  # noqa: S704 - the package's own file
@@ -82,15 +88,17 @@ def as_html(assessment: Assessment) -> str:
         "recommendations": recommendations(a),
         "titles": titles,
         "details": Markup(_embedded(details(a))),  # noqa: S704 - nothing in it can end the script
-        "few": len(a.network.nodes) <= MOST_NODES,
         "most": MOST_ROWS,
+        "named_rows": MOST_NAMES,
         "glossary": GLOSSARY,
         "architecture": ARCHITECTURES[a.structure.architecture],
         "style": own("page.css"),
         "script": own("page.js"),
         # The pictures escape every name themselves.
-        "map": Markup(cluster_map(a.network, hours, index)),  # noqa: S704
+        "map": mapped,
+        "map_picture": Markup(mapped.picture),  # noqa: S704
         "layers": Markup(layers(a.network, a.blueprint, index)),  # noqa: S704
+        "layered": {b.layer for b in a.blueprint.built},
         "before": Markup(before(a.network)),  # noqa: S704
         "after": Markup(after(a.network, a.blueprint)),  # noqa: S704
         "matrix": Markup(matrix(a.network, a.structure)),  # noqa: S704
@@ -99,7 +107,7 @@ def as_html(assessment: Assessment) -> str:
         "kept": Counter(e.because for e in a.blueprint.ledger if e.decision == "kept").most_common(),
         "dearest": max(hours.values(), default=1.0) or 1.0,
         "findings": Counter((f.severity, f.kind) for f in a.network.findings).most_common(),
-        "names": {i: n.name or i for i, n in a.network.nodes.items()},
+        "names": {i: called.system(i) for i in a.network.nodes},
     }
     return template.render(values)
 
