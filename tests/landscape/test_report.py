@@ -21,7 +21,7 @@ from axe_playwright_python.sync_playwright import Axe
 from levada.landscape.analysis import structure
 from levada.landscape.naming import Names
 from levada.landscape.report import Assessment, as_html, as_markdown, assess
-from levada.landscape.report._groups import groups_of
+from levada.landscape.report._groups import gathered, groups_of
 from levada.landscape.report._svg import text_width
 from levada.landscape.report.clusters import cluster_map
 from levada.landscape.report.details import numbers
@@ -375,6 +375,24 @@ def test_a_system_without_a_domain_stands_where_it_exchanges_most_and_is_told_fr
     )
     stated = Network.of(nodes[:3], [])
     assert cluster_map(stated, {}, {i: n for n, i in enumerate(stated.nodes)}).notes == ()
+
+
+def test_of_many_domains_the_smaller_ones_stand_with_whom_they_exchange_most() -> None:
+    """Forty domains of one system each, and four large ones, each used by ten of the small."""
+    nodes = [Node(id=f"l{n}{i}", domain=f"large {n}") for n in range(4) for i in range(6)]
+    nodes += [Node(id=f"s{i}", domain=f"small {i:02}") for i in range(40)]
+    net = Network.of(nodes, [Flow(consumer=f"s{i}", provider=f"l{i % 4}0") for i in range(40)])
+    groups = gathered(groups_of(net, Names(net)).groups, net, 4)
+    assert {g.name: (len(g.members), len(g.also)) for g in groups} == {
+        f"large {n}": (16, 10) for n in range(4)
+    }
+    assert sorted(i for g in groups for i in g.members) == sorted(net.nodes)
+    for group in groups:
+        assert {f"small {i[1:]:0>2}" for i in group.members if i[0] == "s"} == set(group.also)
+    drawn = cluster_map(net, {}, {i: n for n, i in enumerate(net.nodes)})
+    assert drawn.picture.count('<circle class="cluster') == 36
+    assert drawn.picture.count('<circle class="node') == len(net.nodes)
+    assert "Of 44 domains the smaller ones stand with" in drawn.notes[0]
 
 
 def test_a_matrix_of_few_systems_has_their_names(found: Assessment) -> None:

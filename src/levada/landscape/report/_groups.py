@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from levada.landscape.naming import Names
 from levada.network.graph import Network
 
-__all__ = ["Group", "Groups", "groups_of"]
+__all__ = ["Group", "Groups", "gathered", "groups_of"]
 
 Ties = Mapping[str, Mapping[str, int]]
 
@@ -21,6 +21,13 @@ class Group(Struct, frozen=True):
     name: str
     members: tuple[str, ...]
     stated: bool
+    also: tuple[str, ...] = ()
+    """Names of smaller groups that stand with it."""
+
+    @property
+    def more(self) -> str:
+        """What stands behind its name: `` +3``, where others stand with it."""
+        return f" +{len(self.also)}" if self.also else ""
 
 
 class Groups(Struct, frozen=True, kw_only=True):
@@ -84,6 +91,35 @@ def groups_of(network: Network, names: Names) -> Groups:
         out.append(Group(f"around {names.system(middle)}", members, stated=False))
     out.sort(key=lambda g: (-len(g.members), g.name))
     return Groups(groups=tuple(out), guests=frozenset(guests), alone=tuple(alone))
+
+
+def gathered(groups: Sequence[Group], network: Network, most: int) -> list[Group]:
+    """So many groups at the most, the largest first: the smallest joins the one that it exchanges most with, for its size."""
+    home = {i: n for n, g in enumerate(groups) for i in g.members}
+    near: list[Counter[int]] = [Counter() for _ in groups]
+    for (a, b), flows in network.pairs().items():
+        one, two = home.get(a, -1), home.get(b, -1)
+        if one != two and -1 not in (one, two):
+            near[one][two] += len(flows)
+            near[two][one] += len(flows)
+    held = dict(enumerate(groups))
+    while len(held) > most:
+        small = min(held, key=lambda n: (len(held[n].members), -n))
+        ties = near[small]
+        into = min((n for n in held if n != small), key=lambda n: (-ties[n] / len(held[n].members), n))
+        first, other = sorted((held.pop(small), held[into]), key=lambda g: (-len(g.members), g.name))
+        held[into] = Group(
+            first.name, (*first.members, *other.members), first.stated and other.stated, (*first.also, other.name, *other.also)
+        )  # fmt: skip
+        for n, count in ties.items():
+            near[n].pop(small, None)
+            if n != into:
+                near[n][into] += count
+                near[into][n] += count
+    return sorted(
+        (structs.replace(g, members=tuple(sorted(g.members))) for g in held.values()),
+        key=lambda g: (-len(g.members), g.name),
+    )
 
 
 def _ties(network: Network) -> dict[str, dict[str, int]]:

@@ -10,7 +10,7 @@ from html import escape
 from msgspec import Struct
 
 from levada.landscape.naming import Names
-from levada.landscape.report._groups import Group, Groups, groups_of
+from levada.landscape.report._groups import Group, Groups, gathered, groups_of
 from levada.landscape.report._packing import Placed, packed
 from levada.landscape.report._svg import fitted, text_width, titled
 from levada.landscape.words import many
@@ -24,13 +24,14 @@ MOST_NODES = 160
 """Up to so many systems each has its place; beyond, domains stand for their systems."""
 MOST_BUNDLES = 60
 """Where clusters stand alone: the strongest ties between them that are drawn."""
+MOST_ALSO = 12
+"""Names of groups within one that its circle tells to the pointer."""
 LETTER, HEAD = 11.0, 13.0
 """Sizes of the names of systems and of domains."""
 LONGEST = ((230.0, 0.45), (170.0, 0.25), (110.0, 0.0))
 """Widths at which names of domains are cut, each if that much of the picture's room can be filled with it."""
 NAMES = (150.0, 84.0)
 """Widths that are tried for the name of a system; a longer one is cut."""
-OTHERS = "others"
 
 Spot = tuple[float, float]
 Box = tuple[float, float, float, float]
@@ -56,7 +57,7 @@ def cluster_map(network: Network, tax: Mapping[str | None, float], index: Mappin
     names = Names(network)
     found = groups_of(network, names)
     few = len(network.nodes) <= MOST_NODES
-    shown, notes = _shown(found.groups, few)
+    shown, notes = _shown(found.groups, network)
     titles, places = _placed(shown)
     top = min((p.name[1] for p in places), default=0.0)
     for place in places:
@@ -75,7 +76,10 @@ def _placed(groups: Sequence[Group]) -> tuple[list[str], list[Placed]]:
     """Names and circles; where long names leave the circles little room, they are cut shorter."""
     sizes = [math.sqrt(len(g.members)) + 0.4 for g in groups]
     for width, least in LONGEST:
-        titles = [fitted(g.name, HEAD, width, bold=True) for g in groups]
+        titles = [
+            fitted(g.name, HEAD, width - text_width(g.more, HEAD, bold=True), bold=True) + g.more
+            for g in groups
+        ]
         names = [text_width(t, HEAD, bold=True) + 4 for t in titles]
         places = packed(sizes, names, WIDTH - 2 * MARGIN, HEIGHT - 2 * MARGIN, least=least)
         if places is not None:
@@ -83,21 +87,13 @@ def _placed(groups: Sequence[Group]) -> tuple[list[str], list[Placed]]:
     raise AssertionError("the last width asks for no room")
 
 
-def _shown(groups: Sequence[Group], few: bool) -> tuple[list[Group], list[str]]:
-    """The groups that are drawn; of too many, the smaller ones as one, or not at all where domains stand alone."""
+def _shown(groups: Sequence[Group], network: Network) -> tuple[list[Group], list[str]]:
+    """The groups that are drawn; of too many, the smaller ones stand with larger ones."""
     if len(groups) <= MOST_CLUSTERS:
         return list(groups), []
-    large, small = list(groups[: MOST_CLUSTERS - 1]), groups[MOST_CLUSTERS - 1 :]
     kind = "domains" if all(g.stated for g in groups) else "groups"
-    members = tuple(sorted(i for g in small for i in g.members))
-    if few:
-        large.append(Group(OTHERS, members, stated=True))
-        return sorted(large, key=lambda g: (-len(g.members), g.name)), [
-            f"{len(small):,} smaller {kind} stand together as others."
-        ]
-    return large, [
-        f"The {len(large):,} largest of {len(groups):,} {kind} are drawn; {many(len(members), 'system')} of "
-        f"the others {'is' if len(members) == 1 else 'are'} not."
+    return gathered(groups, network, MOST_CLUSTERS), [
+        f"Of {len(groups):,} {kind} the smaller ones stand with the one that they exchange most with (+ and their number): point at a circle for their names."
     ]
 
 
@@ -180,7 +176,8 @@ class _Drawn:
         dearest = max(hours, default=0.0) or 1.0
         out = [_open("Domains and what flows between them", "img", self.height)]
         for (a, b), count in sorted(bundles.most_common(MOST_BUNDLES)):
-            text = f"{self.groups[a].name} uses {self.groups[b].name} over {many(count, 'pair')} of systems"
+            one, two = self.groups[a], self.groups[b]
+            text = f"{one.name}{one.more} uses {two.name}{two.more} over {many(count, 'pair')} of systems"
             p, q = self.places[a], self.places[b]
             out.append(
                 f'<path class="edge" d="{self._bow((p.x, p.y), (q.x, q.y))}" stroke-width="{0.8 + 7 * count / most:.1f}">{titled(text)}</path>'
@@ -199,7 +196,10 @@ class _Drawn:
 
     def _circle(self, group: Group, place: Placed, more: str = "", style: str = "") -> str:
         kind = "cluster" if group.stated else "cluster guessed"
-        told = f"{group.name}, {_size(group)}{more}"
+        told = f"{group.name}{group.more}, {_size(group)}{more}"
+        if group.also:
+            rest = len(group.also) - MOST_ALSO
+            told += f". With {', '.join(group.also[:MOST_ALSO])}{f' and {rest} more' if rest > 0 else ''}"
         at = f'cx="{place.x:.0f}" cy="{place.y:.0f}" r="{place.radius:.0f}"'
         return f'<circle class="{kind}"{style} {at}>{titled(told)}</circle>'
 
@@ -213,7 +213,7 @@ class _Drawn:
         """The names of the groups, above everything; a cut one is told in full to the pointer."""
         return [
             f'<text class="domain{"" if g.stated else " guessed"}" x="{p.x:.0f}" y="{p.y - p.radius - 7:.0f}" text-anchor="middle">'
-            f"{titled(g.name) if t != g.name else ''}{escape(t)}</text>"
+            f"{titled(g.name + g.more) if t != g.name + g.more else ''}{escape(t)}</text>"
             for g, p, t in zip(self.groups, self.places, self.titles, strict=True)
         ]
 
