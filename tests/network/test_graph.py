@@ -1,3 +1,4 @@
+import unicodedata
 from typing import Any
 
 from hypothesis import given, settings
@@ -102,6 +103,12 @@ def test_queries() -> None:
 
 def test_names() -> None:
     assert slug("  Höhe & Co ") == "hohe-co"
+    assert slug("Straße № 5½ ﬁ") == "strae-no-512-fi"
+    names = ("Заказы CRM", "Склад CRM", "Учёт", "訂單系統", "注文", "주문", "Παραγγελίες", "ऑर्डर", "الطلبات")
+    assert slug("✅ Заказы CRM!") == "заказы-crm"
+    assert slug("⚙️ Orders ✍️") == "orders"
+    assert len({slug(name) for name in names}) == len(names)
+    assert slug(unicodedata.normalize("NFD", "Учёт")) == slug("УЧЁТ")
     assert normal("CustomerAPI-prod") == normal("customer_service v2") == "customer"
 
 

@@ -7,7 +7,7 @@ import unicodedata
 
 __all__ = ["normal", "slug"]
 
-_NOT_ID = re.compile(r"[^a-z0-9._:/]+")
+_NOT_ID = re.compile(r"[^a-z0-9._:/\x80-\U0010ffff]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _EDGES = frozenset(
     [
@@ -40,12 +40,22 @@ _EDGES = frozenset(
 
 
 def slug(text: str) -> str:
-    """An id of a name: lower case, ``-`` between words, and only ``a-z 0-9 . _ : / -``.
+    """An id of a name: lower case, ``-`` between words, and only ``a-z 0-9 . _ : / -`` and letters that are not Latin.
 
     The same name gives the same id always, on every machine.
     """
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    plain = text if text.isascii() else "".join(map(_plain, unicodedata.normalize("NFKC", text)))
     return _NOT_ID.sub("-", plain.strip().lower()).strip("-") or "unnamed"
+
+
+def _plain(char: str) -> str:
+    """A Latin letter without its marks, a letter or digit of another script as it is, nothing of what is neither."""
+    if char.isascii():
+        return char
+    plain = unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode()
+    if plain or unicodedata.category(char)[0] not in "LMN":
+        return plain
+    return "" if unicodedata.name(char, "LATIN").startswith(("LATIN", "COMBINING", "VARIATION")) else char
 
 
 def normal(text: str) -> str:

@@ -467,22 +467,82 @@ def test_databases_of_several_credentials_are_several(
     one, other = names
     files = {
         f"{one}.json": workflow(
-            "A", ("postgres", {"id": "x1", "name": "Orders DB"}), ("postgres", {"id": "x2", "name": "Books"}), ("postgres", None),
-            ("mySql", {"id": "y1", "name": "Orders DB"}), ("slack", {"id": "s1", "name": "Team"}), ("slack", {"id": "s2", "name": "Sales"}),
+            "A", ("postgres", {"id": "1", "name": "Orders DB"}), ("postgres", {"id": "4", "name": "Books"}), ("postgres", None),
+            ("mySql", {"id": "3", "name": "Orders DB"}), ("slack", {"id": "s1", "name": "Team"}), ("slack", {"id": "s2", "name": "Sales"}),
             ("sftp", {"name": "bank"}), ("rabbitmq", "events"), ("mongoDb", {"id": "x9", "name": None}), ("emailSend", {"name": "SMTP account"}),
         ),
         f"{other}.json": workflow(
-            "B", ("postgresTool", {"id": "x1", "name": "Orders DB"}), ("postgres", {"id": "x3", "name": "Books"}), ("postgresTrigger", {"name": "Books"}),
+            "B", ("postgresTool", {"id": "1", "name": "Orders DB"}), ("postgres", {"id": "5", "name": "Books"}), ("postgresTrigger", {"name": "Books"}),
         ),
     }  # fmt: skip
     network = map_folders([folder(files)]).network
     assert {(f.consumer, f.provider) for f in network.flows.values()} == {
-        ("n8n/a", "postgresql/orders-db"), ("n8n/a", "postgresql/books.x2"), ("n8n/a", "postgresql"), ("n8n/a", "mysql/orders-db"),
+        ("n8n/a", "postgresql/orders-db"), ("n8n/a", "postgresql/books.4"), ("n8n/a", "postgresql"), ("n8n/a", "mysql/orders-db"),
         ("n8n/a", "slack"), ("n8n/a", "sftp/bank"), ("n8n/a", "rabbitmq/events"), ("n8n/a", "mongodb/x9"), ("n8n/a", "email"),
-        ("n8n/b", "postgresql/orders-db"), ("n8n/b", "postgresql/books.x3"), ("n8n/b", "postgresql/books"),
+        ("n8n/b", "postgresql/orders-db"), ("n8n/b", "postgresql/books.5"), ("n8n/b", "postgresql/books"),
     }  # fmt: skip
-    node = network.nodes["postgresql/books.x2"]
+    node = network.nodes["postgresql/books.4"]
     assert (node.name, node.kind, node.aliases) == ("PostgreSQL (Books)", "db", ("connection:Books",))
+
+
+def test_a_credential_is_known_by_the_id_that_n8n_gave_it_whatever_it_is_called(
+    folder: Callable[[dict[str, str]], Path],
+) -> None:
+    """What a person or a generator of workflows put in place of an id tells nothing apart."""
+    made, other = "3I9fyXVlGg4Vl4LZ", "b1946ac9-2492-4d23-a0e1-0c2a7e5f1b11"
+    names = [
+        (made, "Main"),
+        (made, "Main"),
+        (made, "Neon"),
+        (made, ""),
+        (other, "Main"),
+        ("main-db", "Main"),
+        ("MAIN_ID", "Main"),
+    ]
+    nodes = [("postgres", {"id": i, "name": n}) for i, n in names]
+    network = map_folders([folder({"a.json": workflow("A", *nodes)})]).network
+    assert {n.id: set(n.aliases) for n in network.nodes.values() if n.kind == "db"} == {
+        f"postgresql/main.{made.lower()}": {"connection:Main", "connection:Neon"},
+        f"postgresql/main.{other}": {"connection:Main"},
+        "postgresql/main": {"connection:Main"},
+    }
+
+
+def test_what_nodes_of_n8n_say_beyond_their_type(folder: Callable[[dict[str, str]], Path]) -> None:
+    """All tables of a query; the product of a credential where the type names none; calls of the own machine are told."""
+    query = "=WITH x AS (SELECT 1) INSERT INTO log SELECT * FROM cars c JOIN owners o ON o.id = c.owner"
+    nodes = [
+        {
+            "name": "q",
+            "type": "n8n-nodes-base.postgres",
+            "parameters": {"query": query},
+        },
+        {
+            "name": "a",
+            "type": "n8n-nodes-base.aiAgent",
+            "parameters": {},
+            "credentials": {"openAIApi": {"name": "AI"}},
+        },
+        {
+            "name": "l",
+            "type": "n8n-nodes-base.httpRequest",
+            "parameters": {"url": "=http://localhost:3000/sync"},
+        },
+    ]
+    network = map_folders([folder({"a.json": json.dumps({"name": "A", "nodes": nodes}, indent=1)})]).network
+    assert set(network.flows) == {
+        *(f"n8n/a > postgresql [{t}] (db/postgresql)" for t in ("log", "cars", "owners")), "n8n/a > openai (sync/http)",
+    }  # fmt: skip
+    assert [(f.kind, f.text, f.line) for f in network.findings] == [
+        ("local-address", "n8n/a calls http://localhost:3000/sync of its own machine", 22)
+    ]
+
+
+def test_text_with_raw_line_ends_is_read(folder: Callable[[dict[str, str]], Path]) -> None:
+    text = workflow("A", ("slack", None)).replace('"parameters": {}', '"parameters": {"text": "one\ntwo"}')
+    network = map_folders([folder({"a.json": text})]).network
+    assert set(network.flows) == {"n8n/a > slack (sync/http)"}
+    assert [(f.kind, f.severity) for f in network.findings] == [("encoding", "info")]
 
 
 def test_a_page_that_quotes_a_tool_observed_nothing(folder: Callable[[dict[str, str]], Path]) -> None:

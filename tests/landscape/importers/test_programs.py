@@ -162,3 +162,18 @@ def test_settings_of_tests_are_told_and_not_read(folder: Folder) -> None:
     mapped = read(root)
     assert not mapped.network.flows
     assert kinds(mapped) == ["test-settings", "test-settings"]
+
+
+def test_lists_of_two_files_are_two(folder: Folder) -> None:
+    """A program's own routes and those that the config server has of it; of profiles still the one nearest production."""
+    routes = "spring.cloud.gateway.routes:\n  - {{id: a, uri: 'lb://{0}'}}\n"
+    files = {
+        "web/src/main/resources/application.yml": "spring.application.name: web\n" + routes.format("orders"),
+        "web/src/main/resources/application-test.yml": routes.format("mock"),
+        "config/web-test.yml": routes.format("mock"),
+        "config/shop.yml": routes.format("stock"),
+        "config/web.yml": "spring.config.activate.on-profile: kubernetes\n" + routes.format("prices"),
+    }
+    assert set(read(folder(files)).network.flows) == {
+        "web > orders (sync/http)", "web > prices (sync/http)", "shop > stock (sync/http)",
+    }  # fmt: skip

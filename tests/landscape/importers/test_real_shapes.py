@@ -154,6 +154,32 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
         },
         {"shop > kafka [o] (async/kafka)"},
     ),
+    "addresses of files, of the program itself and of no machine are none": (
+        {
+            "compose.yaml": "services:\n  a:\n    image: x\n    command: [--upstream=file:///dev/null, -v, unix:///var/run/docker.sock]\n    environment:\n"
+            "      DATABASE_URL: sqlite:///data/app.db\n      JAVA_TOOL_OPTIONS: -agentlib:jdwp=transport=dt_socket,server=y,suspend=n,address=*:5006\n"
+            "      BASE_IMAGE: openjdk:21-jdk\n      GF_SERVER_ROOT_URL: https://acme.org/grafana\n      GF_SERVER_DOMAIN: acme.org\n"
+            "      SES_SMTP_HOST: mail.acme.org\n      SPRING_DATA_REDIS_HOST: cache.acme.org\n      DB_POSTGRESDB_HOST: pg.acme.org\n      CONNECTION: 'Server=tcp:sql.acme.org,1433;Database=x'\n"
+        },
+        {"a > mail.acme.org (async/smtp)", "a > cache.acme.org (db/redis)", "a > pg.acme.org (db/postgres)", "a > sql.acme.org [x] (db/mssql)"},
+    ),
+    "Spring's settings in a ConfigMap, mounted or of the program's name": (
+        {
+            "k8s.yaml": "\n---\n".join(
+                (
+                    "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    metadata: {labels: {app: web}}\n    spec:\n      containers: [{name: w, image: x}]\n"
+                    "      volumes: [{name: c, configMap: {name: web-config}}, {name: d, configMap: {name: docs}}]",
+                    "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: shop}\nspec:\n  template:\n    spec:\n      containers: [{name: s, image: x}]",
+                    "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}}",
+                    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web-config}\ndata:\n  application.yml: |\n    # https://docs.acme.org/help\n    crm:\n      url: ${CRM_URL:http://crm.acme.org}\n      self: http://web:8080\n"
+                    "    ---\n    spring: {profiles: dev}\n    crm:\n      url: http://dev.acme.org",
+                    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: docs}\ndata:\n  index.html: <a href=https://elsewhere.acme.org>",
+                    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}\ndata:\n  application.properties: |\n    spring.data.mongodb.uri=mongodb://m.acme.org/orders\n",
+                )
+            )
+        },
+        {"web > crm.acme.org (sync/http)", "shop > m.acme.org [orders] (db/mongodb)"},
+    ),
     "a Kong service without an upstream": (
         {"kong.yaml": "_format_version: '3.0'\nservices:\n- name: s1\n- name: s2\n  host: orders.acme.org\n  port: 80\n"},
         {"kong > orders.acme.org (sync/http)"},

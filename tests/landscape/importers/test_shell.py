@@ -157,3 +157,14 @@ def test_a_crontab_means_the_script_of_its_own_machine(folder: Callable[[dict[st
         "script/dwh/sync": None,
         "script/idle": None,
     }
+
+
+def test_a_document_that_is_shown_or_written_is_no_command(folder: Callable[[dict[str, str]], Path]) -> None:
+    script = (
+        "#!/bin/bash\ncat << 'EOF'\nNow run: ssh root@a.acme.org\nEOF\ncat > later.sh <<EOF\ncurl https://b.acme.org/x\nEOF\n"
+        "cat <<EOF | ssh root@c.acme.org\nuptime\nEOF\ncat <<EOF | psql -h d.acme.org\nSELECT 1 FROM orders\nEOF\n"
+    )
+    assert flows(folder({"x.sh": script})) == {
+        "script/x > c.acme.org (sync/ssh)",
+        "script/x > d.acme.org [orders] (db/postgres)",
+    }

@@ -46,11 +46,11 @@ _ORACLE = re.compile(
     re.IGNORECASE,
 )
 _ADO = re.compile(
-    rf"\b(?:server|data source|host|addr(?:ess)?)\s*=\s*(?:tcp:)?(?P<host>{_HOST})(?:[,:](?P<port>\d{{1,5}}))?",
+    rf"\b(?:server|data source|host|addr(?:ess)?)\s*=\s*(?:tcp:)?(?P<host>{_HOST})(?:[,:](?P<port>\d{{1,5}}))?(?![\w.-]|,\w+=)",
     re.IGNORECASE,
 )
 _ADO_DB = re.compile(r"\b(?:database|initial catalog|dbname)\s*=\s*(?P<db>[^;\s\"']+)", re.IGNORECASE)
-_PAIR = re.compile(rf"(?<![\w./:@-])(?P<host>{_HOST}):(?P<port>\d{{2,5}})(?![\w.])(?P<path>/[^\s\"',]*)?")
+_PAIR = re.compile(rf"(?<![\w./:@-])(?P<host>{_HOST}):(?P<port>\d{{2,5}})(?![\w.-])(?P<path>/[^\s\"',]*)?")
 _HINT = re.compile(
     r"(HOST|ADDR|URL|URI|ENDPOINT|SERVER|BROKER|BOOTSTRAP|CONNECTION|DSN|TARGET|UPSTREAM|BACKEND|SERVICE|ORIGIN|BASE)",
     re.IGNORECASE,
@@ -58,6 +58,10 @@ _HINT = re.compile(
 _LOCAL = re.compile(
     r"(localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|::1?|\[::1?\]|host\.docker\.internal|\d+)\Z", re.IGNORECASE
 )
+_NO_HOST = re.compile(
+    r"(?:jdbc:)?(?:file:///|(?:sqlite3?|unix|h2|hsqldb|classpath|resource)://)", re.IGNORECASE
+)
+"""Schemes behind which a path stands, of this machine's files or sockets."""
 _SUFFIXES = (".svc.cluster.local", ".svc", ".cluster.local")
 
 
@@ -136,6 +140,8 @@ def _all(value: str, name: str, known: frozenset[str] | set[str]) -> Iterator[Ad
 
 def _of_url(found: re.Match[str]) -> Iterator[Address]:
     scheme, path = found["scheme"].lower(), found["path"]
+    if _NO_HOST.match(found[0]):
+        return
     mode = _SCHEMES.get(scheme, ("", ""))[0]
     database = None
     if mode == "db" and path:

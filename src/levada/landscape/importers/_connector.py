@@ -53,14 +53,14 @@ def connector_flow(
     what: str | None = None,
     listens: bool = False,
     connection: str | None = None,
-    instance: str | None = None,
+    instance: tuple[str, str] | None = None,
     attributes: dict[str, object] | None = None,
 ) -> Iterator[Item]:
     """The system of a connector word and the flow to it.
 
     ``listens``: the connector starts the consumer when something happens there.
     ``connection`` is the name of the credential or connection, kept as an alias; ``instance`` tells the system
-    apart from others of its kind where there are several (:func:`instances_of`).
+    apart from others of its kind where there are several (:func:`instances_of`): within its id, and for people.
     """
     word = kebab(word)
     product = by_word(word)
@@ -85,8 +85,7 @@ def connector_flow(
             id=slug(word), name=word.replace("-", " ").title(), kind=None if word in _FILES else "saas"
         )
     if instance:
-        name = f"{node.name} ({connection or instance})"
-        node = structs.replace(node, id=f"{node.id}/{instance}", name=name)
+        node = structs.replace(node, id=f"{node.id}/{instance[0]}", name=f"{node.name} ({instance[1]})")
     aliases = (f"connection:{connection}",) if connection else ()
     yield Node(id=node.id, name=node.name, kind=node.kind, aliases=aliases, evidence=evidence)
     yield Flow(

@@ -173,11 +173,24 @@ def program_flows(program: Program, meaning: Callable[[Setting], Meaning | None]
             left.setdefault(best.setting.profile or "", best.setting)
         else:
             yield from best.items()
+            yield from _beside(best, read)
     for profile, setting in left.items():
         text = (
             f"{program.name}: addresses that only the profile {profile} names are of no production; not taken"
         )
         yield Finding("other-environment", "info", text, setting.evidence.source, setting.evidence.line)
+
+
+def _beside(best: _Read, read: Iterable[_Read]) -> Iterator[Item]:
+    """What files of another folder say of the same place of a list: a program's own list and its config server's are two."""
+    if "[" not in best.setting.key:
+        return
+    met = {best.setting.evidence.source.rpartition("/")[0]}
+    for other in read:
+        folder = other.setting.evidence.source.rpartition("/")[0]
+        if folder not in met and other.outside and _rank(other.setting.profile) <= 2:
+            met.add(folder)
+            yield from other.items()
 
 
 class _Read:

@@ -8,7 +8,8 @@ from typing import Any
 
 from msgspec import structs
 
-from levada.landscape.importers._address import Address, addresses, flow_to, is_local
+from levada.landscape.importers._address import Address, addresses, flow_to, is_local, known_scheme
+from levada.landscape.importers._products import by_word
 from levada.landscape.importers.protocol import Item
 from levada.network.graph import Evidence
 
@@ -39,6 +40,27 @@ def _value(found: re.Match[str], values: Mapping[str, Any]) -> str:
     return found[0]
 
 
+_OF_ITS_OWN = re.compile(
+    r"LISTENER|(?:^|_)(?:(?:SERVER_)?ROOT_URL|EXTERNAL_URL|SERVER_DOMAIN|VIRTUAL_HOST|LETSENCRYPT_HOST)\Z",
+    re.IGNORECASE,
+)
+"""Settings that say where the program itself is reached."""
+
+
+def _product_scheme(name: str) -> str | None:
+    """The scheme of the database, broker or protocol that a setting is named after (``SPRING_DATA_REDIS_HOST``, ``SMTP_HOST``)."""
+    if not re.search(r"(?:HOST|HOSTNAME|ADDR|ADDRESS|SERVER|SERVERS|ENDPOINT)\Z", name, re.IGNORECASE):
+        return None
+    for word in re.split(r"[._-]", name):
+        if known_scheme(word) and Address("", scheme=word.lower()).how[0] != "sync":
+            return word.lower()
+        product = by_word(word)
+        scheme = {"rabbitmq": "amqp", "mssql": "sqlserver"}.get(product.id, product.id) if product else ""
+        if product and product.kind in ("db", "broker") and known_scheme(scheme):
+            return scheme
+    return None
+
+
 def settings_flows(
     consumer: str,
     settings: Iterable[tuple[str, Any, tuple[Evidence, ...]]],
@@ -49,7 +71,7 @@ def settings_flows(
     """Flows to the addresses that settings hold; not to the consumer's own names, nor to the machine itself."""
     mine = {o.lower() for o in own}
     for name, value, evidence in settings:
-        if value is None or isinstance(value, bool | int | float) or "LISTENER" in name.upper():
+        if value is None or isinstance(value, bool | int | float) or _OF_ITS_OWN.search(name):
             continue
         for address in addresses(str(value), name, known):
             if is_local(address.host) or address.host in mine or "$" in address.host:
@@ -72,6 +94,8 @@ def _flow(consumer: str, name: str, address: Address, evidence: tuple[Evidence, 
         return
     if name.startswith("OTEL_") and address.scheme != "otlp" and address.how[1] != "otlp":
         address = structs.replace(address, port=4317, scheme=None)
+    if address.how == ("sync", None) and (scheme := _product_scheme(name)):
+        address = structs.replace(address, scheme=scheme)
     health = bool(
         re.search(r"health|probe|liveness|readiness", f"{name} {address.path or ''}", re.IGNORECASE)
     )

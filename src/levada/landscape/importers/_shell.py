@@ -13,6 +13,7 @@ __all__ = ["Line", "commands", "logical_lines"]
 
 MOST = 20_000
 """Characters of one command that are kept."""
+_SHOWS = re.compile(r"\s*(?:sudo\s+)?(?:cat|tee|echo)\b")
 _HEREDOC = re.compile(r"(?<!<)<<-?\s*([\"']?)([A-Za-z_]\w*)\1")
 
 
@@ -60,9 +61,14 @@ def commands(line: Line) -> Iterator[str]:
     """The simple commands of a line, outside of quotes split at ``|``, ``;``, ``&&`` and line ends, and at ``$(`` everywhere
     but in single quotes; the here-document stands at the end of the command that reads it.
     """
-    for part in _split(line.text):
-        if part.strip():
-            yield f"{part}\n{line.body}" if line.body and _HEREDOC.search(part) else part
+    parts = [part for part in _split(line.text) if part.strip()]
+    reads = next((n for n, part in enumerate(parts) if line.body and _HEREDOC.search(part)), None)
+    if reads is not None and _SHOWS.match(parts[reads]):
+        # What is shown or written to a file is no command, unless it goes on to one.
+        piped = re.match(r"\s*\|(?!\|)", line.text[line.text.index(parts[reads]) + len(parts[reads]) :])
+        reads = reads + 1 if piped else None
+    for number, part in enumerate(parts):
+        yield f"{part}\n{line.body}" if number == reads else part
 
 
 def _split(text: str) -> Iterator[str]:

@@ -99,14 +99,22 @@ class SourceFile:
         Raises:
             Malformed: Not JSON, or nested too deep.
         """
+        return self._json(strict=True)
+
+    def _json(self, *, strict: bool) -> Any:
         try:
-            return json.loads(self.text)
+            return json.loads(self.text, strict=strict)
         except RecursionError as exc:
             raise Malformed("nested too deep") from exc
         except json.JSONDecodeError as exc:
+            if strict and exc.msg.startswith("Invalid control character"):
+                self.notes.append(
+                    f"control characters within texts, from line {exc.lineno}; read as they are"
+                )
+                return self._json(strict=False)
             if exc.msg == "Extra data" and self.text.lstrip()[:1] in ("{", "["):
                 self.notes.append(f"text behind the JSON value, from line {exc.lineno}; not read")
-                return json.JSONDecoder().raw_decode(self.text.lstrip())[0]
+                return json.JSONDecoder(strict=strict).raw_decode(self.text.lstrip())[0]
             raise Malformed(f"malformed JSON: {exc.msg}", exc.lineno) from exc
 
     @cached_property

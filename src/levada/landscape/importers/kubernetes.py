@@ -12,6 +12,7 @@ from levada.landscape.importers._products import kind_of_image
 from levada.landscape.importers._settings import expand, settings_flows
 from levada.landscape.importers._templates import documents_of
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
+from levada.landscape.importers.spring import mounted_flows
 from levada.network._yaml import line_of
 from levada.network.graph import Evidence, Flow, Node
 
@@ -48,6 +49,7 @@ class Kubernetes:
         self._settings: dict[str, list[Setting]] = {}
         self._maps: dict[tuple[str, str], list[Setting]] = {}
         self._protocols: dict[str, set[str]] = {}
+        self._mounts: list[tuple[str, str, str]] = []
         self._wants: list[tuple[str, str, str, str | None, str]] = []
         self._labels: dict[tuple[str, str], dict[str, str]] = {}
         self._services: list[tuple[str, str, dict[str, str], tuple[Evidence, ...]]] = []
@@ -125,6 +127,10 @@ class Kubernetes:
         )
         pod_labels: Any = (pod.get("metadata") or {}).get("labels") or {}
         self._labels[namespace, name] = {str(k): str(v) for k, v in pod_labels.items()}
+        for volume in pod.get("spec", {}).get("volumes") or ():
+            self._mounts += ((name, namespace, config) for config in _configs(volume))
+        # Spring Cloud Kubernetes reads the ConfigMap of the program's own name.
+        self._mounts.append((name, namespace, name))
         held = self._settings.setdefault(name, [])
         for container in containers:
             held.extend(self._container(container, name, namespace, file, context))
@@ -172,6 +178,11 @@ class Kubernetes:
             w: {s for s, ns, sel, _ in self._services if w in self._selected(ns, sel)}
             for _, w in self._labels
         }
+        for name, namespace, config in dict.fromkeys(self._mounts):
+            files = [(k, str(v), seen[0]) for k, v, seen in self._maps.get((namespace, config), ())]
+            for item in mounted_flows(name, files):
+                if not isinstance(item, Flow) or item.provider.removeprefix("host:") not in own.get(name, ()):
+                    yield item
         for name, settings in self._settings.items():
             for item in settings_flows(name, settings, own={name, *own.get(name, ())}, known=hosts):
                 yield self._with_protocol(item) if isinstance(item, Flow) else item
@@ -192,6 +203,18 @@ class Kubernetes:
             for (ns, w), labels in self._labels.items()
             if ns == namespace and wanted.items() <= labels.items()
         ]
+
+
+def _configs(volume: Any) -> Iterator[str]:
+    """The ConfigMaps that a volume is made of."""
+    if not isinstance(volume, dict):
+        return
+    projected: Any = volume.get("projected")
+    sources: Any = projected.get("sources") if isinstance(projected, dict) else None
+    for part in (volume, *(sources or ())):
+        config: Any = part.get("configMap") if isinstance(part, dict) else None
+        if isinstance(config, dict) and config.get("name"):
+            yield str(config["name"])
 
 
 def pod_template(item: Mapping[str, Any]) -> dict[str, Any]:

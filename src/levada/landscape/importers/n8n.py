@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
 
+from levada.landscape.importers._address import addresses, is_local
 from levada.landscape.importers._connector import connector_flow, instances_of, kebab, url_flow
 from levada.landscape.importers._products import by_word
 from levada.landscape.importers._redact import excerpt
@@ -147,11 +149,26 @@ _OBJECTS = (
 )
 
 
+_GIVEN = re.compile(
+    r"(?=[A-Za-z0-9]*[A-Z])(?=[A-Za-z0-9]*[a-z])[A-Za-z0-9]{16}\Z|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
+)
+"""Ids that n8n makes: no two credentials have the same. People and generators write others (``my-postgres``)."""
+
+
 class _Credential(Struct, frozen=True):
     """What an export tells of a credential."""
 
     name: str | None = None
     id: str | None = None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Two of the same key are the same credential."""
+        if self.id and _GIVEN.match(self.id):
+            return ("", self.id)
+        name = slug(self.name or self.id or "")
+        # Older versions number the credentials of an installation.
+        return (name, self.id) if self.id and self.id.isdigit() and self.name else (name,)
 
 
 class _Use(Struct, frozen=True):
@@ -164,10 +181,9 @@ class _Use(Struct, frozen=True):
     how: dict[str, Any]
 
     @property
-    def named(self) -> tuple[str | None, str]:
-        """The kind of system, and what its credential calls it."""
-        name = self.credential.name or self.credential.id or ""
-        return instances_of(self.word), slug(name).replace("/", "-")
+    def key(self) -> tuple[str | None, ...]:
+        """Two of the same key use the same system."""
+        return (instances_of(self.word), *self.credential.key)
 
 
 class N8n:
@@ -250,7 +266,11 @@ class N8n:
         ):
             return
         bare = bare.removesuffix("-chat").removesuffix("-insert").removesuffix("-load")
-        yield from self._connector(me, bare, evidence, node, what=_object(parameters), listens=listens)
+        if instances_of(bare) is None and by_word(bare) is None:
+            named = _credential_word(node, parameters)
+            bare = named if named and by_word(kebab(named)) else bare
+        for what in _objects(parameters) or [None]:
+            yield from self._connector(me, bare, evidence, node, what=what, listens=listens)
 
     def _connector(
         self, me: str, word: str, evidence: tuple[Evidence, ...], node: Mapping[str, Any], **how: Any
@@ -272,26 +292,28 @@ class N8n:
             yield from found
         elif word:
             yield from self._connector(me, word, evidence, node, attributes={"by": "credential"})
-        elif url and not re.search(r"localhost|127\.0\.0\.1", url):
+        elif any(is_local(a.host) for a in addresses(re.split(r"[{$]", url)[0], "URL")):
+            text = f"{me} calls {excerpt(url.lstrip('='), 120)} of its own machine"
+            yield context.finding("local-address", text, file, evidence[0].line, severity="info")
+        elif url:
             text = f"{me}: the address is computed: {excerpt(url, 120)}"
             yield context.finding("unresolved-address", text, file, evidence[0].line, severity="info")
 
     def finish(self, _context: Context) -> Iterable[Item]:
         """What credentials lead to, and workflows that call workflows."""
-        ids: dict[tuple[str | None, str], set[str]] = {}
+        names = _names(self._uses)
+        taken = Counter((key[0], slug(name)) for key, name in names.items())
         for use in self._uses:
-            if use.credential.name and use.credential.id:
-                ids.setdefault(use.named, set()).add(use.credential.id)
-        for use in self._uses:
-            _, instance = use.named
-            if use.credential.id and len(ids.get(use.named, ())) > 1:
-                instance += f".{slug(use.credential.id)}"
+            name = names[use.key]
+            instance = slug(name).replace("/", "-")
+            if taken[use.key[0], slug(name)] > 1 and len(use.key) > 2:
+                instance += f".{slug(use.key[2] or '')}"
             yield from connector_flow(
                 use.consumer,
                 use.word,
                 use.evidence,
                 connection=use.credential.name,
-                instance=instance,
+                instance=(instance, name),
                 **use.how,
             )
         for me, target, evidence in self._calls:
@@ -302,6 +324,19 @@ class N8n:
                     provider = f"n8n/workflow-{slug(target).replace('/', '-')}"
             if provider != me:
                 yield Flow(consumer=me, provider=provider, mode="sync", protocol="n8n", evidence=evidence)
+
+
+def _names(uses: Iterable[_Use]) -> dict[tuple[str | None, ...], str]:
+    """What each system is called: as most nodes call the credential."""
+    counts: dict[tuple[str | None, ...], Counter[str]] = {}
+    for use in uses:
+        named = counts.setdefault(use.key, Counter())
+        if use.credential.name:
+            named[use.credential.name] += 1
+    return {
+        key: min(named, key=lambda n: (-named[n], n)) if named else str(key[-1])
+        for key, named in counts.items()
+    }
 
 
 def _credential_word(node: Mapping[str, Any], parameters: Mapping[str, Any]) -> str | None:
@@ -343,14 +378,14 @@ def _value(raw: Any) -> str:
     return "" if text.startswith("=") or "{{" in text else text
 
 
-def _object(parameters: Mapping[str, Any]) -> str | None:
+def _objects(parameters: Mapping[str, Any]) -> list[str]:
     query = parameters.get("query")
-    if isinstance(query, str) and parameters.get("operation") == "executeQuery":
+    if isinstance(query, str) and parameters.get("operation") in (None, "executeQuery"):
         tables = tables_in(query)
         if tables:
-            return tables[0]
+            return tables[:20]
     for key in _OBJECTS:
         text = _value(parameters.get(key))
         if text and len(text) < 80:
-            return text
-    return None
+            return [text]
+    return []

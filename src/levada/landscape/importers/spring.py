@@ -19,10 +19,11 @@ from levada.landscape.importers._programs import (
 )
 from levada.landscape.importers._properties import unescaped
 from levada.landscape.importers.protocol import Context, Item, Malformed, SourceFile, Verified
+from levada.network._yaml import YamlError, read_yaml
 from levada.network.graph import Evidence, Finding, Node
 from levada.network.names import slug
 
-__all__ = ["Spring"]
+__all__ = ["Spring", "mounted_flows"]
 
 _OWN = re.compile(r"(application|bootstrap)(?:-([\w.,-]+))?\.(?:ya?ml|properties)\Z")
 _SPRING = re.compile(
@@ -113,10 +114,12 @@ class Spring:
         stem, profile = (own[1], own[2]) if own else _split(file, context)
         settings: list[Setting] = []
         self._files.append(_File(file.source.rpartition("/")[0], stem, own is not None, settings))
-        documents = _properties(file) if file.suffix == ".properties" else _documents(file)
+        if file.suffix == ".properties":
+            documents = _properties(file.text)
+        else:
+            documents = (_rows(d) for d in file.documents)
         for document in documents:
-            held = {re.sub(r"[-_]", "", k.lower()): v for k, v, _ in document}
-            of = held.get("spring.config.activate.onprofile") or held.get("spring.profiles") or profile
+            of = _profile(document) or profile
             for key, value, line in document:
                 settings.append(Setting(key, value, context.at(file, line)[0], of))
 
@@ -213,15 +216,47 @@ def _split(file: SourceFile, context: Context) -> tuple[str, str | None]:
     return (stem[: known.start()], known[1]) if known else (stem, None)
 
 
-def _documents(file: SourceFile) -> Iterator[list[tuple[str, str, int | None]]]:
-    for document in file.documents:
-        yield list(flattened(document)) if isinstance(document, dict) else []
+def _profile(document: Iterable[tuple[str, str, int | None]]) -> str | None:
+    held = {re.sub(r"[-_]", "", k.lower()): v for k, v, _ in document}
+    return held.get("spring.config.activate.onprofile") or held.get("spring.profiles")
 
 
-def _properties(file: SourceFile) -> Iterator[list[tuple[str, str, int | None]]]:
+def mounted_flows(consumer: str, files: Iterable[tuple[str, str, Evidence]]) -> Iterator[Item]:
+    """Flows of a program whose settings files stand in another file (a ConfigMap): name, text and place of each.
+
+    What is no file of Spring's own names says nothing here.
+    """
+    program = Program(consumer, consumer, [])
+    for name, text, seen in files:
+        own = _OWN.match(name)
+        if own is None:
+            continue
+        try:
+            documents = list(_properties(text)) if name.endswith("s") else [_rows(d) for d in read_yaml(text)]
+        except YamlError as exc:
+            yield Finding(
+                "malformed-file",
+                "warning",
+                f"{name} of {consumer} is not read: {exc}",
+                seen.source,
+                seen.line,
+            )
+            continue
+        for document in documents:
+            of = _profile(document) or own[2]
+            program.settings += [Setting(key, value, seen, of) for key, value, _ in document]
+    items = program_flows(program, lambda s: _meaning(s, program))
+    yield from local_calls(items, {}, {consumer: consumer})
+
+
+def _rows(document: Any) -> list[tuple[str, str, int | None]]:
+    return list(flattened(document)) if isinstance(document, dict) else []
+
+
+def _properties(text: str) -> Iterator[list[tuple[str, str, int | None]]]:
     rows: list[tuple[str, str, int | None]] = []
     held, begun = "", 0
-    for number, raw in enumerate(file.text.splitlines(), 1):
+    for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()
         if not held and line.startswith(("#---", "!---")):
             yield rows
