@@ -9,6 +9,7 @@ from levada import Problem, SystemAPI, effect, http, resource
 from levada.app import App, Caller, Context
 from levada.app.context import _current
 from levada.connect.sql import Database
+from levada.contract.standard import InternalError, KeyReused
 from levada.deployment import StoreRuntime
 from levada.deployment.purge import DAY, RetentionSection
 from levada.store import Statement, Unit, open_store
@@ -41,6 +42,8 @@ class SqlShelf(Shelf):
             except Empty:
                 continue
             done.append(part)
+        if how.endswith("misshapen"):
+            return {"not": "a list"}  # type: ignore[return-value]
         if how.endswith("refused"):
             raise Empty(item=how)
         return done
@@ -111,6 +114,24 @@ async def test_what_the_operation_raises_undoes_all_of_it(shelf):
             await take(api, "a,bad,refused", "k-1")
     assert await taken(db) == []
     assert await take(api, "a", "k-2") == ["a"]
+
+
+async def test_a_result_that_does_not_fit_the_contract_undoes_the_change_and_is_not_kept(shelf):
+    api, db = shelf
+    for _ in range(2):
+        with pytest.raises(InternalError):
+            await take(api, "a,misshapen", "k-1")
+    assert await taken(db) == []
+    async with db.connection() as connection:
+        assert await connection.fetch("SELECT key FROM levada_effect") == []
+
+
+async def test_a_key_that_comes_with_other_arguments_is_the_callers_mistake(shelf):
+    api, db = shelf
+    assert await take(api, "a", "k-1") == ["a"]
+    with pytest.raises(KeyReused):
+        await take(api, "b", "k-1")
+    assert await taken(db) == ["a"]
 
 
 async def age(db, days):

@@ -19,6 +19,7 @@ from levada.app.context import _current
 from levada.contract.effect import Effect
 from levada.contract.operation import Operation
 from levada.contract.ports import Transaction
+from levada.contract.standard import InternalError
 
 __all__ = ["EffectTable", "Keyed", "KeyedDatabase", "digest_of", "with_effect"]
 
@@ -190,7 +191,8 @@ def _with_table(
             async with keyed.stack:
                 result = await target(*arguments)
                 if keyed.tx is not None:
-                    await effects.keep(keyed.tx, keyed.key, digest, msgspec.json.encode(result), keyed.fence)
+                    kept = _fitting(result, decoder)
+                    await effects.keep(keyed.tx, keyed.key, digest, kept, keyed.fence)
         except _Answered as answered:
             return None if decoder is None else decoder.decode(answered.result)
         finally:
@@ -198,3 +200,17 @@ def _with_table(
         return result
 
     return once
+
+
+def _fitting(result: Any, decoder: msgspec.json.Decoder[Any] | None) -> bytes:
+    """A result in its wire form; one that does not fit the contract undoes the change, as it would be kept for good."""
+    encoded = msgspec.json.encode(result)
+    if decoder is None:
+        if result is not None:
+            raise InternalError
+        return encoded
+    try:
+        decoder.decode(encoded)
+    except msgspec.ValidationError as error:
+        raise InternalError from error
+    return encoded

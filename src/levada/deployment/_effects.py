@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from levada.app.outcome import Refusal
 from levada.contract.ports import Transaction
 from levada.contract.standard import KeyReused
 from levada.events.outbox import EffectMismatch, answered, record
@@ -17,7 +18,7 @@ class SystemEffects:
         try:
             kept = await answered(tx, key, digest.hex(), fence)
         except EffectMismatch:
-            raise KeyReused from None
+            raise Refusal(KeyReused()) from None  # the caller's mistake, not the adapter's
         return None if kept is None else kept.result
 
     async def keep(self, tx: Transaction, key: str, digest: bytes, result: bytes, fence: int) -> None:  # noqa: ARG002 - the shape of EffectTable

@@ -11,6 +11,10 @@ from levada.process._rows import RunRow
 
 __all__ = ["perform"]
 
+GENERATION = 1 << 24
+"""Takings of one run at the most. A replay's runs have the keys of those before them, and begin to count anew: theirs
+have to be higher all the same, or what was done before would refuse them as superseded workers."""
+
 
 async def perform(performer: Performer, row: RunRow, call: Call, now: int, fences: int = 0) -> Performed:
     """Make one attempt under a deadline of its own; ``now`` is the store's time, microseconds UTC.
@@ -25,7 +29,7 @@ async def perform(performer: Performer, row: RunRow, call: Call, now: int, fence
         repeated=call.unknown,
         deadline=now + round(retry.timeout * 1_000_000),
         timeout=retry.timeout,
-        fence=fences + row.fence,
+        fence=fences + row.generation * GENERATION + row.fence,
         initiator=row.initiator,
         traceparent=row.traceparent,
     )

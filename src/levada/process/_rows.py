@@ -31,6 +31,7 @@ class RunRow(Struct, frozen=True):
     key: str | None
     lane: str | None
     across: int
+    generation: int
     fence: int
     due: int
     since: int
