@@ -75,6 +75,10 @@ class Customers(SystemAPI, domain="sales", version="2.1"):
         await self.release(held.id)
 
 
+class Ticked(Event, version="1.0"):
+    at: str
+
+
 class OrderPlaced(Event, version="1.0"):
     order_id: OrderKey[str]
     customer_id: str
@@ -312,6 +316,7 @@ def test_a_broken_contract_is_refused_when_the_class_is_made(source, says):
         ("customers: Erp", "is an implementation, not a contract"),
         ("count: int", "neither a contract, a port nor a resource"),
         ("placed: Publishes[Customer]", "is no event"),
+        ("paid: Awaits[Ticked]", "Ticked has no order key"),
     ],
 )
 def test_an_attribute_that_is_nothing_known_is_an_error_never_ignored(attribute, says):

@@ -32,6 +32,9 @@ class PublishesPort:
         """Publish an event: to the outbox with a transaction, as a step in a run, held back in a call, else at once."""
         if type(event) is not self.kind.cls:
             raise TypeError(f"{self.place} publishes {self.kind.cls.__name__}, not {type(event).__name__}")
+        if (why := self.kind.misfit(event)) is not None:
+            # It would stand in the log for good, and nobody could read it.
+            raise TypeError(f"{self.place} publishes a {self.kind.cls.__name__} that is none: {why}")
         context = _current.get()
         if context.run is not None:
             await context.run.publish(self.kind, event)

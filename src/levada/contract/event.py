@@ -1,6 +1,7 @@
 """Events: facts, published once, for any number of consumers."""
 
 import sys
+from inspect import isawaitable
 from typing import Annotated, Any, ClassVar, dataclass_transform, get_args, get_origin
 
 import msgspec
@@ -128,6 +129,17 @@ class EventType(Struct, frozen=True):
     def encode(self, event: Event) -> bytes:
         """The event as JSON."""
         return msgspec.json.encode(event)
+
+    def misfit(self, event: Event) -> str | None:
+        """Why an event is not as its class says: Python makes one of any values. None: it is."""
+        for field in self.cls.__struct_fields__:
+            if isawaitable(getattr(event, field)):
+                return f"its field {field} is a call that was not awaited: write await before it"
+        try:
+            msgspec.json.decode(msgspec.json.encode(event), type=self.cls)
+        except (msgspec.ValidationError, TypeError, ValueError, OverflowError) as error:
+            return str(error)
+        return None
 
     def decode(self, data: bytes) -> Event:
         """The event of JSON, through the upcasters of its class; raises msgspec.ValidationError or DecodeError."""

@@ -97,7 +97,7 @@ def _analyse(cls: type[API]) -> Implementation:
         elif get_origin(hint) is Publishes:
             publishes[name] = _event(hint, where)
         elif get_origin(hint) is Awaits:
-            awaits[name] = _event(hint, where)
+            awaits[name] = _awaited(hint, where)
         elif not hasattr(cls, name):
             raise ContractError(place=where, reason=_unknown(hint), mend=_mend(hint))
     handlers = {n: v for n, v in _members(cls) if isinstance(v, Handler)}
@@ -166,6 +166,17 @@ def _event(hint: Any, place: str) -> EventType:
             place=place, reason=f"{cls!r} is no event", mend='Write class Name(Event, version="1.0")'
         )
     return event_type(cls)
+
+
+def _awaited(hint: Any, place: str) -> EventType:
+    kind = _event(hint, place)
+    if kind.key is None:
+        raise ContractError(
+            place=place,
+            reason=f"{kind.cls.__name__} has no order key, and a run finds the event that it waits for by its key",
+            mend="Mark the field that names what it is about: order: OrderKey[str]",
+        )
+    return kind
 
 
 def _mentions_api(hint: Any) -> bool:
