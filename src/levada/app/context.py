@@ -18,7 +18,17 @@ from msgspec import Struct
 from levada.contract.event import EventType
 from levada.contract.operation import Operation
 
-__all__ = ["ANONYMOUS", "Authentication", "Caller", "Context", "RunPort", "current"]
+__all__ = [
+    "ANONYMOUS",
+    "Authentication",
+    "Caller",
+    "Context",
+    "InRun",
+    "RunPort",
+    "current",
+    "in_run",
+    "told_of_call",
+]
 
 Authentication: TypeAlias = Literal["none", "api_key", "oidc", "mtls", "service", "test"]
 
@@ -189,3 +199,32 @@ _current: ContextVar[Context] = ContextVar("levada_context", default=_EMPTY)
 def current() -> Context:
     """The context of the call under way; an empty one outside of any call."""
     return _current.get()
+
+
+class InRun(Struct, frozen=True):
+    """What is worked on for a durable run: its id, the step that is performed, the ``traceparent`` that it began with."""
+
+    run: str
+    traceparent: str = ""
+    step: str | None = None
+
+
+in_run: ContextVar[InRun | None] = ContextVar("levada_in_run", default=None)
+"""Beside the context, which each call has anew: what a step calls, in whatever depth, is done for the same step."""
+
+
+def told_of_call() -> dict[str, str]:
+    """What a log line says of the call under way: trace, operation, run and step, as far as there are any."""
+    context, within = _current.get(), in_run.get()
+    told: dict[str, str] = {}
+    if context is not _EMPTY:
+        told["trace"] = context.trace_id
+        if context.operation is not None:
+            told["operation"] = context.operation
+    elif within is not None and (parsed := parse_traceparent(within.traceparent)) is not None:
+        told["trace"] = f"{parsed[0]:032x}"
+    if within is not None:
+        told["run"] = within.run
+        if within.step is not None:
+            told["step"] = within.step
+    return told

@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from levada.app.border import Border, check_expression
-from levada.app.context import Context
-from levada.app.outcome import outcome_of, settle
+from levada.app.context import Context, _current
+from levada.app.outcome import outcome_of, problem_document, settle
 from levada.app.proxy import Target, bounded, deny
 from levada.contract.operation import Operation
 from levada.contract.problem import Problem
@@ -263,7 +263,7 @@ class Endpoint:
             told = settle(error, self.operation, self.name)
             if not started or not isinstance(told, Problem):
                 raise told from (None if told is error else error)
-            last = b'{"problem":' + self._encode(told.document()) + b"}\n"
+            last = b'{"problem":' + self._encode(problem_document(told, _current.get())) + b"}\n"
         finally:
             await source.aclose()  # type: ignore[attr-defined]
         if not started:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 import msgspec
 
+from levada.app.context import Context
 from levada.app.records import CALLER, DECLARED, PROVIDER
 from levada.contract.operation import Operation
 from levada.contract.problem import Problem, fields_of
@@ -25,12 +27,16 @@ from levada.contract.standard import (
 )
 from levada.store.errors import QueryUnknown, StoreError, StoreUnknown
 
-__all__ = ["ended", "outcome_of", "settle"]
+__all__ = ["cause_of", "ended", "outcome_of", "problem_document", "settle"]
 
 log = logging.getLogger("levada.call")
 
 PASSING: tuple[type[StandardProblem], ...] = (Unavailable, DeadlineExceeded, TooManyRequests)
 """Problems of something behind that are told to the caller as they are."""
+
+
+_LONGEST = 1_000
+"""Characters of a cause that are kept: some exceptions repeat whole documents."""
 
 
 class Refusal(Exception):
@@ -45,6 +51,27 @@ def outcome_of(problem: Problem) -> int:
     if not isinstance(problem, StandardProblem):
         return DECLARED
     return CALLER if problem.fault == "caller" else PROVIDER
+
+
+def problem_document(problem: Problem, context: Context) -> dict[str, Any]:
+    """A problem as it is answered: a failure says under which trace its operator finds the cause."""
+    document = problem.document()
+    if problem.status >= 500:
+        document.setdefault("trace", context.trace_id)
+    return document
+
+
+def cause_of(problem: Problem) -> str:
+    """What lies behind a problem that hides it, as class and message, for its operator alone; empty: nothing is known."""
+    root: BaseException = problem
+    while True:
+        below = root.exceptions[0] if isinstance(root, BaseExceptionGroup) else root.__cause__
+        if below is None:
+            break
+        root = below
+    if isinstance(root, StandardProblem):
+        return ""
+    return f"{type(root).__name__}: {root}"[:_LONGEST]
 
 
 def settle(error: BaseException, operation: Operation, name: str) -> BaseException:

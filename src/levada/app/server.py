@@ -15,7 +15,7 @@ from levada.app.deadlines import Deadlines
 from levada.app.document import documents
 from levada.app.endpoint import Endpoint
 from levada.app.identity import Gatekeeper
-from levada.app.outcome import outcome_of
+from levada.app.outcome import outcome_of, problem_document
 from levada.app.router import Router
 from levada.contract.lifecycle import lifecycle_headers
 from levada.contract.problem import Problem
@@ -94,6 +94,7 @@ class Server:
     async def request(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one HTTP request that came by ASGI."""
         start = monotonic()
+        context: Context | None = None
         try:
             found = self.find(scope["method"], scope["path"], scope.get("raw_path"))
             if found is None:
@@ -123,7 +124,7 @@ class Server:
                 await send(start_message)
                 await send({"type": "http.response.body", "body": payload})
         except Problem as problem:
-            await send_problem(send, problem)
+            await send_problem(send, problem, context or traced(dict(scope["headers"])))
 
     def find(self, method: str, path: str, raw: bytes | None) -> tuple[Endpoint, tuple[str, ...]] | None:
         """The endpoint of a request and the values in its path; None: there is none.
@@ -242,11 +243,12 @@ class Server:
         if plain is not None:
             try:
                 await plain(scope, receive, send)
-            except Problem as problem:
-                await send_problem(send, problem)
-            except Exception:
-                log.exception("request failed", extra={"path": path})
-                await send_problem(send, InternalError())
+            except Exception as error:
+                context = traced(dict(scope["headers"]))
+                if not isinstance(error, Problem):
+                    fields = {"path": path, "trace": context.trace_id}
+                    log.error("request failed", extra=fields, exc_info=error)
+                await send_problem(send, error if isinstance(error, Problem) else InternalError(), context)
             return
         methods = self.routes.methods(path)
         if not methods:
@@ -279,9 +281,14 @@ def result_headers(endpoint: Endpoint, payload: bytes) -> list[tuple[bytes, byte
     return [*kind, *endpoint.notices, length]
 
 
-def problem_answer(problem: Problem) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+def traced(headers: Headers) -> Context:
+    """The context of a request that has no other: of its trace alone."""
+    return Context(received=Received(headers.get(b"traceparent", b"")))
+
+
+def problem_answer(problem: Problem, context: Context) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     """Status, headers and body of a problem: its document, its code and whose fault it is."""
-    body = msgspec.json.encode(problem.document())
+    body = msgspec.json.encode(problem_document(problem, context))
     headers = [
         _PROBLEM,
         (b"content-length", str(len(body)).encode()),
@@ -297,8 +304,8 @@ def problem_answer(problem: Problem) -> tuple[int, list[tuple[bytes, bytes]], by
     return problem.status, headers, body
 
 
-async def send_problem(send: Any, problem: Problem) -> None:
+async def send_problem(send: Any, problem: Problem, context: Context) -> None:
     """Answer with a problem by ASGI."""
-    status, headers, body = problem_answer(problem)
+    status, headers, body = problem_answer(problem, context)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -22,7 +22,7 @@ from levada.app.app import App
 from levada.app.context import Context, _current
 from levada.app.eager import Eager
 from levada.app.endpoint import Endpoint
-from levada.app.server import Server, problem_answer
+from levada.app.server import Server, problem_answer, traced
 from levada.contract.problem import Problem
 
 __all__ = ["HttpProtocol"]
@@ -240,7 +240,7 @@ class HttpProtocol(HttpToolsProtocol):
         try:
             context = server.quick_context(endpoint, self._head, self._start)
         except Problem as problem:
-            self._write(flight, *self._told(*problem_answer(problem)))
+            self._write(flight, *self._told(*problem_answer(problem, traced(self._head))))
             return
         coroutine = (
             self._admit(endpoint, self._values, self._query, self._head, body, self._start)
@@ -329,7 +329,7 @@ class HttpProtocol(HttpToolsProtocol):
         try:
             context = await server.context(endpoint, headers, start, unix=self._unix)
         except Problem as problem:
-            await self._reply(*self._told(*problem_answer(problem)))
+            await self._reply(*self._told(*problem_answer(problem, traced(headers))))
         except BaseException as error:
             await self._fail(error)
         else:
@@ -353,7 +353,7 @@ class HttpProtocol(HttpToolsProtocol):
             _current.set(context)
             payload: Any = await endpoint.serve(context, values, query, headers, body, start, None, None)
         except Problem as problem:
-            await self._reply(*self._told(*problem_answer(problem)))
+            await self._reply(*self._told(*problem_answer(problem, context)))
             return
         except BaseException as error:
             await self._fail(error)

@@ -183,6 +183,8 @@ def _show(shown: dict[str, Any]) -> None:
     console.print(
         f"key {shown['key'] or '-'}   begun {when(shown['created'])}   changed {when(shown['changed'])}   for {escape(shown['initiator'])}"
     )
+    if shown["trace"]:
+        console.print(f"trace {shown['trace']}", style="dim")
     if shown["reason"]:
         console.print(f"[red]{escape(shown['reason'])}[/]")
     tree = Tree("steps")

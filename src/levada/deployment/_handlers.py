@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from levada.app import App, Away, Caller, Context, Local, Remote
-from levada.app.context import _current
+from levada.app.context import Received, _current, in_run
 from levada.contract.event import Event, EventType, event_type
 from levada.contract.operation import Operation, Undo
 from levada.contract.problem import Problem
@@ -108,7 +108,10 @@ class Code:
 
     async def _within(self, body: Coroutine[Any, Any, Any]) -> Any:
         # The driver gives each run a fresh context, and its branches copies of it.
-        _current.set(Context(caller=self.caller, consumer=self.local.contract.id, run=self._port))
+        context = Context(caller=self.caller, consumer=self.local.contract.id, run=self._port)
+        if (whose := in_run.get()) is not None and whose.traceparent:
+            context.received = Received(whose.traceparent.encode())
+        _current.set(context)
         return await body
 
     async def _performed(self, operation: Operation, arguments: tuple[Any, ...]) -> Any:

@@ -9,6 +9,7 @@ import msgspec
 
 from levada.app import Caller, Context
 from levada.app.context import _current, parse_traceparent
+from levada.app.outcome import cause_of
 from levada.contract.operation import Operation
 from levada.contract.problem import Problem
 from levada.contract.standard import (
@@ -66,11 +67,17 @@ def _of_problem(problem: Problem, operation: Operation) -> Performed:
     if isinstance(problem, operation.raises):
         return Refused(_codec.encode_problem(problem))
     if isinstance(problem, _AGAIN):
-        return Refused(_codec.encode_problem(problem), declared=False, again=True, reason=str(problem))
+        return Refused(_codec.encode_problem(problem), declared=False, again=True, reason=_said(problem))
     if (
         isinstance(problem, StandardProblem)
         and problem.fault == "caller"
         and not isinstance(problem, _UNKNOWN)
     ):
         return Refused(_codec.encode_problem(problem), declared=False, reason=str(problem))
-    return Unknown(str(problem))
+    return Unknown(_said(problem))
+
+
+def _said(problem: Problem) -> str:
+    """For the journal, and so for the operator: also what the problem hides from its caller."""
+    cause = cause_of(problem)
+    return f"{cause} ({problem.code})" if cause else str(problem)

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from levada.app.logs import CallFields
+
 __all__ = ["set_up_logs"]
 
 _KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -45,6 +47,7 @@ def set_up_logs(*, json: bool) -> None:
     """Send the logs of this process to stderr; the standard output stays for what was asked for."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if json else _Plain())
+    handler.addFilter(CallFields())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from contextvars import Context
 from typing import Any, Protocol
 
 from msgspec.structs import replace
 
 from levada._errors import LevadaError
+from levada.app.context import in_run
 from levada.process._calls import AGAIN, UNKNOWN, Call, Calls
 from levada.process._core import Broken, Core, Ended, Raised, Returned
 from levada.process._errors import (
@@ -163,7 +165,7 @@ class Actor:
         if self._undos.begun:
             self._undo_next(journal)
         else:
-            self._core = Core(self._handler.start(self._given))
+            self._core = Core(self._handler.start(self._given), context=_of_run())
             replay(self._core, journal, self._answer)
         if not fresh:
             for wait in await store.read("runs.waits_of_run", {"run": row.id}):
@@ -384,7 +386,7 @@ class Actor:
         if work is None or self._undos.target is None:
             return False
         path = f"~{self._undos.target.id}"
-        self._core = Core(work, path)
+        self._core = Core(work, path, context=_of_run())
         replay(self._core, [e for e in journal if e.step.startswith((f"{path}/", f"{path}."))], self._answer)
         return True
 
@@ -528,6 +530,13 @@ class Actor:
     async def _attempt(self, call: Call) -> None:
         outcome = await perform(self._host.performer, self._row, call, self._now, self._host.fences)
         self._inbox.put_nowait((call.step.id, outcome))
+
+
+def _of_run() -> Context:
+    """A context for the run's code: it is to know whose it is, and nothing else of ours."""
+    made = Context()
+    made.run(in_run.set, in_run.get())
+    return made
 
 
 _KEYS = 86_400_000_000

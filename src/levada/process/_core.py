@@ -108,6 +108,7 @@ class Core:
     Args:
         work: The handler's coroutine, not yet begun.
         path: The path of its root branch: empty for a handler, ``~`` and a step's id for its undo.
+        context: The context variables that the code begins with; by default none.
 
     Attributes:
         outstanding: The steps asked for and not yet answered, by id, in the order they were made.
@@ -122,6 +123,7 @@ class Core:
         work: Coroutine[Any, Any, Any],
         path: str = "",
         *,
+        context: Context | None = None,
         warn_at: int = WARN_AT,
         stop_at: int = STOP_AT,
     ) -> None:
@@ -132,7 +134,7 @@ class Core:
         self._withdrawn: list[str] = []
         self._warn_at = warn_at
         self._stop_at = stop_at
-        context = Context()
+        context = Context() if context is None else context
         context.run(_current.set, self)
         self._root = _Branch(path, work, context)
         self._ready: deque[tuple[_Branch, Any, BaseException | None]] = deque()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from levada.app.context import InRun, in_run
 from levada.process._calls import Call
 from levada.process._ids import step_key
 from levada.process._protocol import Attempt, Performed, Performer, Unknown
@@ -17,11 +18,12 @@ have to be higher all the same, or what was done before would refuse them as sup
 
 
 async def perform(performer: Performer, row: RunRow, call: Call, now: int, fences: int = 0) -> Performed:
-    """Make one attempt under a deadline of its own; ``now`` is the store's time, microseconds UTC.
+    """Make one attempt in this task, under a deadline of its own; ``now`` is the store's time, microseconds UTC.
 
     ``fences``: where those of the store's epoch begin.
     """
     retry = call.operation.retry
+    in_run.set(InRun(row.id, row.traceparent, call.step.id))
     attempt = Attempt(
         run=row.id,
         key=step_key(row.keyed, call.step.id),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from levada.app.context import parse_traceparent
 from levada.process._calls import AGAIN
 from levada.process._journal import Entry, EntryKind
 from levada.process._states import State
@@ -49,7 +50,7 @@ class WaitShown(Struct, frozen=True):
 
 
 class RunShown(Struct, frozen=True):
-    """All that is known of a run. ``commands``: what an operator can do about it."""
+    """All that is known of a run. ``trace``: that of its calls, in logs. ``commands``: what an operator can do about it."""
 
     id: str
     code: str
@@ -60,6 +61,7 @@ class RunShown(Struct, frozen=True):
     problem: str | None
     reason: str | None
     initiator: str
+    trace: str | None
     worker: str | None
     due: int
     created: int
@@ -82,8 +84,14 @@ def shown(row: Row, journal: Sequence[Entry], waits: Sequence[Row]) -> RunShown:
         undos=[branch for path, branch in branches.items() if path.startswith("~")],
         waits=open_waits,
         commands=_commands(row, journal),
+        trace=_trace(row["traceparent"]),
         **same,
     )
+
+
+def _trace(traceparent: str) -> str | None:
+    parsed = parse_traceparent(traceparent)
+    return None if parsed is None else f"{parsed[0]:032x}"
 
 
 _SAME = (

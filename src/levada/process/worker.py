@@ -18,6 +18,7 @@ from uuid import uuid4
 from msgspec import Struct
 
 from levada._errors import LevadaError
+from levada.app.context import InRun, in_run
 from levada.process._actor import Actor, Lost
 from levada.process._errors import HandlerFailed, HandlerMissing
 from levada.process._protocol import Handler, Performer, Publisher, Seal
@@ -262,6 +263,7 @@ class Worker:
 
     async def _drive(self, row: RunRow) -> None:
         """Keep a run going until it leaves memory; the store's troubles only delay it."""
+        in_run.set(InRun(row.id, row.traceparent))
         current: RunRow | None = row
         fresh, pause = row.fence == 1, 0.05
         while True:
