@@ -163,6 +163,68 @@ async def test_a_declared_problem_undoes_and_the_worker_may_die_anywhere():
     assert await testing.at_every_crash(parts, scenario) > 5
 
 
+class Counting(FakeCustomers):
+    total = Decimal(0)
+
+    async def hold(self, customer: str, amount: Decimal) -> Hold:
+        self.total += amount
+        return Hold(f"h-{customer}", amount)
+
+
+async def test_a_fake_that_adds_up_answers_a_repeat_of_a_key_without_adding_again():
+    made: list[Counting] = []
+
+    def parts():
+        made.append(Counting())
+        return [OrderToCash, made[-1]]
+
+    async def scenario(net: testing.Network) -> None:
+        await net[Orders].place("o-1", Decimal(10))
+        await net[Orders].place("o-2", Decimal(7))
+        await net.settle()
+        assert made[-1].total == 17
+
+    assert await testing.at_every_crash(parts, scenario) > 5
+    stock = Counting()
+    async with testing.network(stock) as net:
+        await net[Customers].hold("c", Decimal(1))
+        await net[Customers].hold("c", Decimal(1))
+        assert stock.total == 2, "calls without a key are two calls"
+
+
+class Shipping(Orders):
+    customers: Customers
+    shipped: Publishes[Shipped]
+    payment: Awaits[PaymentReceived]
+
+    async def place(self, order: str, total: Decimal) -> str:
+        return order
+
+    async def paid(self, order: str) -> None: ...
+
+    @handles(OrderPlaced)
+    async def fulfil(self, order: OrderPlaced) -> None:
+        await self.customers.hold(order.order, order.total)
+        if await self.payment(key=order.order, timeout=timedelta(days=30)) is not None:
+            await self.shipped(Shipped(order=order.order))
+
+
+class Other(Event, version="1.0"):
+    order: OrderKey[str]
+
+
+async def test_events_of_other_apis_are_published_by_the_test():
+    async with testing.network(Shipping, FakeCustomers()) as net:
+        await net.publish(OrderPlaced(order="o-1", total=Decimal(1)))
+        assert await net.runs() == {"waiting": 1}
+        await net.publish(PaymentReceived(order="o-1"))
+        assert await net.runs() == {"done": 1}
+        assert await net.published(Shipped) == [Shipped(order="o-1")]
+        assert len(await net.published(OrderPlaced)) == 1
+        with pytest.raises(TypeError, match=r"handles or awaits sales.Other; events here: sales.OrderPlaced"):
+            await net.publish(Other(order="o-1"))
+
+
 async def test_a_fake_in_one_line_and_what_it_leaves_out():
     customers = testing.fake(Customers, hold=lambda customer, amount: Hold(customer, amount))
     assert await customers.hold("c", Decimal(1)) == Hold("c", Decimal(1))

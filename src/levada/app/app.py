@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from levada.app.assembly import Away, Local, Plan, assemble
 from levada.app.binding import Bind
 from levada.app.context import Context
-from levada.app.effects import EffectTable, KeyedDatabase, with_effect
+from levada.app.effects import EffectTable, KeyedDatabase, with_answers, with_effect
 from levada.app.errors import AssemblyError, NoStore
 from levada.app.ports import AwaitsPort, PublishesPort
 from levada.app.protect import Protect, Shield
@@ -126,6 +126,8 @@ class App:
                     target = with_effect(
                         target, local.instance, operation, implementation.effects[name], lambda: self.effects
                     )
+                elif _fakes_a_system(local) and not operation.safe:
+                    target = with_answers(target, operation)
                 elif operation.durable:
                     target = self._durable(local.contract.operation_id(name), operation)
                 elif not operation.safe and local.contract.layer != "system":
@@ -254,6 +256,10 @@ class App:
 def id_of(local: Local) -> str:
     """What tells two adapters of one contract apart."""
     return f"{local.contract.id}={id(local.instance)}"
+
+
+def _fakes_a_system(local: Local) -> bool:
+    return local.contract.layer == "system" and getattr(local.instance, "__levada_fake__", False)
 
 
 def _shielded(shield: Shield, target: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

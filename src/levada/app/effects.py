@@ -19,9 +19,9 @@ from levada.app.context import _current
 from levada.contract.effect import Effect
 from levada.contract.operation import Operation
 from levada.contract.ports import Transaction
-from levada.contract.standard import InternalError
+from levada.contract.standard import InternalError, KeyReused
 
-__all__ = ["EffectTable", "Keyed", "KeyedDatabase", "digest_of", "with_effect"]
+__all__ = ["EffectTable", "Keyed", "KeyedDatabase", "digest_of", "with_answers", "with_effect"]
 
 
 class EffectTable(Protocol):
@@ -214,3 +214,24 @@ def _fitting(result: Any, decoder: msgspec.json.Decoder[Any] | None) -> bytes:
     except msgspec.ValidationError as error:
         raise InternalError from error
     return encoded
+
+
+def with_answers(
+    target: Callable[..., Awaitable[Any]], operation: Operation
+) -> Callable[..., Awaitable[Any]]:
+    """A fake's target: what it answered to a key it answers to a repeat, as an effect table would, in memory."""
+    kept: dict[str, tuple[bytes, Any]] = {}
+
+    async def once(*arguments: Any) -> Any:
+        key = _current.get().key
+        if key is None:
+            return await target(*arguments)
+        digest = digest_of(operation, arguments)
+        if key not in kept:
+            kept[key] = digest, await target(*arguments)
+        known, answer = kept[key]
+        if known != digest:
+            raise KeyReused
+        return answer
+
+    return once

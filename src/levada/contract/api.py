@@ -7,6 +7,7 @@ depends on.
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import re
 from abc import ABC
@@ -365,6 +366,8 @@ def _check_implementation(cls: type[API], place: str, **stated: Any) -> None:
             )
     for name, operation in contract.operations.items():
         _check_method(cls, name, operation, place)
+    if getattr(cls, "__levada_fake__", False):
+        _check_spelling(cls, contract, place)
 
 
 def _check_method(cls: type[API], name: str, operation: Operation, place: str) -> None:
@@ -405,9 +408,24 @@ def _check_method(cls: type[API], name: str, operation: Operation, place: str) -
         )
 
 
+def _check_spelling(cls: type[API], contract: Contract, place: str) -> None:
+    """A fake may leave operations out: what is misspelt would be left out unseen."""
+    left = [n for n in contract.operations if hasattr(getattr(cls, n), "__levada_left_out__")]
+    for attribute, value in vars(cls).items():
+        if attribute in contract.operations or not inspect.isroutine(value):
+            continue
+        if near := difflib.get_close_matches(attribute, left, 1, 0.75):
+            raise ContractError(
+                place=f"{cls.__name__}.{attribute} ({place})",
+                reason=f"the contract has no operation {attribute}, and {near[0]} is left out",
+                mend=f"Write {near[0]}, or give what is something else another name",
+            )
+
+
 def _left_out(cls: type[API], name: str) -> Callable[..., Any]:
     async def left_out(self: Any, *arguments: Any) -> Any:
         raise NotImplementedError(f"{cls.__name__} fakes no {name}; the test called it with {arguments!r}")
 
     left_out.__levada_fake__ = True  # type: ignore[attr-defined]
+    left_out.__levada_left_out__ = True  # type: ignore[attr-defined]
     return left_out

@@ -281,7 +281,7 @@ class StoreRuntime:
                     kind,
                     event,
                     event_id="",
-                    source=f"/{context.operation}",
+                    source=f"/{context.operation or context.consumer}",
                     now=now,
                     traceparent=context.traceparent,
                     initiator=context.caller.subject,

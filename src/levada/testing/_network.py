@@ -86,6 +86,28 @@ class Network:
         self._clock.time = max(self._clock.time, target)
         await self._settle()
 
+    async def publish(self, event: Event) -> None:
+        """Publish an event as another API would that is not part of this network.
+
+        Raises:
+            TypeError: Nothing in this network handles, awaits or publishes events of this type.
+        """
+        kind = event_type(type(event))
+        if kind.type not in (known := self._events()):
+            read = ", ".join(sorted(known)) or "none"
+            raise TypeError(f"nothing in this network handles or awaits {kind.type}; events here: {read}")
+        await self._runtime.commit(Context(consumer="test", held=[(kind, event)]))
+
+    def _events(self) -> set[str]:
+        """The types of events that this network handles, awaits or publishes."""
+        found: set[str] = set()
+        for local in self.app.plan.locals:
+            part = local.implementation
+            kinds = [*part.publishes.values(), *part.awaits.values()]
+            kinds += [event_type(handler.spec.event) for handler in part.handlers.values()]
+            found |= {kind.type for kind in kinds}
+        return found
+
     async def published(self, kind: type[E]) -> Sequence[E]:
         """The events of a type that the log has, in the order of their partitions."""
         known = event_type(kind)

@@ -278,6 +278,13 @@ def fake_of_an_unknown_operation() -> None:
     testing.fake(Fleet, bok=None)  # assembly: has no operation bok
 
 
+def fake_with_a_misspelt_operation() -> None:
+    """a fake whose operation is misspelt"""
+
+    class FakeFleet(testing.Fake, Fleet):  # assembly: has no operation bok, and book is left out
+        async def bok(self, city: str) -> None: ...
+
+
 class _Hires(Hires):
     """Something that keeps the contract, for mistakes about other things."""
 
