@@ -24,7 +24,10 @@ ITEMS = (
     Item("malformed JSON", "400 with the byte", (HTTP, SAME)),
     Item("an oversized body", "413 with the limit; at the gateway before the app sees it", (HTTP, "tests/gateway/test_envoy.py::test_what_is_malformed_is_refused_as_a_problem")),
     Item("wrong types, missing fields", "400 with the field", (HTTP, SAME)),
-    Item("unknown fields", "left aside, so that a newer caller is understood", (TAKEN,)),
+    Item("unknown fields of a body that is one Struct", "left aside, so that a newer caller is understood; 400 where the Struct says `forbid_unknown_fields`", (TAKEN,)),
+    Item("unknown fields of a body that is made of several parameters", "400 with the field", (HTTP,)),
+    Item("unknown parameters of a query", "left aside, so that one may be taken away within a major: a misspelt one is as if it were not sent", (TAKEN,)),
+    Item("a query's parameter that is missing, stands twice or has the wrong type", "400 with the parameter", (HTTP, SAME)),
     Item("deep nesting", "400", (HTTP,)),
     Item("invalid UTF-8", "400", (HTTP, SAME)),
     Item("encoded slashes, dots and the like in paths", "at the gateway 400; directly part of the name", (

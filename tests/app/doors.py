@@ -6,6 +6,7 @@ import contextvars
 import socket
 from abc import abstractmethod
 from collections.abc import AsyncIterator
+from datetime import date
 from decimal import Decimal
 from types import SimpleNamespace
 
@@ -56,6 +57,10 @@ class Things(SystemAPI, domain="sales", version="1.0"):
     @http.get("/things")
     @abstractmethod
     async def things(self, limit: int = 2, tags: tuple[str, ...] = ()) -> list[Thing]: ...
+
+    @http.get("/found")
+    @abstractmethod
+    async def found(self, text: str, days: tuple[date, ...] = ()) -> list[Thing]: ...
 
     @http.post("/things", status=201)
     @abstractmethod
@@ -114,6 +119,9 @@ class Memory(Things):
 
     async def things(self, limit: int = 2, tags: tuple[str, ...] = ()) -> list[Thing]:
         return [Thing(str(n), Decimal(n), tags) for n in range(limit)]
+
+    async def found(self, text: str, days: tuple[date, ...] = ()) -> list[Thing]:
+        return [Thing(text, Decimal(len(days)))]
 
     @effect.at_least_once("in memory")
     async def add(self, thing: Thing) -> Thing:

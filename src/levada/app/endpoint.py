@@ -349,7 +349,17 @@ class _Strings:
         try:
             return msgspec.convert(values, self._struct, strict=False)
         except msgspec.ValidationError as error:
-            raise BadRequest(reason=f"query: {error}", place="query") from None
+            name, reason = _wrong(str(error))
+            raise BadRequest(reason=f"{name}: {reason}", place=name) from None
+
+
+def _wrong(told: str) -> tuple[str, str]:
+    """Which parameter of a query is wrong, and why, of what msgspec says of the whole."""
+    if missing := re.search(r"missing required field `(\w+)`", told):
+        return missing[1], "it is missing in the query"
+    if at := re.search(r" - at `\$\.(\w+)[^`]*`$", told):
+        return at[1], told[: at.start()]
+    return "query", told
 
 
 def _is_many(hint: Any) -> bool:
