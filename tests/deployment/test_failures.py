@@ -86,7 +86,7 @@ def test_the_operator_finds_the_cause_under_the_trace(deployment, personal, name
     (run,) = tried()
     assert run["trace"] == TRACE
     (step,) = run["root"]["steps"]
-    assert step["said"] == f"ValueError: no page for o-1 of {name} (internal-error)"
+    assert step["said"] == f"ValueError: no page for o-1 of {name} (internal-error, shopapp.py:19)"
     plain = deployment.levada("runs", "show", run["id"]).stdout
     assert f"trace {TRACE}" in plain
 

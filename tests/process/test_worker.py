@@ -206,6 +206,51 @@ async def test_retries_end_and_the_run_is_stuck_with_what_was_said(world, call, 
     assert len(world.legacy.calls) == 4
 
 
+async def test_what_no_repeat_changes_is_stuck_after_few_attempts(world, call, event, outcomes):
+    async def fulfil(_):
+        await call("invoice")
+
+    world.code(fulfil)
+    world.legacy.faults["invoice"] = lambda attempt: outcomes.unknown("the row is there", lasting=True)
+    await world.happen(event("e-1"))
+    for _ in range(6):
+        await world.worker().settle()  # another one each time: what was tried is known from the journal
+        world.advance(DAY)
+    stuck = await world.run()
+    assert (stuck["state"], stuck["problem"]) == ("stuck", "LV1517")
+    assert "the row is there" in stuck["reason"]
+    assert [attempt for _, attempt, _ in world.legacy.calls] == [1, 2, 3]
+
+
+async def test_a_stuck_run_is_told_in_the_log_with_its_place_in_the_code(world, event, caplog):
+    async def fulfil(_):
+        raise KeyError("price")
+
+    world.code(fulfil)
+    await world.happen(event("e-1"))
+    await world.worker().settle()
+    (told,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    line = fulfil.__code__.co_firstlineno + 1
+    assert told.run == (await world.run())["id"]
+    assert told.handler == "sales/OrderToCash/fulfil/1"
+    assert told.at == f"tests/process/test_worker.py:{line}"
+    assert "KeyError: 'price'" in told.error
+    assert told.at in (await world.run())["reason"]
+
+
+async def test_the_log_names_the_step_that_made_a_run_stuck(world, call, event, outcomes, caplog):
+    async def fulfil(_):
+        await call("mail")
+
+    world.code(fulfil, operations={"mail": Effect.AT_LEAST_ONCE})
+    world.legacy.faults["mail"] = lambda attempt: "lost"
+    await world.happen(event("e-1"))
+    await world.worker().settle()
+    (told,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert told.step == "/0"
+    assert "LV1505" in told.error
+
+
 async def test_an_undo_that_fails_is_stuck_with_what_remains(world, call, event, outcomes):
     async def fulfil(_):
         await call("hold")

@@ -27,7 +27,7 @@ from levada.contract.standard import (
 )
 from levada.store.errors import QueryUnknown, StoreError, StoreUnknown
 
-__all__ = ["cause_of", "ended", "outcome_of", "problem_document", "settle"]
+__all__ = ["cause_of", "ended", "hidden_by", "outcome_of", "problem_document", "settle"]
 
 log = logging.getLogger("levada.call")
 
@@ -63,15 +63,16 @@ def problem_document(problem: Problem, context: Context) -> dict[str, Any]:
 
 def cause_of(problem: Problem) -> str:
     """What lies behind a problem that hides it, as class and message, for its operator alone; empty: nothing is known."""
-    root: BaseException = problem
-    while True:
-        below = root.exceptions[0] if isinstance(root, BaseExceptionGroup) else root.__cause__
-        if below is None:
-            break
-        root = below
-    if isinstance(root, StandardProblem):
-        return ""
-    return f"{type(root).__name__}: {root}"[:_LONGEST]
+    found = hidden_by(problem)
+    return "" if found is None else f"{type(found).__name__}: {found}"[:_LONGEST]
+
+
+def hidden_by(problem: Problem) -> BaseException | None:
+    """The exception that a problem hides from its caller; None: nothing is known."""
+    found: BaseException | None = problem
+    while isinstance(found, StandardProblem | BaseExceptionGroup):
+        found = found.exceptions[0] if isinstance(found, BaseExceptionGroup) else found.__cause__
+    return found
 
 
 def settle(error: BaseException, operation: Operation, name: str) -> BaseException:

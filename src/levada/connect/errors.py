@@ -43,6 +43,10 @@ class OutcomeUnknown(ConnectError, code="LV1602"):
     outcome: ClassVar[Literal["not_done", "refused", "unknown"]] = "unknown"
 
 
+_LASTING = frozenset(("400", "405", "410", "413", "414", "415", "422", "wsdl"))
+"""HTTP statuses that say the request is wrong, and a request that the WSDL does not know."""
+
+
 class RemoteFault(ConnectError, code="LV1603"):
     """The resource {resource} refused: [{fault}] {reason}
 
@@ -55,6 +59,11 @@ class RemoteFault(ConnectError, code="LV1603"):
     def fault(self) -> str:
         """The system's own code of the fault."""
         return str(self.values.get("fault", ""))
+
+    @property
+    def lasting(self) -> bool:
+        """Whether a repeat would be refused in the same way, so that runs make few of them."""
+        return self.fault in _LASTING
 
     @property
     def reason(self) -> str:

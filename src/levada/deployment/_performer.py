@@ -9,12 +9,13 @@ import msgspec
 
 from levada.app import Caller, Context
 from levada.app.context import _current, parse_traceparent
-from levada.app.outcome import cause_of
+from levada.app.outcome import cause_of, hidden_by
 from levada.contract.operation import Operation
 from levada.contract.problem import Problem
 from levada.contract.standard import (
     Conflict,
     DeadlineExceeded,
+    InternalError,
     NotSent,
     StandardProblem,
     TooManyRequests,
@@ -22,6 +23,7 @@ from levada.contract.standard import (
 from levada.deployment import _codec
 from levada.process._protocol import Attempt, Known, Performed, Refused, Unknown
 from levada.process._steps import Step
+from levada.process._told import OF_CODE, place_of
 
 __all__ = ["ProxyPerformer"]
 
@@ -74,10 +76,22 @@ def _of_problem(problem: Problem, operation: Operation) -> Performed:
         and not isinstance(problem, _UNKNOWN)
     ):
         return Refused(_codec.encode_problem(problem), declared=False, reason=str(problem))
-    return Unknown(_said(problem))
+    return _failed(problem)
+
+
+def _failed(problem: Problem) -> Unknown:
+    cause = hidden_by(problem) if isinstance(problem, InternalError) else None
+    if cause is None:
+        return Unknown(_said(problem))
+    # What a repeat changes nothing about: a connector knows it, a defect of the code is its own proof.
+    lasting = getattr(cause, "lasting", isinstance(cause, (Problem, *OF_CODE)))
+    return Unknown(_said(problem), lasting=lasting)
 
 
 def _said(problem: Problem) -> str:
-    """For the journal, and so for the operator: also what the problem hides from its caller."""
-    cause = cause_of(problem)
-    return f"{cause} ({problem.code})" if cause else str(problem)
+    """For the journal, and so for the operator: also what the problem hides from its caller, and where it was raised."""
+    cause = hidden_by(problem)
+    if cause is None:
+        return str(problem)
+    place = place_of(cause)
+    return f"{cause_of(problem)} ({problem.code}{place and ', '}{place})"

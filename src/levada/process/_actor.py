@@ -17,11 +17,12 @@ from msgspec.structs import replace
 
 from levada._errors import LevadaError
 from levada.app.context import in_run
-from levada.process._calls import AGAIN, UNKNOWN, Call, Calls
+from levada.process._calls import AGAIN, LASTING, UNKNOWN, Call, Calls
 from levada.process._core import Broken, Core, Ended, Raised, Returned
 from levada.process._errors import (
     HandlerFailed,
     NotAwaited,
+    RepeatFails,
     RetriesExhausted,
     RunChanged,
     UndoFailed,
@@ -32,6 +33,7 @@ from levada.process._journal import Entry, EntryKind, replay, standing
 from levada.process._performing import perform
 from levada.process._plain import Plain
 from levada.process._protocol import (
+    Effect,
     Handler,
     Known,
     Performed,
@@ -44,6 +46,7 @@ from levada.process._protocol import (
 from levada.process._rows import CHANNEL, RunRow, add_entry, entries, guard, leave_lane, register
 from levada.process._states import State
 from levada.process._steps import Kind, Step
+from levada.process._told import place_of, told
 from levada.process._undos import Undos
 from levada.process.run import Compensate
 from levada.store.protocol import Row, Statement, Store, Unit
@@ -69,6 +72,10 @@ class Host(Protocol):
 
     def warn(self, run: RunRow, what: str) -> None:
         """Tell whoever watches."""
+        ...
+
+    def stuck(self, run: RunRow, problem: LevadaError, reason: str, place: str) -> None:
+        """Tell whoever watches that a run is stuck; ``reason`` without what is personal, ``place`` in the user's code."""
         ...
 
 
@@ -103,6 +110,7 @@ class Actor:
         self._prepared: set[str] = set()
         self._given = row.given
         self._problem: LevadaError | None = None
+        self._place = ""
         self._seq = 0
         self._now = 0
         self._unit: list[Statement] = []
@@ -233,6 +241,8 @@ class Actor:
             outcome = await self._host.store.commit(Unit(self._unit, notify))
             if not outcome.committed:
                 raise Lost
+        if self._left and self._problem is not None:
+            self._host.stuck(self._row, self._problem, self._reason(self._problem), self._place)
         for call in launch:
             if call.step.payload is None:  # its code is not in memory: the run is being undone
                 call.step = replace(call.step, payload=self._handler.payload(call.step))
@@ -285,7 +295,7 @@ class Actor:
                 call, EntryKind.REFUSED if what.declared else EntryKind.FAILED, what.problem, what.type
             )
         else:
-            self._failed(call, AGAIN if isinstance(what, Refused) else UNKNOWN, what.reason)
+            self._failed(call, _kind(call, what), what.reason)
 
     def _take_closed(self, step_id: str, what: Entry) -> None:
         core = self._core
@@ -360,7 +370,8 @@ class Actor:
                 self._begin_undo(ended.error)
                 return True
             self._void(ended)
-            self._problem = HandlerFailed(error=f"{type(ended.error).__name__}: {ended.error}")
+            self._place = place_of(ended.error)
+            self._problem = HandlerFailed(error=told(ended.error))
         return False
 
     def _begin_undo(self, reason: BaseException) -> None:
@@ -401,9 +412,12 @@ class Actor:
             self._core = None
         elif isinstance(ended, Raised | Broken) and target is not None:
             self._void(ended)
-            reason = f"{type(ended.error).__name__}: {ended.error}"
+            self._place = place_of(ended.error)
             self._problem = UndoFailed(
-                operation=target.operation, step=target.id, reason=reason, remaining=self._undos.remaining()
+                operation=target.operation,
+                step=target.id,
+                reason=told(ended.error),
+                remaining=self._undos.remaining(),
             )
         return True
 
@@ -469,6 +483,8 @@ class Actor:
                     call.intended = True
                 reason = call.reason or "the worker died while it was called"
                 self._problem = UnknownOutcome(reason=reason, **named)
+            elif call.lasting >= call.operation.retry.lasting:
+                self._problem = RepeatFails(attempts=call.lasting, reason=call.reason, **named)
             elif call.failed >= call.operation.retry.attempts:
                 self._problem = RetriesExhausted(attempts=call.failed, reason=call.reason, **named)
 
@@ -537,6 +553,13 @@ def _of_run() -> Context:
     made = Context()
     made.run(in_run.set, in_run.get())
     return made
+
+
+def _kind(call: Call, what: Refused | Unknown) -> str:
+    """Which kind of attempt without an answer it was, as the journal names it."""
+    if isinstance(what, Refused):
+        return AGAIN
+    return LASTING if what.lasting and call.operation.effect is not Effect.AT_LEAST_ONCE else UNKNOWN
 
 
 _KEYS = 86_400_000_000

@@ -11,6 +11,8 @@ from levada.process._steps import Kind, Step
 __all__ = ["Call", "Calls"]
 
 UNKNOWN = "unknown"
+LASTING = "lasting"
+"""As unknown, and no repeat will change it. Not written where an unknown outcome already makes the run stuck."""
 AGAIN = "again"
 RESTORED = "the store was restored from a backup, and this may have been done after the backup"
 UNDO = "undo"
@@ -21,15 +23,17 @@ class Call:
     """One call on its way to a known outcome.
 
     ``due``: not before this time, microseconds. ``unknown``: some attempt may have done it.
-    ``intended``: its intent is journaled. ``failed``: attempts since it began or was resumed.
+    ``intended``: its intent is journaled. ``failed``: attempts since it began or was resumed;
+    ``lasting``: those of them that no repeat changes.
     """
 
-    __slots__ = ("due", "failed", "intended", "operation", "reason", "step", "unknown")
+    __slots__ = ("due", "failed", "intended", "lasting", "operation", "reason", "step", "unknown")
 
     def __init__(self, step: Step, operation: Operation) -> None:
         self.step = step
         self.operation = operation
         self.failed = 0
+        self.lasting = 0
         self.due = 0
         self.unknown = False
         self.intended = False
@@ -50,7 +54,9 @@ class Call:
         self.failed += 1
         self.reason = reason
         self.due = at + round(self.operation.retry.pause(self.failed) * 1_000_000)
-        if kind == UNKNOWN:
+        if kind == LASTING:
+            self.lasting += 1
+        if kind in (UNKNOWN, LASTING):
             self.unknown = True
         elif self.operation.effect is Effect.AT_LEAST_ONCE:
             # certainly not done: the next attempt is a new one, with an intent of its own
@@ -58,7 +64,7 @@ class Call:
 
     def resumed(self, *, again: bool) -> None:
         """An operator lets it be tried again; ``again``: also if that may do it twice."""
-        self.failed = self.due = 0
+        self.failed = self.lasting = self.due = 0
         if again and self.operation.effect is Effect.AT_LEAST_ONCE:
             self.unknown = self.intended = False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from levada._errors import LevadaError
 
 __all__ = [
+    "AwaitMissing",
     "ForeignAwait",
     "HandlerFailed",
     "HandlerMissing",
@@ -12,6 +13,7 @@ __all__ = [
     "NoOpenCall",
     "NotAwaited",
     "NotInRun",
+    "RepeatFails",
     "RetriesExhausted",
     "RunChanged",
     "RunNotFound",
@@ -97,3 +99,13 @@ class NotAwaited(LevadaError, code="LV1514"):
 
 class NoOpenCall(LevadaError, code="LV1516"):
     """Run {run} has no call of unknown outcome at step {step}; of unknown outcome are: {open}. `levada runs show` lists its steps."""
+
+
+class RepeatFails(LevadaError, code="LV1517"):
+    """{operation} (step {step}) failed {attempts} times in a way that no repeat changes: {reason}. Mend the
+    code or the data, then resume; or, if it was not done, say so with `levada runs answer`, and compensate or skip the run.
+    """
+
+
+class AwaitMissing(LevadaError, code="LV1518"):
+    """`await` is missing: {what}"""

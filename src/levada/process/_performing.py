@@ -9,6 +9,7 @@ from levada.process._calls import Call
 from levada.process._ids import step_key
 from levada.process._protocol import Attempt, Performed, Performer, Unknown
 from levada.process._rows import RunRow
+from levada.process._told import OF_CODE, told
 
 __all__ = ["perform"]
 
@@ -42,4 +43,4 @@ async def perform(performer: Performer, row: RunRow, call: Call, now: int, fence
         return Unknown(f"no answer within {retry.timeout:g} s")
     except Exception as error:
         # What was done before it was raised is not known.
-        return Unknown(f"{type(error).__name__}: {error}")
+        return Unknown(told(error), lasting=isinstance(error, OF_CODE))

@@ -45,14 +45,15 @@ class Retry(Struct, frozen=True):
     """How a step is tried again. Times are seconds.
 
     ``first`` is the pause after the first attempt, each following one is ``factor`` times as
-    long, up to ``most``. After ``attempts`` the run is stuck. ``timeout`` is one attempt's
-    own deadline.
+    long, up to ``most``. After ``attempts`` the run is stuck, and after ``lasting`` of them that
+    failed in a way that no repeat changes. ``timeout`` is one attempt's own deadline.
     """
 
     first: float = 0.2
     factor: float = 2.0
     most: float = 60.0
     attempts: int = 60
+    lasting: int = 3
     timeout: float = 30.0
 
     def pause(self, failed: int) -> float:
@@ -190,9 +191,13 @@ class Refused(Struct, frozen=True):
 
 
 class Unknown(Struct, frozen=True):
-    """The call may or may not have been done: a time-out, a lost connection."""
+    """The call may or may not have been done: a time-out, a lost connection.
+
+    ``lasting``: it failed in a way that no repeat changes (a constraint violated, a defect of the code); few are made.
+    """
 
     reason: str
+    lasting: bool = False
 
 
 Performed: TypeAlias = Known | Refused | Unknown

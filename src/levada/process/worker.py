@@ -23,6 +23,7 @@ from levada.process._actor import Actor, Lost
 from levada.process._errors import HandlerFailed, HandlerMissing
 from levada.process._protocol import Handler, Performer, Publisher, Seal
 from levada.process._rows import CHANNEL, RunRow, guard, leave_lane, touch_lane
+from levada.process._told import place_of, told
 from levada.store.errors import StoreClosed, StoreError
 from levada.store.protocol import Row, Statement, Store, Unit
 
@@ -301,15 +302,11 @@ class Worker:
         return RunRow.of(rows[0]) if rows and rows[0]["worker"] == self.id else None
 
     async def _stick(self, row: RunRow, error: Exception, seal: Seal | None) -> None:
-        problem = (
-            error
-            if isinstance(error, LevadaError)
-            else HandlerFailed(error=f"{type(error).__name__}: {error}")
-        )
+        problem = error if isinstance(error, LevadaError) else HandlerFailed(error=told(error))
         reason = problem.message if seal is None else seal.said(problem.message)
         # A traceback repeats what the exception says, which may be personal.
         shown = None if seal is not None and seal.private else error
-        log.error("run_stuck", extra={"run": row.id, "error": f"{problem.code}: {reason}"}, exc_info=shown)
+        self.stuck(row, problem, reason, place_of(error), shown)
         stick = Statement(
             "runs.stick",
             {"run": row.id, "worker": self.id, "problem": problem.code, "reason": reason},
@@ -322,6 +319,19 @@ class Worker:
     def warn(self, run: RunRow, what: str) -> None:
         """Tell whoever watches the logs."""
         log.warning("run_long", extra={"run": run.id, "code": run.code, "what": what})
+
+    def stuck(
+        self, run: RunRow, problem: LevadaError, reason: str, place: str, error: Exception | None = None
+    ) -> None:
+        """Tell whoever watches the logs that a run is stuck, why, and where in the user's code."""
+        told = {
+            "run": run.id,
+            "handler": run.code,
+            "step": problem.values.get("step"),
+            "at": place,
+            "error": f"{problem.code}: {reason}",
+        }
+        log.error("run_stuck", extra={k: v for k, v in told.items() if v}, exc_info=error)
 
     def _me(self) -> dict[str, Any]:
         return {"worker": self.id, "epoch": self.epoch}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -20,13 +21,14 @@ from levada.contract.api import ContractClass
 from levada.deployment.personal import Masters
 from levada.deployment.runtime import RuntimeSettings, StoreRuntime
 from levada.process.worker import Worker
-from levada.store import Outcome, Statement, Store, Unit, VirtualClock, open_store
+from levada.store import Outcome, Row, Statement, Store, Unit, VirtualClock, open_store
 from levada.store.passing import PassingStore
 
 __all__ = ["Call", "Network", "at_every_crash", "network"]
 
 A = TypeVar("A", bound=API)
 E = TypeVar("E", bound=Event)
+log = logging.getLogger("levada.testing")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -52,6 +54,7 @@ class Network:
         self.calls: list[Call] = []
         self._clock = clock
         self._crash = crash
+        self._told: set[tuple[str, int]] = set()
         master = secrets.token_bytes(32)
         self._runtime = StoreRuntime(
             app, store, RuntimeSettings(virtual=True), masters=Masters(lambda: master)
@@ -128,6 +131,16 @@ class Network:
             counts[row["state"]] = counts.get(row["state"], 0) + row["runs"]
         return counts
 
+    async def reasons(self) -> Sequence[str]:
+        """Why runs do not go on: one text for each that is stuck, or waits until it tries a step again."""
+        await self._settle()
+        return [
+            f"{row['code']}: {row['reason']}"
+            for state in ("stuck", "scheduled")
+            for row in await self._runs_in(state)
+            if row["reason"]
+        ]
+
     async def restart(self) -> None:
         """Drop all that is in memory, as kill -9 does, and begin anew on the same store."""
         worker = self._worker
@@ -171,7 +184,20 @@ class Network:
             before = await self._commits()
             due = await self._work()
             moved |= await self._commits() != before
+        await self._tell_stuck()
         return due
+
+    async def _tell_stuck(self) -> None:
+        """Log why runs are stuck, once each; pytest shows it below a test that fails."""
+        for row in await self._runs_in("stuck"):
+            if (row["id"], row["changed"]) not in self._told:
+                self._told.add((row["id"], row["changed"]))
+                log.error("a run is stuck: %s: %s", row["code"], row["reason"])
+
+    async def _runs_in(self, state: str) -> Sequence[Row]:
+        until = await self.store.now()
+        rows = await self.store.read("runs.list", {"state": state, "before": until, "n": 1000})
+        return list(reversed(rows))
 
     async def _commits(self) -> int:
         rows = await self.store.read("log.topics")

@@ -11,9 +11,21 @@ __all__ = ["Conflict", "Duplicate", "SqlRefused", "StoreFileRefused"]
 class SqlRefused(RemoteFault, code="LV1610"):
     """The database {resource} refused: [{fault}] {reason}"""
 
+    @property
+    def lasting(self) -> bool:
+        """A value or a statement that the database cannot take, a constraint violated."""
+        return self.fault.startswith(
+            ("22", "23", "42", "SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_TOOBIG")
+        )
+
 
 class Duplicate(SqlRefused, code="LV1611"):
     """The database {resource} has this row already: [{fault}] {reason}"""
+
+    @property
+    def lasting(self) -> bool:
+        """A repeat meets the same row."""
+        return True
 
 
 class Conflict(SqlRefused, code="LV1612"):
