@@ -118,7 +118,7 @@ def _installed(package: str) -> bool:
 
 
 async def deployment(config: Path, environment: str | None) -> list[Check]:
-    """levada.toml, the assembly, the store and every resource."""
+    """levada.toml, the assembly, the store with what does not go on in it, and every resource."""
     from levada.deployment.configuration import load_configuration
 
     try:
@@ -131,7 +131,12 @@ async def deployment(config: Path, environment: str | None) -> list[Check]:
     checks.append(assembled)
     if app is not None:
         checks += await asyncio.gather(*(_elsewhere(app, away) for away in app.plan.aways.values()))
-    checks.append(await _store(configuration))
+    stored = await _store(configuration)
+    checks.append(stored)
+    if app is not None and stored.state == "ok":
+        from levada.cli._standing import standing
+
+        checks += await standing(configuration, app, config, environment)
     checks += await asyncio.gather(
         *(_resource(name, settings) for name, settings in configuration.resources.items())
     )

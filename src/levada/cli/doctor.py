@@ -24,7 +24,8 @@ def doctor(
 ) -> int:
     """Check this machine and this deployment; say for each finding what to do. Exit code 3: something failed.
 
-    Nothing is changed: no store is made, no schema migrated. Where there is no levada.toml the machine alone is checked.
+    Stuck runs, parked events and open runs whose code is missing are found too, each with the command that
+    resolves it. Nothing is changed: no store is made, no schema migrated. Where there is no levada.toml the machine alone is checked.
 
     Args:
         config: The configuration, or the folder it is in.

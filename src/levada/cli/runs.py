@@ -131,23 +131,14 @@ def check(*, common: Common = At) -> int:
     """
     import msgspec
 
-    from levada.contract.compatibility import breaks
-    from levada.deployment._handlers import codes_of
+    from levada.cli._standing import code_of_open
     from levada.deployment.build import build_app
     from levada.deployment.configuration import load_configuration
-    from levada.deployment.forms import KeptForm, check_forms
-    from levada.process._states import OPEN
+    from levada.deployment.forms import KeptForm
 
     counts: dict[str, dict[str, int]] = ask(common, "runs.counts")
     kept = msgspec.convert(ask(common, "runs.forms"), list[KeptForm])
-    built = build_app(load_configuration(common.config, common.env))
-    known = {code.id.code for code in codes_of(built)}
-    open_ = {code: sum(n for s, n in states.items() if s in OPEN) for code, states in counts.items()}
-    rows = [{"code": code, "open": n, "known": code in known} for code, n in sorted(open_.items()) if n]
-    forms = [
-        {"name": form.name, "version": form.version, "needed": form.needed, "breaks": breaks(form.findings)}
-        for form in check_forms(built, kept)
-    ]
+    rows, forms = code_of_open(build_app(load_configuration(common.config, common.env)), counts, kept)
     emit(common, {"handlers": rows, "forms": forms}, lambda: _show_check(rows, forms))
     return 0 if all(r["known"] for r in rows) and not any(f["breaks"] for f in forms) else 3
 
