@@ -79,7 +79,7 @@ def _open_files() -> Check:
 
 
 def _envoy() -> Check:
-    from levada.gateway.supervise import envoy_path
+    from levada.gateway.envoy.process import envoy_path
 
     try:
         path = Path(envoy_path())

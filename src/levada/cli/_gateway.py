@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -24,10 +24,12 @@ from levada.gateway.assembly import plans_of, routes_of
 from levada.gateway.errors import ProductUnknown
 from levada.gateway.fleet import checked_addresses
 from levada.gateway.keys import ApiKeys, shown
-from levada.gateway.supervise import EnvoySupervisor
 from levada.store import Store, open_store
 from levada.store.errors import StoreLocked
 from levada.store.trying import TryingStore
+
+if TYPE_CHECKING:
+    from levada.gateway.supervise import EnvoySupervisor
 
 __all__ = ["Door", "for_fleet", "keys_of", "told"]
 
@@ -125,6 +127,9 @@ class Door:
     @asynccontextmanager
     async def front(self, app: App, owner: Owner, addresses: list[str]) -> AsyncGenerator[str]:
         """Envoy in front of these addresses while the block runs; the URL of the gateway."""
+        # Not above: a verb that runs no gateway loads no HTTP client.
+        from levada.gateway.supervise import EnvoySupervisor
+
         keys = keys_of(self._configuration, owner.store)
         first = await told(self._configuration, app, keys, addresses)
         folder = self._configuration.path(self._configuration.gateway.dir)

@@ -20,7 +20,6 @@ from msgspec import Struct, field
 
 from levada._errors import LevadaError
 from levada.deployment.admin import Admin
-from levada.deployment.serve_http import listen_unix, serve_http
 
 __all__ = ["AdminClient", "AdminRefused", "AdminServer", "Does", "answers"]
 
@@ -63,6 +62,9 @@ class AdminServer:
         self._inode = 0
 
     async def __aenter__(self) -> AdminServer:
+        # Not above: whoever only asks loads no server.
+        from levada.deployment.serve_http import listen_unix, serve_http
+
         bound = listen_unix(self._path)
         self._inode = self._path.stat().st_ino
         self._task = asyncio.create_task(
