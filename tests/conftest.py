@@ -90,4 +90,6 @@ def postgres():
 @pytest.fixture
 def database(postgres):
     """The DSN of an empty database of its own."""
-    return postgres.database()
+    made = postgres.database()
+    yield made
+    postgres.drop(made)

