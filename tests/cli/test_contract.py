@@ -1,11 +1,10 @@
 """``levada contract diff``, as a domain's CI calls it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.started import levada
 
 APP = '''
 from levada import Event, OrderKey, ProcessAPI, Publishes, http
@@ -37,13 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def diff(folder: Path, *arguments: str, expect: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "levada", "contract", "diff", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = levada(folder, "contract", "diff", *arguments)
     assert done.returncode == expect, done.stdout + done.stderr
     return done.stdout + done.stderr
 

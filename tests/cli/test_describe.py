@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from tests.started import levada
 
 from levada.network.view import from_map
 
@@ -92,13 +93,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def described(project: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "levada", "describe", *arguments],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = levada(project, "describe", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -175,9 +170,7 @@ def test_the_picture_is_well_formed_and_boxes_do_not_overlap(project: Path, tmp_
 
 
 def test_a_configuration_that_is_not_there_is_said_with_what_to_do(tmp_path: Path):
-    done = subprocess.run(
-        [sys.executable, "-m", "levada", "describe"], cwd=tmp_path, capture_output=True, text=True, timeout=60
-    )
+    done = levada(tmp_path, "describe")
     assert done.returncode == 2
     assert "levada new" in done.stderr
 
@@ -226,13 +219,7 @@ print(json.dumps(asyncio.run(both())))
     ],
 )
 def test_which_api_is_asked_for_where_it_is_not_clear(project: Path, arguments, said):
-    done = subprocess.run(
-        [sys.executable, "-m", "levada", "describe", *arguments],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = levada(project, "describe", *arguments)
     assert done.returncode == 2
     assert done.stderr.startswith("LV1830 ")
     assert said in done.stderr

@@ -1,5 +1,6 @@
 """The reference pages are made from the code, and the code says enough to make them from."""
 
+import functools
 import inspect
 
 import msgspec
@@ -8,9 +9,11 @@ import pytest
 from docs import generate
 from levada.deployment.configuration import Configuration
 
+pages = functools.cache(generate.pages)
+
 
 def made(name: str) -> str:
-    return generate.pages()[name]
+    return pages()[name]
 
 
 @pytest.mark.parametrize(

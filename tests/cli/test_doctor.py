@@ -2,29 +2,23 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.started import levada
 
 from levada.store import open_store
 
 
 def doctor(folder: Path, *arguments: str, **env: str) -> tuple[int, dict[str, dict[str, str]]]:
-    done = subprocess.run(
-        [sys.executable, "-m", "levada", "doctor", "--json", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=60, env={**os.environ, **env},
-    )  # fmt: skip
+    done = levada(folder, "doctor", "--json", *arguments, env={**os.environ, **env})
     assert done.stdout, done.stderr
     return done.returncode, {check["name"]: check for check in json.loads(done.stdout)}
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    subprocess.run(
-        [sys.executable, "-m", "levada", "new", "shop"], cwd=tmp_path, check=True, capture_output=True
-    )
+    levada(tmp_path, "new", "shop").check_returncode()
     return tmp_path / "shop"
 
 

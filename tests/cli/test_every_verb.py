@@ -3,13 +3,12 @@
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.cli.verbs import ARGUMENTS, helps
+from tests.started import levada
 
 HELPS = helps()
 DRY = sorted(name for name, text in HELPS.items() if "--dry-run" in text)
@@ -52,12 +51,6 @@ REVIEW = """levada_review: 1
 merges:
   - {keep: b, drop: a, rule: host, reason: same host, confidence: 0.9}
 """
-
-
-def levada(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "levada", *arguments], cwd=folder, capture_output=True, text=True, timeout=60
-    )
 
 
 def test_every_verb_is_tried_here():

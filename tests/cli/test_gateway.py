@@ -4,20 +4,14 @@ import json
 import os
 import stat
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from tests.cli.test_up import APP, TOML, get, up
+from tests.started import levada
 
 __all__ = ["up"]
-
-
-def levada(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "levada", *arguments], cwd=folder, capture_output=True, text=True, timeout=60
-    )
 
 
 @pytest.fixture

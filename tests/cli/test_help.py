@@ -9,11 +9,13 @@ import subprocess
 import sys
 
 import pytest
+from tests.cli.verbs import texts
+from tests.started import levada
 
 from docs import generate
 from levada.cli.main import COMMANDS, GROUPS, app_of, main
 
-HELPS = {name: text for verb in COMMANDS for name, text in generate._helps(verb, app_of(verb))}
+HELPS = texts()
 MET_FIRST = (
     "map", "review", "blueprint", "plan", "plan check", "report", "new", "run", "up", "client", "adopt", "describe",
     "events replay", "runs show", "runs resume", "keys create", "db migrate", "gateway render",
@@ -58,7 +60,7 @@ def test_the_help_of_a_verb_waits_for_no_import():
 def test_help_is_that_of_what_was_named(capsys, given: str, asked: str):
     with pytest.raises(SystemExit, match="0"):
         main(given.split())
-    assert capsys.readouterr().out == HELPS[asked] + "\n"
+    assert capsys.readouterr().out == HELPS[asked]
 
 
 @pytest.mark.parametrize("given", ["map -- --help", "events no-such-command"])
@@ -129,10 +131,7 @@ def test_every_verb_and_each_of_its_commands_takes_json(verb: str):
 )
 def test_where_there_is_no_configuration_every_verb_says_the_same(tmp_path, verb: str):
     for json_too in ([], ["--json"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "levada", *verb.split(), *json_too],
-            cwd=tmp_path, capture_output=True, text=True, timeout=30,
-        )  # fmt: skip
+        done = levada(tmp_path, *verb.split(), *json_too)
         assert done.returncode == 2
         assert "levada new" in (done.stdout if json_too else done.stderr)
         if json_too:

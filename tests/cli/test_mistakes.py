@@ -2,10 +2,9 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
+from tests import started
 
 from levada.cli._operate import table
 
@@ -19,10 +18,7 @@ def landscape(tmp_path):
 
 
 def levada(folder, *arguments, **environment):
-    done = subprocess.run(
-        [sys.executable, "-m", "levada", *map(str, arguments)],
-        cwd=folder, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **environment},
-    )  # fmt: skip
+    done = started.levada(folder, *arguments, env={**os.environ, **environment})
     assert "Traceback" not in done.stdout + done.stderr
     return done
 

@@ -8,16 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests import started
 
 
 def levada(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "levada", *arguments], cwd=cwd, capture_output=True, text=True, timeout=60
-    )
+    return started.levada(cwd, *arguments)
 
 
-def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("COV", "PYTEST", "MAKE"))}
+def make(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    env = more | {k: v for k, v in os.environ.items() if not k.startswith(("COV", "PYTEST", "MAKE"))}
     return subprocess.run(
         ["make", *arguments], cwd=folder, capture_output=True, text=True, timeout=280, env=env
     )
@@ -26,7 +25,7 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("name", ["shop", "order-desk"])
 def test_a_new_project_passes_its_tests(tmp_path: Path, name: str):
     assert levada("new", name, cwd=tmp_path).returncode == 0
-    tested = make(tmp_path / name, "test")
+    tested = make(tmp_path / name, "test", **started.OF_A_PROJECT)
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert "5 passed" in tested.stdout
     shown = levada("describe", "--json", cwd=tmp_path / name)

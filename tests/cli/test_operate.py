@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.started import levada
 
 APP = '''
 from levada import Event, ExperienceAPI, OrderKey, Personal, ProcessAPI, Publishes, http
@@ -49,13 +50,6 @@ def folder(tmp_path):
         '[app]\nmodules = ["club"]\n[server]\nport = 0\n[plans.gold]\nrate = "60/min"\n'
     )
     return tmp_path
-
-
-def levada(folder, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "levada", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
 
 
 @pytest.fixture

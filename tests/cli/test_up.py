@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from tests import started
 
 APP = '''
 import os
@@ -75,10 +76,8 @@ def test_keys_open_and_shut_the_door_and_a_killed_worker_is_not_missed(up):
     folder, ready = up
 
     def levada(*arguments):
-        done = subprocess.run(
-            [sys.executable, "-m", "levada", *arguments, "--json"],
-            cwd=folder, capture_output=True, text=True, check=True, timeout=60,
-        )  # fmt: skip
+        done = started.levada(folder, *arguments, "--json")
+        done.check_returncode()
         return json.loads(done.stdout)
 
     url = f"{ready['url']}/shop/front/v1/who"

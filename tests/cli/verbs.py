@@ -1,7 +1,6 @@
 """Every verb with arguments that it takes, for tests that go over all of them."""
 
 from docs import generate
-from levada.cli.main import COMMANDS, app_of
 
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "new": ("shop",),
@@ -57,12 +56,13 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 }
 
 
+def texts() -> dict[str, str]:
+    """The help of each verb and of each group of verbs, by its name."""
+    return {path.stem.replace("-", " "): path.read_text() for path in generate.HELP.glob("*.txt")}
+
+
 def helps() -> dict[str, str]:
     """The help of each verb that does something, by its name."""
-    found: dict[str, str] = {}
-    for verb in COMMANDS:
-        texts = dict(generate._helps(verb, app_of(verb)))
-        if len(texts) > 1 and verb != "plan":
-            del texts[verb]  # a group, which does nothing by itself
-        found |= texts
-    return found
+    all_ = texts()
+    groups = {name.split()[0] for name in all_ if " " in name} - {"plan"}  # by themselves they do nothing
+    return {name: text for name, text in all_.items() if name not in groups}

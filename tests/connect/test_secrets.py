@@ -1,9 +1,7 @@
 """What is shown of a URL is without its password, however that is written."""
 
-import subprocess
-import sys
-
 import pytest
+from tests.started import levada
 
 from levada.connect.secrets import has_password, mask
 
@@ -39,13 +37,7 @@ def test_what_has_no_password_stays(text):
 @pytest.mark.parametrize("verb", ["client", "map"])
 @pytest.mark.parametrize("source", ["https://u:s3cr3t@127.0.0.1:1/x", "https://h:abc/?token=s3cr3t"])
 def test_a_source_that_cannot_be_read_is_said_without_its_secret(tmp_path, verb, source):
-    told = subprocess.run(
-        [sys.executable, "-m", "levada", verb, source],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    told = levada(tmp_path, verb, source)
     assert told.returncode in (1, 2)
     assert told.stderr.startswith("LV1")
     assert "s3cr3t" not in told.stdout + told.stderr

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.started import levada
 
 SHOP = '''
 import asyncio
@@ -94,10 +95,7 @@ class Deployment:
         (folder / "shopapp.py").write_text(SHOP)
 
     def levada(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "levada", *arguments],
-            cwd=self.folder, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        return levada(self.folder, *arguments)
 
     def start(self, *arguments: str) -> dict:
         """Serve; what it served with before has ended. Returns what it says when it is ready."""

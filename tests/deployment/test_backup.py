@@ -3,13 +3,12 @@
 import asyncio
 import json
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
 from contextlib import asynccontextmanager, closing
 from time import monotonic
 
 import pytest
+from tests import started
 
 import levada
 from levada import (
@@ -323,10 +322,8 @@ async def test_postgresql_is_backed_up_with_its_own_tools_and_then_marked(databa
     finally:
         await store.close()
     (tmp_path / "levada.toml").write_text(f'[store]\nurl = "{database}"\n')
-    told = subprocess.run(
-        [sys.executable, "-m", "levada", "db", "restored", "--why", "disk lost", "--json"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
+    told = started.levada(tmp_path, "db", "restored", "--why", "disk lost", "--json")
+    told.check_returncode()
     assert json.loads(told.stdout)["epoch"] == 1
 
 

@@ -6,12 +6,11 @@ What is tried elsewhere is listed in ``docs/bad_input.py``, of which a page is m
 import ast
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from tests.app.doors import ASGI, BASE, SHORT, app, exchange, serving, token
+from tests.started import levada
 
 from docs import bad_input
 
@@ -219,12 +218,6 @@ def folder(tmp_path: Path) -> Path:
     for module, name in (("shelf", "Shelf"), ("other", "Other")):
         (tmp_path / f"{module}.py").write_text(SHELF.format(name=name))
     return tmp_path
-
-
-def levada(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "levada", *arguments], cwd=folder, capture_output=True, text=True, timeout=60
-    )
 
 
 @pytest.mark.parametrize("effect", ["passes_key", "at_least_once"])

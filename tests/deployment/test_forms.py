@@ -2,12 +2,11 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 import textwrap
 from time import monotonic
 
 import pytest
+from tests.started import levada
 
 from levada.app import App
 from levada.deployment import StoreRuntime
@@ -213,8 +212,7 @@ async def test_runs_check_says_the_same_before_a_deployment(tmp_path):
     def checked(**parts: str):
         source = "handled, delivered = [], []\n" + CODE.format(**{**FIRST, **parts})
         (tmp_path / "post.py").write_text(source)
-        command = [sys.executable, "-m", "levada", "runs", "check", "--json"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        done = levada(tmp_path, "runs", "check", "--json")
         return done.returncode, json.loads(done.stdout)
 
     assert checked()[0] == 0

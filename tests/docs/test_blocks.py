@@ -9,6 +9,7 @@ TOML, JSON and YAML blocks have to be well-formed.
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.started import OF_A_PROJECT, levada
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")] + sorted(
@@ -30,6 +32,8 @@ SHOWN = {"mermaid", "text", "svg", "http"}
 """Kinds of blocks that are no code."""
 SOME_ID = re.compile(r"\b[0-9a-f]{32}\b")
 """In a command of a page it stands for the id that was shown last."""
+PLAIN = re.compile(r"levada [^|&;<>$*?~`]*")
+"""A command of Levada in which a shell would have nothing to do."""
 ELSEWHERE = ("make ", "git ", "pip ", "python3 -m venv", "docker ")
 """Commands that set up a machine or take minutes; targets of make are looked up in the Makefile."""
 
@@ -94,6 +98,7 @@ class Session:
         bin_ = Path(sys.executable).parent
         self.env = {
             **os.environ,
+            **OF_A_PROJECT,
             "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
             "COLUMNS": "200",
@@ -144,7 +149,7 @@ class Session:
         asks = command.startswith(("curl", "levada runs list")) and " -X " not in command
         until = time.monotonic() + (60 if asks else 0)
         while True:
-            output = self.run(["bash", "-c", command])
+            output = self.verb(command) if PLAIN.fullmatch(command) else self.run(["bash", "-c", command])
             try:
                 return self.expect(output, expected, command)
             except AssertionError:
@@ -156,8 +161,16 @@ class Session:
         done = subprocess.run(
             arguments, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=100
         )
+        return self.told(arguments[-1], done)
+
+    def verb(self, command: str) -> str:
+        _, *arguments = shlex.split(command)
+        program = Path(sys.executable).with_name("levada")
+        return self.told(command, levada(self.folder, *arguments, env=self.env, timeout=100, program=program))
+
+    def told(self, command: str, done: subprocess.CompletedProcess[str]) -> str:
         # 3: something was found that needs a person, which is what some pages are about.
-        assert done.returncode in (0, 3), f"{arguments[-1]}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode in (0, 3), f"{command}\n{done.stdout}\n{done.stderr}"
         if ids := SOME_ID.findall(done.stdout):
             self.seen = ids[-1]
         return done.stdout + done.stderr

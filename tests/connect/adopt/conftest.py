@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from tests.started import OF_A_PROJECT, levada
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,10 +26,7 @@ class Project:
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("COV", "PYTEST"))}
 
     def levada(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "levada", *arguments],
-            cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=100,
-        )  # fmt: skip
+        return levada(self.folder, *arguments, env=self.env, timeout=100)
 
     def adopt(self, *arguments: str) -> dict[str, Any]:
         done = self.levada("adopt", *arguments, "--json")
@@ -39,7 +37,7 @@ class Project:
         """What pytest says of the generated tests; they have to be green."""
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "tests", "-p", "no:cacheprovider"],
-            cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=100,
+            cwd=self.folder, env={**self.env, **OF_A_PROJECT}, capture_output=True, text=True, timeout=100,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
