@@ -5,9 +5,11 @@ import json
 import sys
 from abc import abstractmethod
 from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, get_type_hints
+from uuid import UUID
 
 import pytest
 from msgspec import Meta, Struct
@@ -36,6 +38,29 @@ class NoItem(Problem, status=404, detail="No item {id}."):
     """No such item."""
 
     id: str
+
+
+class Moments(Struct, frozen=True):
+    day: dict[str, date]
+    at: dict[str, datetime]
+    made: datetime | None = None
+    sold: Annotated[datetime, Meta(tz=True)] = datetime(2026, 1, 1, tzinfo=UTC)
+    local: tuple[Annotated[datetime, Meta(tz=False)], ...] = ()
+    opens: time = time(8)
+
+
+class Times(SystemAPI, domain="shop", version="1.0"):
+    """Times."""
+
+    @http.get("/since")
+    @abstractmethod
+    async def since(self, day: date, moment: datetime, until: datetime | None = None) -> list[datetime]: ...
+
+    @http.post("/times")
+    @abstractmethod
+    async def keep(
+        self, id: UUID, moments: Moments, pair: tuple[datetime, int], ends: Annotated[time, Meta(tz=True)]
+    ) -> datetime: ...
 
 
 class Items(SystemAPI, domain="shop", version="1.2"):
@@ -68,22 +93,55 @@ class Items(SystemAPI, domain="shop", version="1.2"):
     async def picture(self, id: str, content: bytes) -> bytes: ...
 
 
-def test_the_written_contract_has_the_same_digests_and_is_not_overwritten(tmp_path):
-    document, out = tmp_path / "openapi.json", tmp_path / "items_written.py"
-    document.write_text(json.dumps(openapi(contract_of(Items))))
-    assert client(str(document), out=out) == 0
-    spec = importlib.util.spec_from_file_location("items_written", out)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["items_written"] = importlib.util.module_from_spec(spec)
-    try:
+@pytest.fixture
+def written(tmp_path):
+    """The module that the client command writes of a contract's document."""
+    names: list[str] = []
+
+    def write(contract):
+        document, out = tmp_path / "openapi.json", tmp_path / "items_written.py"
+        document.write_text(json.dumps(openapi(contract_of(contract))))
+        assert client(str(document), out=out, force=True) == 0
+        spec = importlib.util.spec_from_file_location("items_written", out)
+        assert spec is not None
+        assert spec.loader is not None
+        module = sys.modules["items_written"] = importlib.util.module_from_spec(spec)
+        names.append("items_written")
         spec.loader.exec_module(module)
-        made, meant = contract_of(module.Items), contract_of(Items)
-        assert made.id == meant.id
-        assert {n: o.digest() for n, o in made.operations.items()} == {
-            n: o.digest() for n, o in meant.operations.items()
-        }
-    finally:
-        del sys.modules["items_written"]
+        return module
+
+    yield write
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("contract", [Items, Times])
+def test_the_written_contract_has_the_same_digests_and_is_not_overwritten(tmp_path, written, contract):
+    made, meant = contract_of(getattr(written(contract), contract.__name__)), contract_of(contract)
+    assert made.id == meant.id
+    assert {n: o.digest() for n, o in made.operations.items()} == {
+        n: o.digest() for n, o in meant.operations.items()
+    }
     with pytest.raises(NotWritten):
-        client(str(document), out=out)
+        client(str(tmp_path / "openapi.json"), out=tmp_path / "items_written.py")
+
+
+def test_times_are_times_again_and_the_document_says_so_to_others(written):
+    module = written(Times)
+    made, meant = (get_type_hints(kind, include_extras=True) for kind in (module.Moments, Moments))
+    for name in ("made", "sold", "local", "opens", "day", "at"):
+        assert made[name] == meant[name], name
+    assert module.Moments(day={}, at={}).sold == datetime(2026, 1, 1, tzinfo=UTC)
+    given, wanted = (contract_of(c).operations for c in (module.Times, Times))
+    for name, operation in wanted.items():
+        assert [(p.name, p.type) for p in given[name].parameters if p.name != "moments"] == [
+            (p.name, p.type) for p in operation.parameters if p.name != "moments"
+        ]
+    document = openapi(contract_of(Times))
+    members = document["components"]["schemas"]["Moments"]["properties"]
+    assert members["made"]["anyOf"][0] == {"type": "string", "format": "date-time", "x-levada-zone": "any"}
+    assert members["sold"]["format"] == "date-time"
+    assert members["local"]["items"]["format"] == "date-time-local"
+    assert members["day"]["additionalProperties"]["format"] == "date"
+    moment = document["paths"]["/since"]["get"]["parameters"][1]
+    assert moment["schema"]["format"] == "date-time"

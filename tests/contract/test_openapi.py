@@ -142,6 +142,29 @@ def test_parameters_stand_where_they_travel():
     assert DOCUMENT["components"]["schemas"][body["$ref"].rpartition("/")[2]]["required"] == ["to"]
 
 
+class Opened(Struct, tag=True):
+    at: datetime
+
+
+class Shut(Struct, tag=True):
+    at: str
+
+
+class Door(SystemAPI, domain="shop", version="1.0"):
+    @http.get("/door")
+    @abstractmethod
+    async def last(self) -> Opened | Shut | None: ...
+
+
+def test_each_time_is_said_to_be_one_within_lists_and_unions():
+    def members(contract, name):
+        return openapi(contract_of(contract))["components"]["schemas"][name]["properties"]
+
+    at = {"type": "string", "format": "date-time", "x-levada-zone": "any"}
+    assert members(Items, "Item")["at"] == at
+    assert (members(Door, "Opened")["at"], members(Door, "Shut")["at"]) == (at, {"type": "string"})
+
+
 def test_files_are_bytes_and_streams_are_lines_that_end():
     assert list(operation("/pictures/{id}", "put")["requestBody"]["content"]) == ["application/octet-stream"]
     assert list(operation("/pictures/{id}", "get")["responses"]["200"]["content"]) == [

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
-from levada.contract._generate.schemas import REF, mend
+from levada.contract._generate.schemas import REF, schemas_of
 from levada.contract.compatibility.sample import NONE, sample
 from levada.contract.compatibility.wire import Types, wire_of
 from levada.contract.event import EventType, event_type
@@ -78,8 +76,7 @@ def _operation(action: str, kind: EventType, summary: str) -> dict[str, Any]:
 
 
 def _messages(kinds: list[EventType]) -> tuple[dict[str, Any], dict[str, Any]]:
-    made, components = msgspec.json.schema_components([kind.cls for kind in kinds], ref_template=REF)
-    schemas: dict[str, Any] = {name: mend(schema) for name, schema in components.items()}
+    made, schemas = schemas_of([kind.cls for kind in kinds])
     messages: dict[str, Any] = {}
     for kind, schema in zip(kinds, made, strict=True):
         members: dict[str, Any] = schemas[schema["$ref"].rpartition("/")[2]]["properties"]

@@ -99,6 +99,31 @@ def test_what_the_checks_allow_is_the_type(project, tmp_path):
     project.checked()
 
 
+async def test_times_with_and_without_a_zone_are_told_apart(erp, project, load):
+    books = await asyncpg.connect(erp)
+    await books.execute("""
+        CREATE TABLE shop_visit (id int PRIMARY KEY, came timestamptz NOT NULL, gone timestamp NOT NULL, often timestamp[]);
+        INSERT INTO shop_visit VALUES (1, '2026-01-01 12:00Z', '2026-01-01 13:00', NULL)""")
+    await books.close()
+    project.env["ERP_URL"] = erp
+    arguments = ("env:ERP_URL", "--tables", "shop_visit", "--domain", "sales", "--name", "Visits")
+    report = await asyncio.to_thread(project.adopt, *arguments)
+    (zone,) = [d for d in report["decide"] if d["kind"] == "zone"]
+    assert zone["text"].startswith("shop_visit.gone, shop_visit.often has no time zone")
+    code = (project.folder / "visits/contract.py").read_text()
+    assert "came: Annotated[datetime, Meta(tz=True)]" in code
+    assert "gone: Annotated[datetime, Meta(tz=False)]" in code
+    assert 'detail="No shop visit {id}."' in code
+    assert "passed" in await asyncio.to_thread(project.tested)
+    async with App(load("visits.adapter").SqlVisits, resources={"visits": Database(erp)}) as app:
+        real = await app[load("visits.contract").Visits].shop_visit(1)
+    fake = load("visits.fake").FakeVisits()
+    for row in (real, fake.shop_visit_rows[0]):
+        assert (row.came.tzinfo is not None, row.gone.tzinfo) == (True, None)
+    with pytest.raises(load("visits.contract").CursorRefused):
+        await fake.list_shop_visit("x")
+
+
 @pytest.mark.parametrize(
     ("check", "type_"),
     [

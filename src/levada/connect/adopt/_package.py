@@ -23,7 +23,7 @@ __all__ = ["Adopted", "Decision", "Package", "package_name", "toml"]
 class Decision(Struct, frozen=True):
     """What a person has to decide.
 
-    ``kind``: effect, undo, owner, reading, paging or path. ``place``: file and line of its mark.
+    ``kind``: effect, undo, owner, reading, zone, names, paging or recorded. ``place``: file and line of its mark.
     ``about``: the class or operation.
     """
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from levada.connect.adopt._fetch import Place
 from levada.connect.adopt._package import Adopted, Package, package_name
-from levada.connect.adopt._tables import Column, Table, read_tables
+from levada.connect.adopt._tables import ZONELESS, Column, Table, read_tables
 from levada.connect.adopt._wishes import Wishes
 from levada.connect.adopt.errors import NotAdopted
 from levada.contract._generate.fake import FakeClass, scenario
@@ -34,6 +34,7 @@ __all__ = ["adopt_database"]
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _NAMES = "names: these are the tables' words; give them the domain's, the adapter's SELECT maps them"
+_ZONE = "zone: {columns} has no time zone; find out which one is meant, and let the adapter give it"
 _LIMIT = "Annotated[int, Meta(ge=1, le=1000)]"
 
 _PAGE = '''def _page(
@@ -145,14 +146,16 @@ def _entity(table: Table, module: Module, taken: Taken) -> _Entity | None:
     for column in table.columns:
         if column.text:
             module.notes.append(f"{table.name}.{column.name}: of a type of its own, read as text")
+    if zoneless := [f"{table.name}.{c.name}" for c in table.columns if ZONELESS in c.type]:
+        module.decide.append(_ZONE.format(columns=", ".join(zoneless)))
     fields = [Field(names[c.name], c.type) for c in table.key]
     words = ", ".join("{" + f.name + "}" for f in fields)
     missing = ProblemClass(
         taken.take(f"{struct.name}NotFound"),
         404,
         fields,
-        f"There is no such {table.name}.",
-        f"No {snake_name(table.name)} {words}.",
+        f"There is no such {_said(table.name)}.",
+        f"No {_said(table.name)} {words}.",
     )
     path = "/" + "-".join(snake_name(table.name).rstrip("_").split("_"))
     one = Method(
@@ -162,17 +165,22 @@ def _entity(table: Table, module: Module, taken: Taken) -> _Entity | None:
         fields,
         struct.name,
     )
-    one.doc = table.doc or f"The {table.name} of a key."
+    one.doc = table.doc or f"The {_said(table.name)} of a key."
     one.options["raises"] = f"[{missing.name}]"
     module.methods.append(one)
     arguments = [Field("cursor", "str | None", "None"), Field("limit", _LIMIT, "100")]
     many = Method(method_name(f"list_{table.name}", module), "get", path, arguments, f"Page[{struct.name}]")
     many.options["raises"] = "[CursorRefused]"
-    many.doc = f"All of {table.name}, by key. ``cursor``: where the page before ended."
+    many.doc = f"All of {_said(table.name)}, by key. ``cursor``: where the page before ended."
     module.methods.append(many)
     module.structs.append(struct)
     module.problems.append(missing)
     return _Entity(table, struct, missing, names, wires, one, many)
+
+
+def _said(name: str) -> str:
+    """A table's name in a sentence: order_line is an order line."""
+    return snake_name(name).rstrip("_").replace("_", " ")
 
 
 class _Writer:
@@ -321,6 +329,8 @@ class _Writer:
             ]
             many = [
                 heading(entity.many),
+                "        if cursor is not None and not cursor.isdecimal():",
+                "            raise CursorRefused",
                 "        start = int(cursor or 0)",
                 "        end = start + limit",
                 f"        more = str(end) if end < len({rows}) else None",

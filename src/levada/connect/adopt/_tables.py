@@ -17,12 +17,14 @@ from levada.connect.secrets import has_password, without
 from levada.connect.sql import Database
 from levada.contract._generate.text import quoted
 
-__all__ = ["Column", "Table", "read_tables"]
+__all__ = ["ZONELESS", "Column", "Table", "read_tables"]
 
+ZONED = "Annotated[datetime, Meta(tz=True)]"
+ZONELESS = "Annotated[datetime, Meta(tz=False)]"
 _POSTGRES = {
     "int2": "int", "int4": "int", "int8": "int", "numeric": "Decimal", "float4": "float", "float8": "float",
     "bool": "bool", "text": "str", "varchar": "str", "bpchar": "str", "name": "str", "citext": "str",
-    "date": "date", "timestamp": "datetime", "timestamptz": "datetime", "time": "time", "interval": "timedelta",
+    "date": "date", "timestamp": ZONELESS, "timestamptz": ZONED, "time": "time", "interval": "timedelta",
     "bytea": "bytes", "uuid": "UUID", "json": "Any", "jsonb": "Any",
 }  # fmt: skip
 _PYTHON = {"int", "str", "Decimal", "float", "bool", "date", "datetime", "time", "timedelta", "bytes", "UUID"}
@@ -199,6 +201,8 @@ def _inspected_column(found: dict[str, Any], checks: list[str]) -> Column:
     own = [c for c in checks if re.match(rf'[("\[`]*{re.escape(made.name)}\W', c)]
     if getattr(kind, "enums", None):
         made.type = f"Literal[{', '.join(quoted(v) for v in kind.enums)}]"
+    elif python == "datetime":
+        made.type = ZONED if getattr(kind, "timezone", False) else ZONELESS
     elif python in _PYTHON:
         made.type = allowed(own) or python
     elif isinstance(kind, JSON):

@@ -124,6 +124,8 @@ class Samples:
         assert isinstance(meta, ast.Call)
         words: dict[str, Any] = {str(w.arg): ast.literal_eval(w.value) for w in meta.keywords}
         source = ast.unparse(type_)
+        if "tz" in words:
+            return _zoned(plain(source, name), zone=words["tz"])
         if source.startswith("tuple["):
             if words.get("min_length", 0) <= 1:
                 made = self.of(source, name)
@@ -148,6 +150,11 @@ def plain(type_: str, name: str) -> str:
     if type_ not in known:
         raise NoSample(type_)
     return known[type_]
+
+
+def _zoned(value: str, *, zone: bool) -> str:
+    bare = value.replace(", tzinfo=UTC", "")
+    return f"{bare[:-1]}, tzinfo=UTC)" if zone else bare
 
 
 def _is_text(node: ast.expr) -> bool:

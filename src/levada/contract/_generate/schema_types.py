@@ -10,13 +10,16 @@ from levada.contract._generate.bounds import bounded, literal, union
 from levada.contract._generate.model import EnumClass, Field, Module, StructClass, field_name
 from levada.contract._generate.names import Taken
 from levada.contract._generate.text import quoted
+from levada.contract._generate.times import ANY_ZONE
 
 __all__ = ["Types"]
 
 _FORMATS = {
     "date-time": "datetime",
+    "date-time-local": "datetime",
     "date": "date",
     "time": "time",
+    "time-local": "time",
     "duration": "timedelta",
     "uuid": "UUID",
     "decimal": "Decimal",
@@ -292,6 +295,8 @@ class Types:
         if kind == "string":
             found = "bytes" if schema.get("contentEncoding") == "base64" else None
             found = found or _FORMATS.get(str(schema.get("format")), "str")
+            if found in ("datetime", "time"):
+                return self._time(found, schema)
             if found != "str":
                 return found
             return bounded("str", schema, ("pattern", "minLength", "maxLength"), self.note, hint)
@@ -299,6 +304,12 @@ class Types:
             words = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
             return bounded(_PLAIN[kind], schema, words, self.note, hint)
         return _PLAIN.get(str(kind), "Any")
+
+    def _time(self, found: str, schema: dict[str, Any]) -> str:
+        """A time; of a document of our own with a zone, without one, or as it comes."""
+        if not self.own or ANY_ZONE in schema:
+            return found
+        return f"Annotated[{found}, Meta(tz={not str(schema['format']).endswith('-local')})]"
 
     def _array(self, schema: dict[str, Any], hint: str) -> str:
         if isinstance(schema.get("prefixItems"), list) and schema["prefixItems"]:

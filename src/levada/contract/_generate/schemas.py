@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import inspect
 
+from levada.contract._generate.times import tell_times
 from levada.contract.api import Contract
 from levada.contract.operation import Operation
 from levada.contract.problem import Problem, struct_of
 from levada.contract.standard import STANDARD
 
-__all__ = ["DECIMAL", "REF", "Schemas", "mend"]
+__all__ = ["DECIMAL", "REF", "Schemas", "mend", "schemas_of"]
 
 REF = "#/components/schemas/{name}"
 DECIMAL = r"^[+-]?[0-9]{1,30}(\.[0-9]{1,30})?$"
@@ -27,9 +29,8 @@ class Schemas:
         types = _distinct(t for o in operations for t in _types(o))
         self.declared = _distinct(p for o in operations for p in o.raises)
         structs = [struct_of(p) for p in self.declared]
-        made, components = msgspec.json.schema_components([*types, *structs], ref_template=REF)
+        made, self.components = schemas_of([*types, *structs])
         self._types = list(zip(types, made[: len(types)], strict=True))
-        self.components: dict[str, Any] = {name: mend(schema) for name, schema in components.items()}
         self._problems: dict[type[Problem], dict[str, Any]] = {}
         for problem, schema in zip(self.declared, made[len(types) :], strict=True):
             self._declare(problem, schema)
@@ -38,7 +39,7 @@ class Schemas:
         """The schema of a type that occurs in the contract."""
         for known, schema in self._types:
             if known is hint or known == hint:
-                return mend(schema)
+                return schema
         raise LookupError(hint)
 
     def flat(self, schema: dict[str, Any]) -> dict[str, Any]:
@@ -91,6 +92,17 @@ class Schemas:
         if problem.template is not None:
             self.components[name]["x-levada-detail"] = problem.template
         self._problems[problem] = schema
+
+
+def schemas_of(types: Sequence[Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The schemas of types and the components that they refer to, with what msgspec leaves open."""
+    made, parts = msgspec.json.schema_components(types, ref_template=REF)
+    schemas: list[dict[str, Any]] = [mend(schema) for schema in made]
+    components: dict[str, Any] = {name: mend(schema) for name, schema in parts.items()}
+    seen: set[str] = set()
+    for schema, info in zip(schemas, inspect.multi_type_info(types), strict=True):
+        tell_times(schema, info, components, seen)
+    return schemas, components
 
 
 def mend(schema: Any) -> Any:
