@@ -3,12 +3,17 @@
 from abc import abstractmethod
 from datetime import datetime
 from decimal import Decimal
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from levada import Event, OrderKey, Page, Problem, ProcessAPI, SystemAPI, http, undoes
 
 # -- values ----------------------------------------------------------------------------
+
+
+Sold = Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
+"""A quantity as it was sold; what a system could not keep is refused at the door, with 400."""
 
 
 class Line(Struct, frozen=True):
@@ -17,7 +22,7 @@ class Line(Struct, frozen=True):
     number: int
     product: str
     text: str
-    quantity: int
+    quantity: Sold
     price: Decimal
 
 
@@ -63,7 +68,7 @@ class Piece(Struct, frozen=True):
 
     line: int
     product: str
-    quantity: int
+    quantity: Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
 class Reservation(Struct, frozen=True):

@@ -27,7 +27,7 @@ def test_a_new_project_passes_its_tests(tmp_path: Path, name: str):
     assert levada("new", name, cwd=tmp_path).returncode == 0
     tested = make(tmp_path / name, "test", **started.OF_A_PROJECT)
     assert tested.returncode == 0, tested.stdout + tested.stderr
-    assert "5 passed" in tested.stdout
+    assert "6 passed" in tested.stdout
     shown = levada("describe", "--json", cwd=tmp_path / name)
     assert {s["id"] for s in json.loads(shown.stdout)["systems"]} >= {f"{name}/Orders/v1", f"{name}/Stock/v1"}
 
@@ -40,7 +40,7 @@ def test_a_machine_with_python_and_make_alone_sets_itself_up(tmp_path: Path):
     bare = venv(tmp_path / "bare")
     tested = make(tmp_path / "shop", "test", f"MAKER={bare}")
     assert tested.returncode == 0, tested.stdout + tested.stderr
-    assert "5 passed" in tested.stdout
+    assert "6 passed" in tested.stdout
     has = subprocess.run(
         [".venv/bin/python", "-m", "pip", "list", "--format=freeze"],
         cwd=tmp_path / "shop", capture_output=True, text=True, timeout=60,
@@ -53,7 +53,7 @@ def test_a_machine_with_python_and_make_alone_sets_itself_up(tmp_path: Path):
     assert {p.lower() for p in pinned} <= {h.lower().replace("_", "-") for h in has}
     assert {h.partition("==")[0].lower() for h in has} >= {"levada", "shop"}
     again = make(tmp_path / "shop", "test", f"MAKER={bare}")
-    assert "5 passed" in again.stdout
+    assert "6 passed" in again.stdout
 
 
 def test_a_project_whose_levada_has_moved_says_so_before_it_installs_anything(tmp_path: Path):
