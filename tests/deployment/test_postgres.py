@@ -99,3 +99,20 @@ def test_a_server_that_is_not_there_is_said_without_its_password(on_postgres):
         assert "LV13" in said
         assert "hunter2" not in said
         assert "Traceback" not in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_all_processes_are_killed_and_new_ones_take_over_within_the_lease(on_postgres, workers):
+    deployment = on_postgres
+    ready = deployment.start("--workers", workers)
+    assert place(ready["url"], "o-1") == 202
+    deployment.until(lambda: booked(deployment)["o-1", "ship"])
+    children = deployment.children()
+    for pid in (deployment.process.pid, *children):
+        os.kill(pid, signal.SIGKILL)
+    deployment.process.wait()
+    ready = deployment.start("--workers", workers)
+    assert place(ready["url"], "o-2") == 202
+    # What the dead held lapses after [server] lease, one second here; nothing else may be waited for.
+    deployment.until(lambda: booked(deployment)["o-2", "ship"], 12)

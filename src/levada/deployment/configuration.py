@@ -65,8 +65,8 @@ class ServerSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         anonymous: Whether requests without a credential are taken, as a caller without scopes. Default true.
         anonymous_scopes: The scopes of such a caller; for development alone. Default none.
         workers: Processes that serve and work. Default 1.
-        lease: Seconds after which the runs of a worker that gives no sign of life are taken over. Default 5;
-            longer where the machine halts processes for seconds.
+        lease: Seconds after which the runs, subscriptions and outboxes of a process that gives no sign of life are
+            taken over. Default 5; longer where the machine halts processes for seconds.
     """
 
     host: str = "127.0.0.1"

@@ -48,6 +48,8 @@ log = logging.getLogger("levada.runtime")
 
 _ENDED = frozenset({"done", "compensated", "stuck"})
 _FIRST, _DAILY = 600.0, 86_400.0
+_ALONE = 30.0
+"""Seconds of a lease that nobody waits for."""
 _BEFORE = 0.2
 """Seconds before the deadline at which a waiting call is answered that its run goes on."""
 
@@ -60,7 +62,8 @@ class RuntimeSettings(Struct, frozen=True, kw_only=True):
         dispatch: Whether it reads subscriptions and relays outboxes. Several processes may: one
             at a time holds each.
         poll: Seconds between looks without a wake-up. Default 0.5.
-        worker: How its worker works.
+        worker: How its worker works. Its lease is also that of subscriptions and relays, where several processes may
+            hold them.
         outbox_keep: Seconds that outboxes keep what is in the log. Default 7 days.
         retention: How long the results of calls are kept in systems' databases. None, the default: for good.
         virtual: The test kit drives it by :meth:`StoreRuntime.settle`; nothing runs by itself.
@@ -119,7 +122,9 @@ class StoreRuntime:
         await self._tell_left(sinks)
         await missing_handlers(self.store, self.codes)
         await keep_forms(self.app, self.store)
-        self.dispatcher = Dispatcher(self.log, sinks, poll=self.settings.poll, wakes=WAKES)
+        self.dispatcher = Dispatcher(
+            self.log, sinks, poll=self.settings.poll, wakes=WAKES, lease=self._reading_lease
+        )
         self.worker = Worker(
             self.store,
             self.codes,
@@ -145,6 +150,12 @@ class StoreRuntime:
             self._tasks.append(loop.create_task(self.worker.serve(), name="levada worker"))
         for task in self._tasks:
             task.add_done_callback(_complain)
+
+    @property
+    def _reading_lease(self) -> float:
+        """How long subscriptions and relays of a silent process are left to it; each renews at a third of this."""
+        # Who owns the file is alone and does not ask; a heartbeat for nothing would cost it a write to the disk.
+        return _ALONE if isinstance(self.store, SqliteStore) else self.settings.worker.lease
 
     async def stop(self) -> None:
         """Finish what is under way, give the rest back."""
@@ -184,7 +195,9 @@ class StoreRuntime:
             async with resource.begin() as tx:
                 await outbox.create_tables(tx)
             if publishes:
-                relay = Relay(name, resource, self.log, keep=self.settings.outbox_keep)
+                relay = Relay(
+                    name, resource, self.log, keep=self.settings.outbox_keep, lease=self._reading_lease
+                )
                 self.relays.append(relay)
 
     async def _forgetting(self, kept: RetentionSection) -> None:

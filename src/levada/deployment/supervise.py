@@ -31,6 +31,7 @@ from levada.deployment.serve import Front, Options, Ready, StartFailed, started,
 from levada.deployment.serve_http import listen_tcp, listen_unix
 from levada.deployment.serve_owner import note_deployed, owning, recording
 from levada.deployment.serve_places import worker_path
+from levada.process.worker import Settings as WorkerSettings
 from levada.store import Store
 
 __all__ = ["Supervisor", "WorkerOrder", "supervise"]
@@ -200,6 +201,7 @@ async def supervise(
             store=owner.store,
             settings=RuntimeSettings(
                 work=False,
+                worker=WorkerSettings(lease=server.lease),
                 outbox_keep=configuration.retention.outbox * 86_400,
                 retention=configuration.retention,
             ),
