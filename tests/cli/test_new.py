@@ -32,6 +32,42 @@ def test_a_new_project_passes_its_tests(tmp_path: Path, name: str):
     assert {s["id"] for s in json.loads(shown.stdout)["systems"]} >= {f"{name}/Orders/v1", f"{name}/Stock/v1"}
 
 
+ON_POSTGRES = """
+import asyncio, sys
+from shop.adapters.warehouse import WarehouseStock
+from shop.contracts import AlreadyReserved, Stock
+from levada import testing
+from levada.connect.sql import Database
+
+async def main():
+    async with testing.network(WarehouseStock, resources={"warehouse": Database(sys.argv[1])}) as net:
+        stock = net[Stock]
+        await stock.reserve("o-1", "teapot", 4)
+        try:
+            await stock.reserve("o-1", "teapot", 4)
+        except AlreadyReserved:
+            pass
+        kept = await stock.available("teapot")
+        await stock.release("o-1")
+        print(kept, await stock.available("teapot"))
+
+asyncio.run(main())
+"""
+
+
+def test_what_grows_into_postgresql_is_a_change_of_levada_toml_alone(tmp_path: Path, postgres):
+    assert levada("new", "shop", cwd=tmp_path).returncode == 0
+    url = postgres.database()
+    done = subprocess.run(
+        [sys.executable, "-c", ON_POSTGRES, url],
+        cwd=tmp_path / "shop",
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "6 10\n", done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_machine_with_python_and_make_alone_sets_itself_up(tmp_path: Path):

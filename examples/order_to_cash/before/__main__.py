@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from examples.order_to_cash import shown
 from examples.order_to_cash.before.assessment import Assessed, assess
 from examples.order_to_cash.before.compare import Row, compare
 from examples.order_to_cash.before.feed import thin
@@ -69,7 +70,7 @@ def main() -> int:
 
 
 async def _main(args: argparse.Namespace, out: Path) -> int:
-    console = Console(highlight=False)
+    console = shown.console()
     feed = (
         thin(out / "orders.csv")
         if args.orders is None
@@ -104,9 +105,9 @@ async def _main(args: argparse.Namespace, out: Path) -> int:
         "map_differs": wrong,
     }
     (out / "before-report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
-    console.print(
-        f"  Left in {args.out}: landscape/ (try: levada map {args.out}/landscape), report.html, before-report.json\n"
-    )
+    tried = f"{shown.levada()} map {args.out}/landscape"
+    left = f"Left in {args.out}: landscape/ (try: {tried}), report.html, before-report.json\n"
+    console.print(shown.said(left))
     return 1 if wrong else 0
 
 
@@ -129,35 +130,43 @@ def _tell(
 ) -> None:
     calls = sum(count for count, _ in lived.calls.values())
     console.print(
-        f"  Ten days, {lived.orders} orders, {lived.jobs} runs of cron jobs, {calls:,} calls, in {lived.seconds:.0f} s"
+        shown.said(
+            f"Ten days, {lived.orders} orders, {lived.jobs} runs of cron jobs, {calls:,} calls, in {lived.seconds:.0f} s"
+        )
     )
     for incident in INCIDENTS if not calm else ():
         if incident.text:
-            console.print(f"  [yellow]![/] {incident.at:%d %b %H:%M}  {incident.text}")
+            console.print(shown.said(f"[yellow]![/] {incident.at:%d %b %H:%M}  {incident.text}"))
     found = len({(f["consumer"], f["provider"], f["mode"], f.get("protocol")) for f in assessed.map["flows"]})
     verdict = (
         "[green]as the hand-kept list has them[/]"
         if not wrong
         else f"[red]{len(wrong)} differ from the hand-kept list of {len(edges())}[/]"
     )
-    console.print(
-        f"\n  levada map found {found} connections of {len(assessed.map['systems'])} systems, {verdict}"
-    )
+    systems = len(assessed.map["systems"])
+    console.print()
+    console.print(shown.said(f"levada map found {found} connections of {systems} systems, {verdict}"))
     for text in wrong[:20]:
         console.print(f"  ✗ {text}", style="red", markup=False)
-    console.print(f"  levada plan begins with {assessed.plan['pilot']}: it has the flow that hurts most\n")
-    table = Table(box=None, padding=(0, 2), header_style="dim")
-    for name in ("", "before", "after"):
-        table.add_column(name, justify="left" if not name else "right", no_wrap=True)
-    table.add_column("", style="dim", no_wrap=True)
+    pilot = assessed.plan["pilot"]
+    console.print(shown.said(f"levada plan begins with {pilot}: it has the flow that hurts most\n"))
     notes = [row.note for row in rows if row.note]
-    for row in rows:
-        mark = f" {notes.index(row.note) + 1})" if row.note else ""
-        table.add_row(row.what, row.before, "" if row.after is None else row.after, f"{row.how}{mark}")
-    console.print(table)
+    console.print(table(rows, notes))
     for number, note in enumerate(notes, 1):
         console.print(f"  {number}) {note}", style="dim", markup=False, soft_wrap=True)
     console.print()
+
+
+def table(rows: list[Row], notes: list[str]) -> Table:
+    """Before and after side by side; where the terminal is narrow, cells take several lines."""
+    made = Table(box=None, padding=(0, 2), header_style="dim")
+    for name in ("", "before", "after"):
+        made.add_column(name, justify="left" if not name else "right", overflow="fold")
+    made.add_column("", style="dim", overflow="fold")
+    for row in rows:
+        mark = f" {notes.index(row.note) + 1})" if row.note else ""
+        made.add_row(row.what, row.before, "" if row.after is None else row.after, f"{row.how}{mark}")
+    return made
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from examples.order_to_cash import shown
 from examples.order_to_cash.demo.deployment import Deployment
 from examples.order_to_cash.demo.reconcile import Reconciliation, reconcile
 from examples.order_to_cash.demo.report import Facts, write_report
@@ -41,16 +42,15 @@ class Options(Struct, frozen=True):
 
 async def play(options: Options) -> int:
     """The demo; 0 if it reconciles, 1 if not, 2 if the feed is wrong."""
-    console = Console(highlight=False)
+    console = shown.console()
     try:
         invoices = read(options.orders)
     except FeedError as error:
         console.print(str(error), style="red", markup=False)
         return 2
     oracle = expected(invoices)
-    console.print(
-        f"\n[bold]Order to cash[/] on {len(invoices):,} real invoices, {sum(i.total for i in invoices):,.2f} GBP in total\n"
-    )
+    total = sum(i.total for i in invoices)
+    console.print(f"\n[bold]Order to cash[/] on {len(invoices):,} real invoices, {total:,.2f} GBP in total\n")
     began = time.monotonic()
     names = ("erp", "billing", "warehouse", "payments") + (("erp2",) if options.overlay else ())
     async with Systems(options.folder, options.orders, names=names) as systems:
@@ -142,7 +142,7 @@ async def _break(
 
     def note(text: str) -> None:
         incidents.append(text)
-        console.print(f"  [yellow]![/] {text}")
+        console.print(shown.said(f"[yellow]![/] {text}"))
 
     await until(0.2)
     await systems.fault("billing", down=True)
@@ -201,7 +201,7 @@ async def _calls(network: Deployment) -> list[dict[str, Any]]:
 
 
 def _say(console: Console, what: str, text: str) -> None:
-    console.print(f"  [green]✓[/] [bold]{what:<16}[/] {text}")
+    console.print(shown.step(what, text))
 
 
 def _tell(console: Console, result: Reconciliation, facts: Facts, paths: list[Path]) -> None:
@@ -223,11 +223,13 @@ def _tell(console: Console, result: Reconciliation, facts: Facts, paths: list[Pa
     for fault in result.faults[:20]:
         console.print(f"  ✗ {fault}", style="red", markup=False)
     verdict = "[bold green]Reconciled[/]" if result.agrees else f"[bold red]{len(result.faults)} faults[/]"
-    console.print(
-        f"  {verdict}: {facts.invoices:,} invoices in {facts.seconds:.0f} s, {facts.invoices / max(facts.sending, 0.001):.0f} accepted a second, "
+    rate = facts.invoices / max(facts.sending, 0.001)
+    told = (
+        f"{verdict}: {facts.invoices:,} invoices in {facts.seconds:.0f} s, {rate:.0f} accepted a second, "
         f"{facts.repeats} repeats by the sender, {len(facts.incidents)} incidents"
     )
-    console.print(f"  Report: {', '.join(str(p) for p in paths)}\n")
+    console.print(shown.said(told))
+    console.print(shown.said(f"Report: {', '.join(str(p) for p in paths)}\n"))
 
 
 async def _stay(console: Console, network: Deployment) -> None:
@@ -237,8 +239,8 @@ async def _stay(console: Console, network: Deployment) -> None:
         f"curl -H 'x-api-key: {network.key}' {base}/orders/536365/status",
         f"curl -H 'x-api-key: {network.key}' '{base}/orders?state=awaiting%20payment&limit=3'",
         f"curl {base}/openapi.json",
-        f"levada runs list --config {network.folder}",
-        f"levada events subscriptions --config {network.folder}",
+        f"{shown.levada()} runs list --config {network.folder}",
+        f"{shown.levada()} events subscriptions --config {network.folder}",
     ):
         console.print(f"  {line}", markup=False, soft_wrap=True)
     console.print("\n[dim]Ctrl-C ends it.[/]")
