@@ -343,6 +343,63 @@ def test_layers_call_downwards_alone():
     assert "may not call the experience API" in error(lambda: implementation_of(space["P"]))
 
 
+class Ledger:
+    """No type that has a form as JSON."""
+
+
+class Line(Struct, frozen=True):
+    order: Ledger
+
+
+class Book(Struct, frozen=True):
+    lines: "tuple[Line, ...]"
+    again: "Book | None" = None
+
+
+def test_a_type_that_cannot_travel_is_named_with_the_way_to_it():
+    def takes():
+        class Api(SystemAPI, domain="x", version="1.0"):
+            @http.post("/books")
+            @abstractmethod
+            async def keep(self, n: int, book: Book) -> int: ...
+
+    def answers():
+        class Api(SystemAPI, domain="x", version="1.0"):
+            @http.get("/books")
+            @abstractmethod
+            async def kept(self) -> Mapping[str, complex]: ...
+
+    def raises():
+        class Lost(Problem, status=404):
+            where: Ledger
+
+        class Api(SystemAPI, domain="x", version="1.0"):
+            @http.get("/books", raises=[Lost])
+            @abstractmethod
+            async def kept(self) -> int: ...
+
+    def publishes():
+        class Kept(Event, version="1.0", domain="x"):
+            line: Line
+
+        event_type(Kept)
+
+    for make, said in (
+        (
+            takes,
+            r"Api\.keep .*: its parameter book \(Book\.lines, Line\.order\) is a Ledger, which cannot travel",
+        ),
+        (
+            answers,
+            r"Api\.kept .*: its answer is a complex, which cannot travel: no such type is in JSON\. Make complex",
+        ),
+        (raises, r"Api\.kept .*: where of its problem Lost is a Ledger"),
+        (publishes, r"Kept .*: its field line \(Line\.order\) is a Ledger"),
+    ):
+        with pytest.raises(ContractError, match=said):
+            make()
+
+
 def test_a_type_that_cannot_be_found_names_the_mend():
     source = 'from __future__ import annotations\nclass A(SystemAPI, domain="s", version="1.0"):\n  @http.get("/a")\n  async def f(self) -> Missing: ...'
     with pytest.raises(TypeNotFound, match="Import or define it at the module's top level"):

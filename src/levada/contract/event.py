@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, dataclass_transform, get_args, get_
 import msgspec
 from msgspec import Struct, StructMeta
 
+from levada.contract._travel import check_travel
 from levada.contract._version import Version
 from levada.contract.errors import ContractError, TypeNotFound, here
 from levada.contract.personal import has_personal
@@ -199,6 +200,8 @@ def event_type(cls: type[Event]) -> EventType:
             reason=f"{', '.join(deep)} holds personal data inside, which would be stored in clear",
             mend='Mark the field itself, and name the subject beside it: Personal[Address, "customer_id"]',
         )
+    for field in fields:
+        check_travel(place, f"its field {field.name}", field.type)
     forgotten = {f.name: _forgotten(place, f) for f in fields if f.name in personal}
     domain = stated.domain or _domain_of_module(cls, place)
     wires = {f.name: f.encode_name for f in fields if f.name != f.encode_name}

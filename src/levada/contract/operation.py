@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias, get_args, get_origin
 
 import msgspec
 
+from levada.contract._travel import check_travel
 from levada.contract.errors import ContractError, TypeNotFound
 from levada.contract.http import Http
 from levada.contract.problem import Problem, struct_of
@@ -386,7 +387,8 @@ def _check_problems(raises: Sequence[Any], place: str) -> None:
                 reason=f"two problems share the code {problem.code}",
                 mend="Give one of them a code: class Name(Problem, code=…)",
             )
-        struct_of(problem)
+        for member in msgspec.structs.fields(struct_of(problem)):
+            check_travel(place, f"{member.name} of its problem {problem.__name__}", member.type)
 
 
 def _struct(name: str, parameters: Sequence[Parameter], cls: type) -> Any:
@@ -413,16 +415,8 @@ def _body(name: str, parameters: Sequence[Parameter], cls: type) -> Any:
 
 
 def _check_encodable(operation: Operation, place: str) -> None:
-    types = [p.type for p in operation.parameters if p.place != "content"]
+    types = [(f"its parameter {p.name}", p.type) for p in operation.parameters if p.place != "content"]
     if operation.shape in ("value", "page", "stream"):
-        types.append(operation.result)
-    for hint in types:
-        try:
-            msgspec.json.Decoder(hint)
-            msgspec.json.schema(hint)
-        except (TypeError, NameError) as error:
-            raise ContractError(
-                place=place,
-                reason=f"{hint!r} cannot travel: {str(error).splitlines()[0]}",
-                mend="Use a msgspec Struct or a standard type",
-            ) from None
+        types.append(("its answer", operation.result))
+    for what, hint in types:
+        check_travel(place, what, hint)
