@@ -92,7 +92,7 @@ class Session:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port, self.beside = free_port(), free_port()
         self.served: list[subprocess.Popen[str]] = []
         self.seen: str | None = None
         bin_ = Path(sys.executable).parent
@@ -108,10 +108,11 @@ class Session:
     def write(self, name: str, text: str) -> None:
         file = self.folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        file.write_text(self.here(text))
 
     def here(self, text: str) -> str:
-        return text.replace("localhost:8000", f"127.0.0.1:{self.port}")
+        text = text.replace("localhost:8000", f"127.0.0.1:{self.port}")
+        return text.replace("localhost:8001", f"127.0.0.1:{self.beside}")
 
     def python(self, program: str) -> None:
         self.run([sys.executable, "-c", self.here(program)])
@@ -176,9 +177,12 @@ class Session:
         return done.stdout + done.stderr
 
     def serve(self, command: str, expected: list[str]) -> None:
-        self.close()  # served anew: the former one was stopped with Ctrl-C
-        arguments = [sys.executable, "-m", "levada", "run", *command.split()[2:], "--port", str(self.port)]
-        log = self.folder / "served.log"
+        second = "--config" in command  # in a terminal of its own
+        if not second:
+            self.close()  # served anew: the former one was stopped with Ctrl-C
+        port = self.beside if second else self.port
+        arguments = [sys.executable, "-m", "levada", "run", *command.split()[2:], "--port", str(port)]
+        log = self.folder / f"served-{port}.log"
         with log.open("w") as out:
             served = subprocess.Popen(
                 arguments,
@@ -195,7 +199,7 @@ class Session:
             assert served.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()
             time.sleep(0.05)
-        self.expect(log.read_text(), [line.replace(":8000", f":{self.port}") for line in expected], command)
+        self.expect(log.read_text(), [line.replace(":8000", f":{port}") for line in expected], command)
 
     def expect(self, output: str, expected: list[str], command: str) -> None:
         for line in expected:

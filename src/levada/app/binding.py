@@ -19,9 +19,9 @@ class Remote(Struct, frozen=True, forbid_unknown_fields=True):
     """A contract that is kept elsewhere.
 
     ``url``: where its API begins (without the contract's own path), or ``unix:PATH``.
-    ``auth``: a credential reference: ``identity`` (a signed token of this network, the
-    default towards ``network = true``), ``bearer:env:NAME``, ``api-key:env:NAME``,
-    ``oauth2:env:PREFIX`` (PREFIX_TOKEN_URL, PREFIX_CLIENT_ID, PREFIX_CLIENT_SECRET).
+    ``auth``: a credential reference: ``identity`` (a token signed with ``[identity] secret``, which both sides
+    have to share; the default where that is stated), ``bearer:env:NAME``, ``api-key:env:NAME``,
+    ``oauth2:env:PREFIX`` (PREFIX_TOKEN_URL, PREFIX_CLIENT_ID, PREFIX_CLIENT_SECRET), or ``none``.
     ``path``: replaces the contract's path, for a service not written with Levada.
     ``effect``: whether the service honours ``Idempotency-Key`` (``passes_key``, as every service
     of Levada's does) or not (``at_least_once``: a run stops where an outcome is not known). To be

@@ -18,6 +18,7 @@ from levada.app.context import FOREVER, Context, _current
 from levada.app.credentials import Credential, credential_of
 from levada.app.deadlines import Deadlines
 from levada.app.errors import NotRunning
+from levada.app.outcome import Refusal
 from levada.app.protect import Breaker, is_failure
 from levada.app.proxy import Target
 from levada.app.retry import RetryBudget, pauses
@@ -27,9 +28,11 @@ from levada.contract.operation import Operation
 from levada.contract.problem import Problem
 from levada.contract.standard import (
     DeadlineExceeded,
+    Forbidden,
     MethodNotAllowed,
     NotFound,
     NotSent,
+    Unauthorized,
     Unavailable,
 )
 
@@ -53,6 +56,7 @@ class RemoteAPI:
         self.breaker = Breaker(failures=20, pause=1.0)
         self.budget = RetryBudget()
         self._credential: Credential = credential_of(remote.auth, settings, f"[bind] {contract.id}")
+        self._sends_identity = remote.auth in (None, "identity") and settings.identity is not None
         self._session: aiohttp.ClientSession | None = None
         self._deadlines = Deadlines()
         self._heeded = False
@@ -233,12 +237,39 @@ class RemoteAPI:
 
     def _problem(self, call: Call, response: aiohttp.ClientResponse, body: bytes) -> BaseException:
         told = call.problem(response.status, response.headers.get("levada-problem", ""), body)
+        where = {"operation": self.contract.operation_id(call.operation.name), "service": self._base}
         if isinstance(told, (NotFound, MethodNotAllowed)):
             log.error(
                 "a service does not serve what is asked of it: check the URL in [bind], and which majors it has",
-                extra={"operation": self.contract.operation_id(call.operation.name), "service": self._base},
+                extra=where,
+            )
+        elif isinstance(told, Forbidden) and self._sends_identity:
+            # Who called here lacks a scope: refused as it would be in process.
+            return Refusal(told)
+        elif isinstance(told, (Unauthorized, Forbidden)) and not isinstance(told, call.operation.raises):
+            said = {"said": told.reason, "mend": self.mend}
+            log.error("a service does not let this deployment in", extra=where | said)
+            # Said by its border, as a border in process says it: it is not ill, and nothing was done.
+            return Refusal(
+                type(told)(reason=f"{self.contract.id} does not let this in: {told.reason} {self.mend}.")
             )
         return told
+
+    @property
+    def mend(self) -> str:
+        """What to do where the service does not take what this binding proves itself with."""
+        bind, auth = f'[bind] "{self.contract.id}"', self.remote.auth
+        if auth is not None and auth not in ("identity", "none"):
+            return f"Check the credential behind auth of {bind}, and what it may do there"
+        if self._sends_identity:
+            return (
+                "State the same [identity] secret, and the same environment, in both deployments; or, if the "
+                f'service is behind a gateway, auth = "api-key:env:NAME" in {bind}'
+            )
+        return (
+            "No credential was sent: state the same [identity] secret in both deployments; or, if the "
+            f'service is behind a gateway, auth = "api-key:env:NAME" in {bind}'
+        )
 
     async def _stream(self, call: Call, arguments: tuple[Any, ...]) -> AsyncIterator[Any]:
         ended = False

@@ -181,5 +181,5 @@ def credential_of(auth: str | None, settings: Settings, place: str) -> Credentia
     raise ConfigurationError(
         place=place,
         reason=f"auth begins with {kind!r}",
-        mend='Write "identity", "bearer:env:NAME", "api-key:env:NAME" or "oauth2:env:PREFIX"',
+        mend='Write "identity", "none", "bearer:env:NAME", "api-key:env:NAME" or "oauth2:env:PREFIX"',
     )

@@ -98,6 +98,8 @@ def is_failure(error: BaseException) -> bool:
 
     Whoever gave up says nothing about the system; one that hangs shows as time-outs of its own.
     """
+    if isinstance(error, Refusal):
+        error = error.problem
     if isinstance(error, Problem):
         return isinstance(error, StandardProblem) and error.fault == "provider"
     return not isinstance(error, asyncio.CancelledError)

@@ -176,6 +176,7 @@ async def _elsewhere(app: App, away: Away) -> Check:
             await remote.start()
             try:
                 status, ours = await remote.look()
+                mend = remote.mend
             finally:
                 await remote.stop()
     except LevadaError as error:
@@ -190,6 +191,8 @@ async def _elsewhere(app: App, away: Away) -> Check:
             title, "failed", f"the service is there, and does not serve {away.contract.id}",
             f"Check the URL of {bind}, and which majors the service has; depend on one of these",
         )  # fmt: skip
+    if status in (401, 403):
+        return Check(title, "failed", f"it does not let this deployment in (status {status})", mend)
     if status >= 500:
         return Check(title, "failed", f"it answers with status {status}", "Ask whoever runs it")
     if status == 404:

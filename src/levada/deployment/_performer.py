@@ -15,10 +15,12 @@ from levada.contract.problem import Problem
 from levada.contract.standard import (
     Conflict,
     DeadlineExceeded,
+    Forbidden,
     InternalError,
     NotSent,
     StandardProblem,
     TooManyRequests,
+    Unauthorized,
 )
 from levada.deployment import _codec
 from levada.process._protocol import Attempt, Known, Performed, Refused, Unknown
@@ -82,10 +84,18 @@ def _of_problem(problem: Problem, operation: Operation) -> Performed:
 def _failed(problem: Problem) -> Unknown:
     cause = hidden_by(problem) if isinstance(problem, InternalError) else None
     if cause is None:
-        return Unknown(_said(problem))
+        refused = _not_let_in(problem)
+        return Unknown(_said(problem)) if refused is None else Unknown(str(refused), lasting=True)
     # What a repeat changes nothing about: a connector knows it, a defect of the code is its own proof.
     lasting = getattr(cause, "lasting", isinstance(cause, (Problem, *OF_CODE)))
     return Unknown(_said(problem), lasting=lasting)
+
+
+def _not_let_in(problem: BaseException | None) -> StandardProblem | None:
+    """That a service further down does not let this network in: nobody but its operator changes that."""
+    while problem is not None and not isinstance(problem, Unauthorized | Forbidden):
+        problem = problem.__cause__
+    return problem
 
 
 def _said(problem: Problem) -> str:

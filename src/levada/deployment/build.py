@@ -21,13 +21,11 @@ log = logging.getLogger("levada.deployment")
 __all__ = ["build_app", "open_deployment", "personal_of", "place_of", "settings_of", "store_url"]
 
 
-def build_app(configuration: Configuration, *, secret: str | None = None) -> App:
+def build_app(configuration: Configuration) -> App:
     """Assemble the app of a configuration; nothing is started and nothing is connected.
 
     Args:
         configuration: What ``levada.toml`` says.
-        secret: The secret of the network's tokens where the configuration names none: a process
-            tree makes one for itself.
 
     Raises:
         ModelError: The parts do not fit.
@@ -49,7 +47,7 @@ def build_app(configuration: Configuration, *, secret: str | None = None) -> App
         *_chosen(parts, configuration),
         bind=configuration.bind,
         resources=resources,
-        settings=settings_of(configuration, secret),
+        settings=settings_of(configuration),
     )
 
 
@@ -69,7 +67,7 @@ def _imported(modules: list[str], folder: Path) -> list[Any]:
     )
 
 
-def settings_of(configuration: Configuration, secret: str | None = None) -> Settings:
+def settings_of(configuration: Configuration) -> Settings:
     """The app's settings of a configuration."""
     server = configuration.server
     environment = configuration.app.environment
@@ -83,7 +81,7 @@ def settings_of(configuration: Configuration, secret: str | None = None) -> Sett
         deadline=server.deadline,
         body_limit=server.body_limit,
         anonymous=anonymous,
-        identity=identity_secret(configuration) or secret,
+        identity=identity_secret(configuration),
         drain=server.drain,
         plans={name: plan.scopes for name, plan in configuration.plans.items()},
     )
@@ -154,10 +152,9 @@ async def open_deployment(
     *,
     store: Store | None = None,
     settings: RuntimeSettings | None = None,
-    secret: str | None = None,
 ) -> tuple[App, StoreRuntime]:
     """The app with its store open, ready to be started. The runtime closes a store that was opened here."""
-    app = build_app(configuration, secret=secret)
+    app = build_app(configuration)
     owns = store is None
     url = store_url(configuration)
     masters = masters_of(configuration, url) if personal_parts(app) else None

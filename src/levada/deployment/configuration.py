@@ -104,7 +104,8 @@ class IdentitySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """``[identity]``: how APIs of the network prove themselves to each other.
 
     Attributes:
-        secret: A reference to the secret that their tokens are signed with. Default: one made for each process tree.
+        secret: A reference to the secret that their tokens are signed with, the same in every deployment of the network.
+            Without it none are sent, and none are taken.
     """
 
     secret: str | None = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import signal
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -152,7 +151,6 @@ async def _serve(
                 outbox_keep=configuration.retention.outbox * 86_400,
                 retention=configuration.retention,
             ),
-            secret=secrets.token_urlsafe(32),
         )
         owner.admin.know(app, runtime.personal)
         if extend is not None:

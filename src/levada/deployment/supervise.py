@@ -1,7 +1,7 @@
 """A tree of processes: the parent owns the store, reads the log and keeps the workers alive.
 
 Each worker is told what to do through a socket pair, of which the parent holds the other
-end: the secret is in no argument, no environment and no file, and the end of the pair is
+end: the URL of a store, which may hold a password, is in no argument and no file, and the end of the pair is
 the end of the parent, on which workers end too. Workers accept from one listening socket
 that the parent has bound, so a worker that dies takes no waiting connection with it.
 """
@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import secrets
 import signal
 import socket
 import sys
@@ -49,7 +48,6 @@ class WorkerOrder(Struct, frozen=True, kw_only=True):
     file: str
     environment: str | None
     store: str
-    secret: str
     listen: int
     json: bool
 
@@ -180,7 +178,6 @@ async def supervise(
 ) -> None:
     """Serve by a tree until ``stop`` is set; see :func:`levada.deployment.serve.serve`."""
     server = configuration.server
-    secret = secrets.token_urlsafe(32)
     async with AsyncExitStack() as stack:
         paths: list[Path] = []
         if front is None:
@@ -205,7 +202,6 @@ async def supervise(
                 outbox_keep=configuration.retention.outbox * 86_400,
                 retention=configuration.retention,
             ),
-            secret=secret,
         )
         owner.admin.know(app, runtime.personal)
         if extend is not None:
@@ -219,7 +215,6 @@ async def supervise(
                 file=os.fspath(options.file.absolute()),
                 environment=options.environment,
                 store=owner.url,
-                secret=secret,
                 listen=listening,
                 json=options.json,
             )

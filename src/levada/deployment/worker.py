@@ -45,7 +45,6 @@ async def work(control: socket.socket, order: WorkerOrder) -> None:
         configuration,
         store=store,
         settings=RuntimeSettings(dispatch=False, worker=WorkerSettings(lease=configuration.server.lease)),
-        secret=order.secret,
     )
     bound = socket.socket(fileno=order.listen)
     bound.setblocking(False)
