@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tests import started
 
+from levada.cli.new import NameRefused, project
+
 
 def levada(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return started.levada(cwd, *arguments)
@@ -66,6 +68,27 @@ def test_what_grows_into_postgresql_is_a_change_of_levada_toml_alone(tmp_path: P
         timeout=60,
     )
     assert done.stdout == "6 10\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("1x", "it does not begin with a letter"),
+        ("", "it is empty"),
+        ("Shop", "it has 'S'"),
+        ("my shop!", "it has ' ', '!'"),
+        ("order--desk", "a hyphen stands at its end or beside another"),
+        ("shop-", "a hyphen stands at its end or beside another"),
+        ("order-1", None),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused_with_what_is_wrong_with_it(name: str, reason: str | None):
+    if reason is None:
+        assert "levada.toml" in project(name)
+        return
+    with pytest.raises(NameRefused) as refused:
+        project(name)
+    assert f"cannot name a project: {reason}. Take lower-case letters" in str(refused.value)
 
 
 @pytest.mark.slow

@@ -200,6 +200,7 @@ WRONG = {
     "a missing binding": ('[app]\nmodules = ["orders"]\n', ["LV1201", "orders.py", "nothing is bound to shop/Stock/v1", "[bind]"]),
     "two bindings": ('[app]\nmodules = ["orders", "shelf", "other"]\n', ["LV1201", "Other and Shelf both keep", 'State which', "[bind]"]),
     "no URL": (f'{BIND}"shop/Stock/v1" = "billing.example"\n', ["LV1202", '[bind]', "is no binding", "Write a URL"]),
+    "a misspelt scheme": (f'{BIND}"shop/Stock/v1" = "htp://x"\n', ["LV1202", "[bind]", "'htp://x' is no URL", "Begin with https://"]),
     "a URL of another scheme": (f'{BIND}"shop/Stock/v1" = {{ url = "ftp://x" }}\n', ["LV1202", "[bind]", "is no URL", "Begin with https://"]),
     "a table that knows no such word": (f'{BIND}"shop/Stock/v1" = {{ uri = "http://x" }}\n', ["LV1202", "[bind]", "unknown field `uri`", "Write { url"]),
     "a binding of nothing": (f'{APP}[bind]\n"shop/Stok/v1" = "http://x"\n', ["LV1201", "[bind] shop/Stok/v1", "nothing in this app depends on it", "Known here: shop/Orders/v1, shop/Stock/v1"]),

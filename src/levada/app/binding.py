@@ -80,6 +80,8 @@ def to_binding(value: Bind, place: str) -> type[API] | API | Remote:
     if isinstance(value, str):
         if value.startswith(("http://", "https://", "unix:")):
             return Remote(url=value.rstrip("/"))
+        if "://" in value:
+            raise _no_url(value, place)
         if ":" in value:
             return load(value, place)
         raise ConfigurationError(
@@ -95,10 +97,14 @@ def to_binding(value: Bind, place: str) -> type[API] | API | Remote:
                 place=place, reason=str(error), mend='Write { url = "https://…", auth = "…" }'
             ) from None
         if not remote.url.startswith(("http://", "https://", "unix:")):
-            raise ConfigurationError(
-                place=place, reason=f"{remote.url!r} is no URL", mend="Begin with https://, http:// or unix:"
-            )
+            raise _no_url(remote.url, place)
         return msgspec.structs.replace(remote, url=remote.url.rstrip("/"))
     raise ConfigurationError(
         place=place, reason=f"{value!r} is no binding", mend='Write a URL, "module:Class", or { url = "…" }'
+    )
+
+
+def _no_url(value: str, place: str) -> ConfigurationError:
+    return ConfigurationError(
+        place=place, reason=f"{value!r} is no URL", mend="Begin with https://, http:// or unix:"
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from levada.deployment.adminsocket import Does
 
-__all__ = ["At", "Common", "ask", "change", "emit", "table", "when", "would"]
+__all__ = ["At", "Common", "ask", "change", "emit", "say", "table", "when", "would"]
 
 
 @Parameter(name="*")
@@ -98,25 +98,39 @@ def ask(common: Common, action: str, /, *, dry_run: bool = False, **arguments: A
     return asyncio.run(asking())
 
 
-def change(common: Common, said: str, action: str, /, *, dry_run: bool, **arguments: Any) -> int:
-    """Do an action that changes something, or only try whether it can be done, and say what it would do."""
+def change(
+    common: Common,
+    said: str,
+    action: str,
+    /,
+    *,
+    dry_run: bool,
+    counted: Callable[[int], str] | None = None,
+    **arguments: Any,
+) -> int:
+    """Do an action that changes something, or only try whether it can be done, and say what it would do.
+
+    ``counted``: for one that answers how many it changes: what is said of that.
+    """
     result = ask(common, action, dry_run=dry_run, **arguments)
     asked = isinstance(result, dict) and "asked" in result
+    if counted is not None and isinstance(result, int):
+        said += counted(result)
     if dry_run:
         would(common, f"{said}, once another person has approved it" if asked else said, action)
         return 0
     if asked:
         id_: str = result["asked"]
         told = f"Asked: {said}. In production another person approves it: levada requests approve {id_}"
-        emit(common, {"asked": id_, "would": said}, lambda: _say(told))
+        emit(common, {"asked": id_, "would": said}, lambda: say(told))
         return 0
-    emit(common, {"done": said, "result": result}, lambda: _say(f"Done: {said}."))
+    emit(common, {"done": said, "result": result}, lambda: say(f"Done: {said}."))
     return 0
 
 
 def would(common: Common, said: str, action: str) -> None:
     """Say what would be done."""
-    emit(common, {"would": said, "action": action}, lambda: _say(f"Would {said}. Nothing was changed."))
+    emit(common, {"would": said, "action": action}, lambda: say(f"Would {said}. Nothing was changed."))
 
 
 def emit(common: Common, data: Any, show: Callable[[], None]) -> None:
@@ -129,7 +143,8 @@ def emit(common: Common, data: Any, show: Callable[[], None]) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n")
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Say a sentence."""
     from rich.console import Console
 
     Console(highlight=False).print(text, markup=False, soft_wrap=True)

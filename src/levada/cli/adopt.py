@@ -24,7 +24,7 @@ class FilesThere(LevadaError, code="LV1823"):
 
 
 class NotWritable(LevadaError, code="LV1824"):
-    """{file} cannot be written: {reason}. What was written before it stays; correct that and say --force."""
+    """{file} cannot be written: {reason}. {written}; correct that and run it again{force}."""
 
 
 def adopt(
@@ -102,13 +102,18 @@ def _new(out: Path, files: dict[str, str], *, force: bool) -> dict[str, str]:
 
 
 def _write(out: Path, files: dict[str, str]) -> None:
-    for path, text in files.items():
+    for count, (path, text) in enumerate(files.items()):
         file = out / path
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_whole(file, text)
         except OSError as error:
-            raise NotWritable(file=file, reason=(error.strerror or str(error)).lower()) from None
+            raise NotWritable(
+                file=file,
+                reason=(error.strerror or str(error)).lower(),
+                written="What was written before it stays" if count else "Nothing was written",
+                force=" with --force" if count else "",
+            ) from None
 
 
 def _tell_json(out: Path, made: Adopted, new: dict[str, str], *, dry_run: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from levada.cli._operate import At, Common, ask, change, emit, table, when
+from levada.cli._operate import At, Common, ask, change, emit, say, table, when
 
 __all__ = ["app"]
 
@@ -48,19 +48,18 @@ def tail(
     rows: list[dict[str, Any]] = ask(common, "events.tail", topic=topic, n=n, reveal=reveal or None, why=why)
     if not rows:
         _check_topic(topic, common)
-    emit(
-        common,
-        rows,
-        lambda: table(
-            ("At", "Place", "Event", "Key", "Data"),
-            [
-                (when(r["appended"]), f"{r['part']}:{r['pos']}", r["event_id"], r["key"], r["data"])
-                for r in rows
-            ],
-            empty=f"No events in {topic} yet.",
-        ),
-    )
+    emit(common, rows, lambda: _tail(topic, rows))
     return 0
+
+
+def _tail(topic: str, rows: list[dict[str, Any]]) -> None:
+    table(
+        ("At", "Place", "Event", "Key", "Data"),
+        [(when(r["appended"]), f"{r['part']}:{r['pos']}", r["event_id"], r["key"], r["data"]) for r in rows],
+        empty=f"No events in {topic} yet.",
+    )
+    if len({r["event_id"] for r in rows}) < len(rows):
+        say("An event that stands here twice was published again, by a replay; it is taken once.")
 
 
 @app.command
@@ -184,8 +183,9 @@ def replay(
             ) from None
     said = f"replay {name} from {since or 'the beginning'}{', making effects anew' if again else ''}"
     return change(
-        common, said, "events.replay", dry_run=dry_run, name=name, why=why, since=micros, again=again or None
-    )
+        common, said, "events.replay", dry_run=dry_run, counted=_events, name=name, why=why, since=micros,
+        again=again or None,
+    )  # fmt: skip
 
 
 @app.command
@@ -202,6 +202,12 @@ def explain(event: str, /, *, subscription: str | None = None, common: Common = 
         ),
     )
     return 0 if rows else 1
+
+
+def _events(count: int) -> str:
+    if not count:
+        return ": no event; the log has none from then on for this subscription"
+    return f": {count} event{'' if count == 1 else 's'}"
 
 
 def _check_topic(topic: str, common: Common) -> None:

@@ -72,7 +72,7 @@ def project(name: str) -> dict[str, str]:
     """
     package = name.replace("-", "_")
     if not _NAME.match(name):
-        raise NameRefused(name=name, reason="it has other characters")
+        raise NameRefused(name=name, reason=_why_not(name))
     if keyword.iskeyword(package) or package in sys.stdlib_module_names or package in ("levada", "tests"):
         raise NameRefused(name=name, reason=f"a package {package} would hide Python's, Levada's or the tests")
     values = {
@@ -87,6 +87,14 @@ def project(name: str) -> dict[str, str]:
         _path(file, package): _filled(file.read_text(), values)
         for file in sorted(_TEMPLATE.rglob(f"*{_SUFFIX}"))
     }
+
+
+def _why_not(name: str) -> str:
+    if other := sorted(set(re.sub(r"[a-z0-9_-]", "", name))):
+        return f"it has {', '.join(map(repr, other))}"
+    if not name[:1].isalpha():
+        return "it does not begin with a letter" if name else "it is empty"
+    return "a hyphen stands at its end or beside another"
 
 
 def _in_make(text: str) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -254,7 +255,7 @@ class Admin:
         taken = await self.store.read("inbox.has", which)
         if taken:
             return Finding(
-                sub.name, "taken", [f"generation {row['generation']} at {row['at']}" for row in taken]
+                sub.name, "taken", [f"generation {row['generation']} at {_when(row['at'])}" for row in taken]
             )
         places = {(p.topic, p.part): p for p in await self.subscriptions.positions(sub.name)}
         at = places[record.topic, record.part]
@@ -291,6 +292,10 @@ def _misses(sub: Subscription, record: Record) -> Finding | None:
 def _need(why: str, action: str) -> None:
     if not why.strip():
         raise WhyMissing(action=action)
+
+
+def _when(micros: int) -> str:
+    return datetime.fromtimestamp(micros / 1e6, UTC).astimezone().isoformat(timespec="seconds")
 
 
 def _parked(row: Mapping[str, Any]) -> Parked:

@@ -159,3 +159,14 @@ def test_a_table_that_is_not_there_is_named_with_those_that_are(project, tmp_pat
     missing = project.levada("adopt", f"sqlite:{tmp_path}/c.db")
     assert "there is no such file" in missing.stderr
     assert not (tmp_path / "c.db").exists()
+
+
+def test_what_cannot_be_written_says_whether_anything_was(project, tmp_path):
+    sqlite3.connect(tmp_path / "b.db").executescript("CREATE TABLE here (id INTEGER PRIMARY KEY)").close()
+    (project.folder / "taken").write_text("")
+    source = f"sqlite:{tmp_path}/b.db"
+    nothing = project.levada("adopt", source, "--out", "taken").stderr
+    assert "Nothing was written; correct that and run it again." in nothing
+    (project.folder / "tests").write_text("")
+    half = project.levada("adopt", source).stderr
+    assert "What was written before it stays; correct that and run it again with --force." in half
