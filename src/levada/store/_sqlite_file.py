@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import pwd
 import sqlite3
 from pathlib import Path
 
 from levada.store._queries import queries
 from levada.store.errors import StoreLocked, StoreUnusable
 
-__all__ = ["FileLock", "check_writable", "connect", "filesystem"]
+__all__ = ["FileLock", "check_writable", "connect", "filesystem", "keep_private", "of_another"]
 
 REMOTE = frozenset(
     [
@@ -59,11 +61,14 @@ class FileLock:
                     place=self._path,
                     reason=f"It lies on {kind}, where SQLite loses data. Choose a local disk, or PostgreSQL.",
                 )
+            if not _may_write(self._path) and (told := of_another(self._path)) is not None:
+                # Before there is a lock of ours, which would keep its owner out.
+                raise StoreUnusable(place=self._path, reason=told)
             self._fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            _give_to_owner(self._fd, self._path)
         except OSError as error:
-            raise StoreUnusable(
-                place=self._path, reason=f"{error.strerror}. Choose a folder that may be written."
-            ) from error
+            told = of_another(self._path) or f"{error.strerror}. Choose a folder that may be written."
+            raise StoreUnusable(place=self._path, reason=told) from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -84,6 +89,62 @@ class FileLock:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+
+def keep_private(path: str) -> None:
+    """Make the file for its user alone, for events lie in it; SQLite gives what it keeps beside it the same mode.
+
+    One that everybody may read, as former versions made it, is closed; what a group was given stays given.
+    """
+    with contextlib.suppress(OSError):  # what cannot be made is told by SQLite
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    for name in (path, f"{path}-wal", f"{path}-shm"):
+        with contextlib.suppress(OSError):
+            if Path(name).stat().st_mode & 0o007:
+                Path(name).chmod(0o600)
+
+
+def of_another(path: str) -> str | None:
+    """That a store, or its lock, is another user's, with what to do; None: it is ours, or there is none."""
+    if (owner := _owner(path)) is not None:
+        return (
+            f"It belongs to the user {owner}, and this is {_name(os.geteuid())}. "
+            f"Commands are run as the user of the deployment: sudo -u {owner} levada …."
+        )
+    if (owner := _owner(f"{path}.lock")) is not None:
+        return (
+            f"{path}.lock belongs to the user {owner}, who has run a command here. "
+            f"Remove it while nobody uses the store."
+        )
+    return None
+
+
+def _owner(path: str) -> str | None:
+    """The user who owns a file, if it is another one."""
+    try:
+        uid = Path(path).stat().st_uid
+    except OSError:
+        return None
+    return None if uid == os.geteuid() else _name(uid)
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _may_write(path: str) -> bool:
+    effective = os.access in os.supports_effective_ids
+    return not Path(path).exists() or os.access(path, os.R_OK | os.W_OK, effective_ids=effective)
+
+
+def _give_to_owner(lock: int, path: str) -> None:
+    """A lock that root has made for the store of somebody: it is to be opened by its owner."""
+    if os.geteuid() == 0 and Path(path).exists():
+        of = Path(path).stat()
+        os.fchown(lock, of.st_uid, of.st_gid)
 
 
 def filesystem(folder: Path, mounts: str | None = None) -> str:

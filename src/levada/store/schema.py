@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from levada.store._queries import Migration, migrations, queries
+from levada.store._sqlite_file import of_another
 from levada.store.errors import StoreNewer, StoreUnusable
 
 __all__ = ["Applied", "SchemaStatus", "migrate", "pending", "status"]
@@ -93,7 +94,8 @@ def _sqlite_done(path: Path) -> Sequence[Mapping[str, Any]]:
         finally:
             db.close()
     except sqlite3.Error as error:
-        raise StoreUnusable(place=path, reason=f"{error}. Is it a store of Levada's?") from error
+        told = of_another(str(path)) or f"{error}. Is it a store of Levada's?"
+        raise StoreUnusable(place=path, reason=told) from error
 
 
 def _status(place: str, dialect: str, done: Sequence[Mapping[str, Any]]) -> SchemaStatus:

@@ -19,7 +19,7 @@ from contextlib import AbstractAsyncContextManager
 
 from levada.store._queries import queries
 from levada.store._serving import StoreServer
-from levada.store._sqlite_file import FileLock, check_writable, connect
+from levada.store._sqlite_file import FileLock, check_writable, connect, keep_private
 from levada.store._sqlite_group import FAILURES, Groups, run, told
 from levada.store._waking import Wakes
 from levada.store.clock import Clock, SteadyClock
@@ -90,6 +90,7 @@ class SqliteStore:
         memory = self.path == ":memory:"
         if not memory:
             self._lock.take()
+            keep_private(self.path)
         try:
             self._writer = connect(self.path, self.synchronous)
             check_writable(self._writer)
