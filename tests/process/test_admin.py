@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from levada.process import run
@@ -6,6 +8,7 @@ from levada.process._protocol import Effect, Unknown
 from levada.process._steps import await_step
 from levada.process.admin import Admin
 from levada.process.start import start
+from levada.store import Statement, Unit
 
 
 @pytest.fixture
@@ -109,6 +112,124 @@ async def test_compensate_undoes_a_run_that_waits_or_is_stuck(world, call, event
     assert [step.operation for branch in undo.branches for step in branch.steps] == ["note", "note"]
     await world.pay("k")
     assert [u.event for u in await admin.unclaimed()] == ["p-1"]
+
+
+@pytest.fixture
+def retrying(world, call, event, outcomes):
+    """Makes a run of which a step was refused for now and waits for its next attempt, and one of the same key behind it."""
+
+    async def fulfil(order):
+        await call("hold", order=order["n"])
+        await call("ship", order=order["n"])
+
+    async def release(result):
+        await call("release")
+
+    async def make():
+        world.code(fulfil, undos={"hold": release})
+        world.legacy.faults["ship"] = lambda attempt: outcomes.refused(
+            b"", again=True, reason="the van is full"
+        )
+        worker = world.worker()
+        for n in (1, 2):
+            await world.happen(event(f"e-{n}", key="o-1", data=b'{"n":%d}' % n))
+        due = await worker.settle()
+        first, second = await world.runs()
+        return worker, first, second, due
+
+    return make
+
+
+async def test_a_run_between_attempts_says_what_failed_and_when_it_tries_again(world, admin, retrying):
+    worker, first, _, due = await retrying()
+    listed = {row.id: row for row in await admin.list()}[first["id"]]
+    assert (listed.state, listed.again) == ("scheduled", due)
+    assert "ship (step /1), attempt 1: the van is full" in listed.reason
+    shown = await admin.show(first["id"])
+    assert shown.again == due
+    assert [c.split()[2] for c in shown.commands] == ["resume", "compensate", "skip"]
+    world.legacy.faults.clear()
+    world.advance(1)
+    await worker.settle()
+    assert [(row.state, row.reason, row.again) for row in await admin.list()] == [("done", None, None)] * 2
+    assert (await admin.show(first["id"])).again is None
+
+
+async def test_resume_tries_now_what_waits_for_its_next_attempt(world, admin, retrying):
+    worker, first, _, _ = await retrying()
+    world.legacy.faults.clear()
+    await admin.resume(first["id"], "ann")
+    await worker.settle()
+    assert await world.states() == {"e-1": "done", "e-2": "done"}
+    assert world.legacy.done == ["hold", "ship", "hold", "ship"]
+
+
+async def test_compensate_undoes_what_waits_for_its_next_attempt(world, admin, retrying):
+    worker, first, _, _ = await retrying()
+    await admin.compensate(first["id"], "ann", "the customer called")
+    await worker.settle()
+    assert (await world.states())["e-1"] == "compensating"
+    world.legacy.faults.clear()
+    world.advance(1)
+    await worker.settle()
+    # What was begun becomes known first (durability, rule 3); then the key is open.
+    assert await world.states() == {"e-1": "compensated", "e-2": "done"}
+    assert world.legacy.done == ["hold", "ship", "release", "hold", "ship"]
+
+
+async def test_skip_opens_the_key_of_what_waits_for_its_next_attempt(world, admin, retrying):
+    worker, first, second, _ = await retrying()
+    await admin.skip(first["id"], "ann", "by hand")
+    world.legacy.faults.clear()
+    await worker.settle()
+    assert await world.states() == {"e-1": "done", "e-2": "done"}
+    assert [c[0] for c in world.legacy.calls] == ["hold", "ship", "hold", "ship"]
+    assert (await admin.show(first["id"])).reason == "skipped: by hand"
+
+
+@pytest.mark.parametrize("action", ["resume", "compensate", "skip"])
+async def test_a_worker_that_claims_the_run_just_now_keeps_it(world, admin, retrying, action):
+    _, first, _, _ = await retrying()
+    run_id = first["id"]
+    before = list(map(tuple, world.store.db.execute("SELECT * FROM levada_journal")))
+
+    def claim(_):
+        world.store.db.execute("UPDATE levada_run SET worker='w', state='running' WHERE id=?", [run_id])
+
+    world.store.before_commit = claim
+    with pytest.raises(WrongState, match="is running"):
+        await getattr(admin, action)(run_id, "ann", "why")
+    assert list(map(tuple, world.store.db.execute("SELECT * FROM levada_journal"))) == before
+    row = world.store.db.execute("SELECT * FROM levada_run WHERE id=?", [run_id]).fetchone()
+    assert (row["worker"], row["state"]) == ("w", "running")
+
+
+async def test_trying_now_repeats_nothing_that_a_dead_worker_left_unknown(world, call, event, admin):
+    async def fulfil(_):
+        await call("mail")
+
+    called = asyncio.Event()
+
+    async def hangs():
+        called.set()
+        await asyncio.Event().wait()
+
+    world.code(fulfil, operations={"mail": Effect.AT_LEAST_ONCE})
+    world.legacy.faults["mail"] = lambda attempt: hangs()
+    await world.happen(event("e-1"))
+    dead = world.worker(lease=1.0)
+    await dead.turn()
+    await called.wait()
+    await dead.kill()
+    world.legacy.faults.clear()
+    run_id = (await world.run())["id"]
+    world.advance(2)
+    await world.store.commit(Unit([Statement("runs.workers_expire"), Statement("runs.orphans")]))
+    assert (await world.run())["state"] == "scheduled"
+    await admin.resume(run_id, "ann")
+    await world.worker().settle()
+    assert (await world.run())["problem"] == "LV1505"
+    assert world.legacy.done == []
 
 
 async def test_list_and_counts(world, call, event, admin):

@@ -34,13 +34,18 @@ def list_(*, state: str | None = None, limit: int = 100, common: Common = At) ->
         lambda: table(
             ("Run", "State", "Code", "Key", "Changed", "Problem")[:width],
             [
-                (r["id"], r["state"], r["code"], r["key"], when(r["changed"]), r["reason"])[:width]
+                (r["id"], r["state"], r["code"], r["key"], when(r["changed"]), _problem(r))[:width]
                 for r in rows
             ],
             empty=empty,
         ),
     )
     return 3 if any(r["state"] == "stuck" for r in rows) else 0
+
+
+def _problem(row: dict[str, Any]) -> str | None:
+    again = when(row["again"])
+    return f"{row['reason']} (next attempt {again})" if again else row["reason"]
 
 
 @app.command
@@ -63,7 +68,7 @@ def show(run: str, /, *, reveal: _Flag = False, why: str | None = None, common: 
 
 @app.command
 def resume(run: str, /, *, why: str | None = None, dry_run: _Flag = False, common: Common = At) -> int:
-    """Let a stuck run try again, from where it stands.
+    """Let a stuck run try again, from where it stands, or a run that waits for its next attempt try now.
 
     Args:
         run: Its id.
@@ -112,13 +117,13 @@ def answer(
 
 @app.command
 def skip(run: str, /, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
-    """Give a stuck run up as it is; what it has done stays done, and its key is open again."""
+    """Give up a run that is stuck or waits for its next attempt; what it has done stays done, its key is open again."""
     return change(common, f"skip the run {run}", "runs.skip", dry_run=dry_run, run=run, why=why)
 
 
 @app.command
 def compensate(run: str, /, *, why: str, dry_run: _Flag = False, common: Common = At) -> int:
-    """Undo what a stuck or waiting run has done, newest first."""
+    """Undo what a run has done that is stuck, waits, or waits for its next attempt; newest first."""
     return change(common, f"undo the run {run}", "runs.compensate", dry_run=dry_run, run=run, why=why)
 
 
@@ -178,6 +183,8 @@ def _show(shown: dict[str, Any]) -> None:
         console.print(f"trace {shown['trace']}", style="dim")
     if shown["reason"]:
         console.print(f"[red]{escape(shown['reason'])}[/]")
+    if shown["again"]:
+        console.print(f"next attempt {when(shown['again'])}")
     tree = Tree("steps")
     _branch(tree, shown["root"])
     for undo in shown["undos"]:

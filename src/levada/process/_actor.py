@@ -520,8 +520,9 @@ class Actor:
             text = {"problem": self._problem.code, "reason": self._reason(self._problem)}
             self._out(Statement("runs.stick", mine | text, 1))
         elif self._calls:
-            due = max(self._now, min(call.due for call in self._calls.values()))
-            self._unit.append(Statement("runs.release", mine | {"due": due}, 1))
+            first = min(self._calls.values(), key=lambda call: call.due)
+            again = {"due": max(self._now, first.due), "reason": self._told(first)}
+            self._unit.append(Statement("runs.release", mine | again, 1))
             return ()
         elif self._core is None:
             self._out(Statement("runs.finish", mine | {"state": State.COMPENSATED, "result": None}, 1))
@@ -532,6 +533,13 @@ class Actor:
             self._out(Statement("runs.suspend", mine, 1))
             return (CHANNEL,)
         return () if self._row.lane is None else (CHANNEL,)
+
+    def _told(self, call: Call) -> str | None:
+        """Why a call is to be tried again, as it is kept in clear."""
+        if not call.failed:
+            return None
+        step = call.step
+        return self._seal.said(f"{step.operation} (step {step.id}), attempt {call.failed}: {call.reason}")
 
     def _reason(self, problem: LevadaError) -> str:
         """Why the run is stuck, as it is kept in clear."""

@@ -16,7 +16,8 @@ LASTING = "lasting"
 AGAIN = "again"
 RESTORED = "the store was restored from a backup, and this may have been done after the backup"
 UNDO = "undo"
-"""The type of a resumption that comes with compensation: it repeats nothing that may not be repeated."""
+"""The type of a resumption that repeats nothing that may not be repeated: one that comes with compensation, or that
+only makes the next attempt earlier."""
 
 
 class Call:
@@ -125,7 +126,8 @@ class Calls(dict[str, Call]):
                 self.drop_unbegun(())
             elif entry.kind in ANSWERS:
                 self.pop(entry.step, None)
-        if not any(e.kind is EntryKind.RESUMED and e.at >= self._restored for e in journal):
+        said = (e for e in journal if e.kind is EntryKind.RESUMED and e.type != UNDO)
+        if not any(e.at >= self._restored for e in said):
             for call in self.values():
                 if call.step.id not in sure:
                     self._doubt(call)

@@ -50,7 +50,11 @@ class WaitShown(Struct, frozen=True):
 
 
 class RunShown(Struct, frozen=True):
-    """All that is known of a run. ``trace``: that of its calls, in logs. ``commands``: what an operator can do about it."""
+    """All that is known of a run.
+
+    ``trace``: that of its calls, in logs. ``again``: when a step that failed is tried again. ``commands``: what an
+    operator can do about it.
+    """
 
     id: str
     code: str
@@ -69,6 +73,7 @@ class RunShown(Struct, frozen=True):
     root: BranchShown
     undos: Sequence[BranchShown]
     waits: Sequence[WaitShown]
+    again: int | None
     commands: Sequence[str]
 
 
@@ -78,11 +83,13 @@ def shown(row: Row, journal: Sequence[Entry], waits: Sequence[Row]) -> RunShown:
     withdrawn = {w["step"] for w in waits if w["state"] == "withdrawn"}
     branches = _branches(_steps(journal, withdrawn).values())
     root = branches.pop("", None) or BranchShown("", (), ())
+    failed = any(entry.kind is EntryKind.ATTEMPT for entry in journal)
     same = {name: row[name] for name in _SAME}
     return RunShown(
         root=root,
         undos=[branch for path, branch in branches.items() if path.startswith("~")],
         waits=open_waits,
+        again=row["due"] if failed and row["ready"] and row["worker"] is None else None,
         commands=_commands(row, journal),
         trace=_trace(row["traceparent"]),
         **same,
@@ -179,6 +186,9 @@ def _commands(row: Row, journal: Sequence[Entry]) -> list[str]:
             for how in ("RESULT", "--not-done")
         ]
         return [f"levada runs resume {run}", *answers, *compensate, f'levada runs skip {run} --why "..."']
+    if state == State.SCHEDULED and row["worker"] is None:
+        now = [f"levada runs resume {run}"] if journal else []
+        return [*now, *compensate, f'levada runs skip {run} --why "..."']
     return compensate if state == State.WAITING else []
 
 

@@ -3,7 +3,7 @@
 The picture is checked against `TRANSITIONS` by the tests.
 
 ```text
-scheduled    -> running, stuck
+scheduled    -> running, compensating, stuck, done
 running      -> scheduled, waiting, done, compensating, stuck
 waiting      -> scheduled, compensating, stuck
 compensating -> compensated, stuck
@@ -12,8 +12,9 @@ done         -> (end)
 compensated  -> (end)
 ```
 
-`running -> scheduled` is a backoff, a drain or a worker that died; `stuck -> done` and
-`stuck -> compensated` are an operator's `skip`.
+`running -> scheduled` is a backoff, a drain or a worker that died; `stuck -> done`,
+`stuck -> compensated` and `scheduled -> done` are an operator's `skip`,
+`scheduled -> compensating` is their `compensate`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class State(StrEnum):
 
 
 TRANSITIONS: dict[State, tuple[State, ...]] = {
-    State.SCHEDULED: (State.RUNNING, State.STUCK),
+    State.SCHEDULED: (State.RUNNING, State.COMPENSATING, State.STUCK, State.DONE),
     State.RUNNING: (State.SCHEDULED, State.WAITING, State.DONE, State.COMPENSATING, State.STUCK),
     State.WAITING: (State.SCHEDULED, State.COMPENSATING, State.STUCK),
     State.COMPENSATING: (State.COMPENSATED, State.STUCK),

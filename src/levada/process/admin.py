@@ -1,6 +1,6 @@
 """What operators see of runs and do to them, as data; the command line and the console show it.
 
-Each change is one unit and conditional: it never touches a run that a worker has in memory.
+Each change is one unit and conditional: it never touches a run that a worker has in memory, also one claimed just now.
 Who did it and why is handed to ``audit``, whose statements commit with the change.
 """
 
@@ -23,7 +23,7 @@ __all__ = ["Admin", "Audit", "Change", "RunListed", "Unclaimed"]
 
 
 class RunListed(Struct, frozen=True):
-    """One run in a list. Times are microseconds UTC."""
+    """One run in a list. ``again``: when a step that failed is tried again. Times are microseconds UTC."""
 
     id: str
     code: str
@@ -38,6 +38,7 @@ class RunListed(Struct, frozen=True):
     worker: str | None
     created: int
     changed: int
+    again: int | None = None
 
 
 class Unclaimed(Struct, frozen=True):
@@ -67,7 +68,7 @@ Audit: TypeAlias = Callable[[Change], Sequence[Statement]]
 
 
 class Admin:
-    """Lists runs, shows them, and lets stuck ones go on."""
+    """Lists runs, shows them, and lets go on those that are stuck or wait for their next attempt."""
 
     def __init__(self, store: Store, audit: Audit) -> None:
         self._store = store
@@ -106,20 +107,23 @@ class Admin:
         return [Unclaimed(**row) for row in rows]
 
     async def resume(self, run: str, who: str, why: str = "") -> None:
-        """Let a stuck run try again, from where it stands.
+        """Let a stuck run try again, from where it stands, or one that waits for its next attempt try now.
 
-        An at_least_once call with an unknown outcome is made again: look in the system first.
+        Of a stuck run an at_least_once call with an unknown outcome is made again: look in the system first.
 
         Raises:
             RunNotFound: There is no such run.
-            WrongState: It is not stuck.
+            WrongState: It is neither, or a worker has it just now.
         """
         row = await self._row(run)
         journal = entries(await self._store.read("runs.journal", {"run": run}))
         undoing = any(entry.kind is EntryKind.COMPENSATE for entry in journal)
         state = State.COMPENSATING if undoing else State.SCHEDULED
-        mark = append_entry(run, Entry(0, EntryKind.RESUMED, "", "run.resumed", b"", why.encode()))
-        await self._change(row, "resume", (State.STUCK,), who, why, state, [mark, *_enqueue(row, state)])
+        # Nobody has looked whether what a dead worker left unknown was done: that stays as it is.
+        kind = "" if row["state"] == State.STUCK else UNDO
+        mark = append_entry(run, Entry(0, EntryKind.RESUMED, "", "run.resumed", b"", why.encode(), kind))
+        marks = [mark] if journal else []  # else it was not even begun
+        await self._change(row, "resume", _IDLE, who, why, state, [*marks, *_enqueue(row, state)])
 
     async def answer(self, run: str, step: str, value: bytes, who: str, why: str) -> None:
         """Tell a stuck run the outcome of a call that an operator has found out, and let it go on.
@@ -179,22 +183,23 @@ class Admin:
         await self._change(row, "answer", (State.STUCK,), who, why, state, statements)
 
     async def skip(self, run: str, who: str, why: str) -> None:
-        """Give a stuck run up as it is. What it has done stays done; its key is open again.
+        """Give a run up as it is, that is stuck or waits for its next attempt. What it has done stays done; its key is open again.
 
         Raises:
             WhyMissing: No reason is given.
+            WrongState: It is neither, or a worker has it just now.
         """
         row = await self._row(run)
         _say_why(why, "skip")
         state = State.DONE
-        give_up = Statement("runs.skip", {"run": run, "state": state, "reason": f"skipped: {why}"}, 1)
+        text = {"from": row["state"], "state": state, "reason": f"skipped: {why}"}
+        give_up = Statement("runs.skip", {"run": run, **text}, 1)
         withdraw = Statement("runs.waits_withdraw", {"run": run})
-        await self._change(
-            row, "skip", (State.STUCK,), who, why, state, [withdraw, *leave_lane(row["lane"], give_up)]
-        )
+        leave = leave_lane(row["lane"], give_up)
+        await self._change(row, "skip", _IDLE, who, why, state, [withdraw, *leave])
 
     async def compensate(self, run: str, who: str, why: str) -> None:
-        """Undo what a stuck or waiting run has done, newest first.
+        """Undo what a run has done that is stuck, waits, or waits for its next attempt; newest first.
 
         Raises:
             WhyMissing: No reason is given.
@@ -208,9 +213,8 @@ class Admin:
             append_entry(run, Entry(0, EntryKind.RESUMED, "", "run.resumed", b"", why.encode(), UNDO)),
         ]
         state = State.COMPENSATING
-        await self._change(
-            row, "compensate", (State.STUCK, State.WAITING), who, why, state, [*marks, *_enqueue(row, state)]
-        )
+        idle = (*_IDLE, State.WAITING)
+        await self._change(row, "compensate", idle, who, why, state, [*marks, *_enqueue(row, state)])
 
     async def _row(self, run: str) -> Row:
         rows = await self._store.read("runs.one", {"run": run})
@@ -228,13 +232,17 @@ class Admin:
         after: State,
         statements: Sequence[Statement],
     ) -> None:
-        wrong = WrongState(run=row["id"], state=row["state"], action=action, needed=" or ".join(needed))
+        wrong = {"run": row["id"], "action": action, "needed": " or ".join(needed)}
         if row["state"] not in needed:
-            raise wrong
+            raise WrongState(state=row["state"], **wrong)
         change = Change(action, row["id"], who, why, row["state"], after)
         outcome = await self._store.commit(Unit([*statements, *self._audit(change)], (CHANNEL,)))
         if not outcome.committed:
-            raise wrong
+            raise WrongState(state=(await self._row(row["id"]))["state"], **wrong)
+
+
+_IDLE = (State.STUCK, State.SCHEDULED)
+"""States in which no worker has a run; each change asks again whether one has claimed it meanwhile."""
 
 
 def _say_why(why: str, action: str) -> None:

@@ -223,7 +223,8 @@ GROUP BY r.id, r.lane
 ORDER BY min(w.closed), min(CASE WHEN w.event IS NULL THEN w.due ELSE w.made END), r.id LIMIT CAST(:n AS bigint)
 
 -- name: runs.enqueue
--- Queue a run again, last in its lane unless it kept its place. `lane_touch` comes before.
+-- Queue a run again, last in its lane unless it kept its place; one that is queued goes on at once, when its place
+-- lets it. Not one that a worker has just claimed. `lane_touch` comes before.
 UPDATE levada_run
 SET queued = 1, due = :now, changed = :now, problem = NULL, reason = NULL, state = CAST(:state AS text),
     place = coalesce(place, (SELECT next FROM levada_lane l WHERE l.lane = levada_run.lane)),
@@ -231,7 +232,7 @@ SET queued = 1, due = :now, changed = :now, problem = NULL, reason = NULL, state
         SELECT 1 FROM levada_run o
         WHERE o.lane = levada_run.lane AND o.place IS NOT NULL AND o.id <> levada_run.id
           AND (levada_run.place IS NULL OR o.place < levada_run.place)) THEN 0 ELSE 1 END
-WHERE id = :run AND worker IS NULL AND state = :from AND queued = 0
+WHERE id = :run AND worker IS NULL AND state = :from AND (queued = 0 OR state = 'scheduled')
 
 -- name: runs.wake
 -- Queue a run whose wait was closed.
@@ -254,14 +255,16 @@ WHERE ready = 1 AND worker IS NULL AND due > :now
 -- The run leaves memory until a wait is closed; it gives its key up, unless it keeps it across waits.
 UPDATE levada_run
 SET worker = NULL, queued = 0, ready = 0, waited = 1, changed = :now,
-    place = CASE WHEN across = 1 THEN place END,
+    place = CASE WHEN across = 1 THEN place END, reason = CASE WHEN state = 'running' THEN NULL ELSE reason END,
     state = CASE WHEN state = 'running' THEN 'waiting' ELSE state END
 WHERE id = :run AND worker = :worker
 
 -- name: runs.release
--- The run leaves memory until a time and keeps its key: a backoff, or a worker that stops.
+-- The run leaves memory until a time and keeps its key: a backoff, whose reason is told, or a worker that stops.
 UPDATE levada_run
-SET worker = NULL, due = :due, changed = :now, state = CASE WHEN state = 'running' THEN 'scheduled' ELSE state END
+SET worker = NULL, due = :due, changed = :now,
+    reason = CASE WHEN state = 'running' THEN CAST(:reason AS text) ELSE reason END,
+    state = CASE WHEN state = 'running' THEN 'scheduled' ELSE state END
 WHERE id = :run AND worker = :worker
 
 -- name: runs.undo
@@ -272,7 +275,8 @@ WHERE id = :run AND worker = :worker AND state = 'running'
 -- name: runs.finish
 -- The run has ended.
 UPDATE levada_run
-SET state = :state, result = :result, worker = NULL, queued = 0, ready = 0, place = NULL, changed = :now
+SET state = CAST(:state AS text), result = :result, worker = NULL, queued = 0, ready = 0, place = NULL, changed = :now,
+    reason = CASE WHEN CAST(:state AS text) = 'done' THEN NULL ELSE reason END
 WHERE id = :run AND worker = :worker
 
 -- name: runs.stick
@@ -283,18 +287,20 @@ SET state = 'stuck', problem = :problem, reason = :reason, worker = NULL, queued
 WHERE id = :run AND worker = :worker
 
 -- name: runs.skip
--- An operator gives up a run; it opens its key.
+-- An operator gives up a run that no worker has; it opens its key.
 UPDATE levada_run
 SET state = :state, reason = :reason, queued = 0, ready = 0, place = NULL, changed = :now
-WHERE id = :run AND worker IS NULL AND state = 'stuck'
+WHERE id = :run AND worker IS NULL AND state = :from
 
 -- name: runs.one
 -- One run.
 SELECT * FROM levada_run WHERE id = :run
 
 -- name: runs.list
--- Runs of a state, or of all, newest first, from a time back.
-SELECT id, code, state, type, event, subscription, key, due, problem, reason, worker, created, changed FROM levada_run
+-- Runs of a state, or of all, newest first, from a time back; `again`: when one that could not go on tries again.
+SELECT id, code, state, type, event, subscription, key, due, problem, reason, worker, created, changed,
+  CASE WHEN ready = 1 AND worker IS NULL AND state = 'scheduled' AND reason IS NOT NULL THEN due END AS again
+FROM levada_run
 WHERE (CAST(:state AS text) IS NULL OR state = :state) AND created <= :before
 ORDER BY created DESC, id LIMIT CAST(:n AS bigint)
 
