@@ -105,7 +105,7 @@ def change(
     /,
     *,
     dry_run: bool,
-    counted: Callable[[int], str] | None = None,
+    counted: Callable[[Any], str] | None = None,
     **arguments: Any,
 ) -> int:
     """Do an action that changes something, or only try whether it can be done, and say what it would do.
@@ -114,7 +114,7 @@ def change(
     """
     result = ask(common, action, dry_run=dry_run, **arguments)
     asked = isinstance(result, dict) and "asked" in result
-    if counted is not None and isinstance(result, int):
+    if counted is not None and not asked:
         said += counted(result)
     if dry_run:
         would(common, f"{said}, once another person has approved it" if asked else said, action)
