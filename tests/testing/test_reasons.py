@@ -3,10 +3,11 @@
 from abc import abstractmethod
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from levada import Event, OrderKey, Problem, ProcessAPI, Publishes, SystemAPI, handles, http, testing
+from levada import Event, OrderKey, Problem, ProcessAPI, Publishes, SystemAPI, handles, http, run, testing
 from levada.connect.sql import Duplicate
 from levada.contract.standard import Unavailable
 
@@ -15,16 +16,24 @@ class Undeclared(Problem, status=409):
     """The operation does not declare it."""
 
 
+class Refused(Problem, status=409):
+    """The operation declares it."""
+
+
 class Stock(SystemAPI, domain="shop", version="1.0"):
     """Stock."""
 
-    @http.post("/reservations", final=True)
+    @http.post("/reservations", final=True, raises=[Refused])
     @abstractmethod
     async def reserve(self, order: str) -> str:
         """Keep goods."""
 
 
 class Placed(Event, version="1.0"):
+    order: OrderKey[str]
+
+
+class Shipped(Event, version="1.0"):
     order: OrderKey[str]
 
 
@@ -109,3 +118,83 @@ async def test_what_may_pass_is_tried_for_long(error):
         await net[Orders].place("o-1")
         await net.advance(timedelta(minutes=20))
         assert await net.runs() == {"scheduled": 1}
+
+
+class Forgetful(Fulfilment):
+    @handles(Placed)
+    async def fulfil(self, placed: Placed) -> None:
+        self.stock.reserve(placed.order)  # pyright: ignore[reportUnusedCoroutine]
+        await run.now()
+
+
+class Silent(Fulfilment):
+    shipped: Publishes[Shipped]
+
+    @handles(Placed)
+    async def fulfil(self, placed: Placed) -> None:
+        await self.stock.reserve(placed.order)
+        self.shipped(Shipped(order=placed.order))  # pyright: ignore[reportUnusedCoroutine]
+
+
+class Mistaken(Fulfilment):
+    @handles(Placed)
+    async def fulfil(self, placed: Placed) -> None:
+        order: Any = run.uuid()
+        try:
+            await self.stock.reserve(order)
+        finally:
+            order.close()
+
+
+class Prudent(Fulfilment):
+    @handles(Placed)
+    async def fulfil(self, placed: Placed) -> None:
+        later = self.stock.reserve("later")
+        try:
+            await self.stock.reserve(placed.order)
+        except Refused:
+            return
+        await later
+
+
+def line_of(text: str) -> str:
+    return f"tests/testing/test_reasons.py:{Path(__file__).read_text().partition(text)[0].count(chr(10)) + 1}"
+
+
+@pytest.mark.parametrize(
+    ("process", "what", "place"),
+    [
+        (Forgetful, "shop/Stock/v1.reserve", line_of("self.stock.reserve(placed.order)  #")),
+        (Silent, "Silent.shipped", line_of("self.shipped(Shipped(")),
+    ],
+)
+async def test_a_forgotten_await_makes_the_run_stuck_and_is_named(process, what, place):
+    async with testing.network(process, testing.fake(Stock, reserve="r")) as net:
+        await net[Orders].place("o-1")
+        assert await net.runs() == {"stuck": 1}
+        (reason,) = await net.reasons()
+        assert "`await` is missing before" in reason
+        assert what in reason
+        assert f"({place})" in reason
+
+
+async def test_an_argument_without_await_is_named():
+    async with testing.network(Mistaken, testing.fake(Stock, reserve="r")) as net:
+        await net[Orders].place("o-1")
+        (reason,) = await net.reasons()
+        assert "order is a call that was not awaited" in reason
+        assert line_of("self.stock.reserve(order)") in reason
+
+
+@pytest.mark.filterwarnings("ignore")  # Python's own, as ever
+async def test_what_is_given_up_because_something_failed_was_not_forgotten():
+    async with testing.network(Prudent, stock(Refused())) as net:
+        await net[Orders].place("o-1")
+        assert await net.runs() == {"done": 1}
+
+
+async def test_outside_of_runs_python_warns_as_ever():
+    async def work() -> None: ...
+
+    with pytest.warns(RuntimeWarning, match="work.* was never awaited"):
+        work()  # pyright: ignore[reportUnusedCoroutine]

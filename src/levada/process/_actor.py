@@ -365,6 +365,7 @@ class Actor:
         """Whether the handler's end begins compensation."""
         if isinstance(ended, Broken):
             self._problem = ended.error
+            self._place = str(ended.error.values.get("place", ""))
         elif isinstance(ended, Raised):
             if ended.declared or isinstance(ended.error, Compensate):
                 self._begin_undo(ended.error)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
+from inspect import isawaitable
 from typing import Any, cast
 
 import msgspec
@@ -27,7 +28,18 @@ _PLAIN = frozenset((str, int, bool, type(None), float))
 
 def canonical(value: object) -> bytes:
     """The canonical JSON of a value: structs, dataclasses, collections and scalars of msgspec."""
-    return _ENCODE(_plain(value))
+    try:
+        return _ENCODE(_plain(value))
+    except TypeError as error:
+        if name := _unawaited(value):
+            raise TypeError(f"{name} is a call that was not awaited: write await before it") from error
+        raise
+
+
+def _unawaited(value: Any) -> str | None:
+    """The name of the argument that is a coroutine, if one is."""
+    named = cast("Mapping[Any, Any]", value) if isinstance(value, Mapping) else {}
+    return next((str(name) for name, each in named.items() if isawaitable(each)), None)
 
 
 def _plain(value: Any) -> Any:

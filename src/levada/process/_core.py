@@ -24,8 +24,9 @@ from typing import Any, cast
 from msgspec import Struct
 
 from levada._errors import LevadaError
-from levada.process._errors import ForeignAwait, StepsExhausted
+from levada.process._errors import AwaitMissing, ForeignAwait, StepsExhausted
 from levada.process._foreign import ForeignLoop
+from levada.process._forgotten import watch
 from levada.process._steps import Fork, Kind, Request, Step, Suspended, _current
 
 __all__ = ["Broken", "Core", "Ended", "Raised", "Returned"]
@@ -348,3 +349,19 @@ class Core:
     def _break(self, error: LevadaError) -> None:
         if self.ended is None:
             self.ended = Broken(error)
+
+    def forgot(self, missing: AwaitMissing) -> None:
+        """The code has just made a coroutine and dropped it: what it stands for would never be done."""
+        if not self._closed:
+            self._break(missing)
+
+
+def _forgot(missing: AwaitMissing) -> bool:
+    core = _current.get()
+    if core is None:
+        return False
+    core.forgot(missing)
+    return True
+
+
+watch(_forgot)

@@ -108,4 +108,4 @@ class RepeatFails(LevadaError, code="LV1517"):
 
 
 class AwaitMissing(LevadaError, code="LV1518"):
-    """`await` is missing: {what}"""
+    """`await` is missing before {what} ({place}): it was not done. Write it, deploy, then resume."""

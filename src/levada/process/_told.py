@@ -11,12 +11,9 @@ from types import TracebackType
 
 import msgspec
 
-from levada.process._errors import AwaitMissing
-
-__all__ = ["OF_CODE", "place_of", "told"]
+__all__ = ["OF_CODE", "is_users", "place_of", "shown_path", "told"]
 
 OF_CODE: tuple[type[Exception], ...] = (
-    AwaitMissing,
     TypeError,
     AttributeError,
     NameError,
@@ -39,14 +36,14 @@ _OTHERS = tuple(
 
 def told(error: BaseException) -> str:
     """The error as one text, with its place."""
-    text = str(error) if isinstance(error, AwaitMissing) else f"{type(error).__name__}: {error}"
+    text = f"{type(error).__name__}: {error}"
     place = place_of(error)
     return f"{text} ({place})" if place else text
 
 
 def place_of(error: BaseException) -> str:
     """``shop/orders.py:31``: the innermost line of the user's code that the error went through; empty if there is none."""
-    frames = [frame for frame in _frames(error.__traceback__) if _is_users(frame[0])]
+    frames = [frame for frame in _frames(error.__traceback__) if is_users(frame[0])]
     own = [frame for frame in frames if not frame[0].startswith(_OTHERS)]
     # A project that is installed stands among the libraries: then what was called first is the user's.
     found = own[-1:] or frames[:1]
@@ -64,5 +61,6 @@ def _frames(traceback: TracebackType | None) -> Iterator[tuple[str, int]]:
         traceback = traceback.tb_next
 
 
-def _is_users(file: str) -> bool:
+def is_users(file: str) -> bool:
+    """Whether a file is neither ours nor made by us."""
     return not file.startswith((_OURS, "<"))
