@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from levada._fences import fence_of
 from levada.events.envelope import Envelope
 from levada.events.outbox import (
     DialectUnknown,
@@ -65,6 +66,17 @@ async def test_a_superseded_worker_is_refused(any_system: Any):
     await charge(any_system, "k", fence=5)
     with pytest.raises(EffectFenced):
         await charge(any_system, "k", fence=4)
+
+
+async def test_runs_of_other_generations_do_not_supersede_each_other(any_system: Any):
+    """A replay's run and the one before it have the same keys, and fences that count takings of their own."""
+    for generation, takings in ((1, 6), (2, 1), (1, 7), (3, 1), (2, 2)):
+        assert await charge(any_system, "k", fence=fence_of(generation, takings)) == b"made by 6"
+    assert await count(any_system, "orders") == 1
+    with pytest.raises(EffectFenced):
+        await charge(any_system, "k", fence=fence_of(3, 0))
+    restored = 1_800_000_000_000_000
+    assert await charge(any_system, "k", fence=fence_of(3, restored)) == b"made by 6"
 
 
 async def test_a_key_with_other_arguments_is_an_error(any_system: Any):

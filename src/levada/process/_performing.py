@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from levada._fences import fence_of
 from levada.app.context import InRun, in_run
 from levada.process._calls import Call
 from levada.process._ids import step_key
@@ -12,10 +13,6 @@ from levada.process._rows import RunRow
 from levada.process._told import OF_CODE, told
 
 __all__ = ["perform"]
-
-GENERATION = 1 << 24
-"""Takings of one run at the most. A replay's runs have the keys of those before them, and begin to count anew: theirs
-have to be higher all the same, or what was done before would refuse them as superseded workers."""
 
 
 async def perform(performer: Performer, row: RunRow, call: Call, now: int, fences: int = 0) -> Performed:
@@ -32,7 +29,7 @@ async def perform(performer: Performer, row: RunRow, call: Call, now: int, fence
         repeated=call.unknown,
         deadline=now + round(retry.timeout * 1_000_000),
         timeout=retry.timeout,
-        fence=fences + row.generation * GENERATION + row.fence,
+        fence=fence_of(row.generation, fences + row.fence),
         initiator=row.initiator,
         traceparent=row.traceparent,
     )

@@ -14,6 +14,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from levada._errors import LevadaError
+from levada._fences import is_superseded
 from levada.events.outbox._protocol import Transaction
 from levada.events.outbox._queries import queries
 
@@ -42,11 +43,12 @@ async def answered(tx: Transaction, key: str, digest: str, fence: int = 0) -> An
     """The result of an earlier attempt, or None: the key is then claimed in ``tx``.
 
     A concurrent attempt of the same key waits here until the first has committed or
-    rolled back. ``fence`` grows with each worker that takes a run over; 0 where there is none.
+    rolled back. ``fence`` grows with each worker that takes a run over; 0 where there is none. A run of
+    another generation, before a replay or after it, is answered.
 
     Raises:
         EffectMismatch: The key was used with another digest.
-        EffectFenced: An attempt with a higher fence came first.
+        EffectFenced: A later taking of the same run came first.
         EffectUnrecorded: An earlier transaction committed without :func:`record`.
     """
     sql = queries(tx.dialect)
@@ -55,7 +57,7 @@ async def answered(tx: Transaction, key: str, digest: str, fence: int = 0) -> An
     (row,) = await tx.fetch(sql["effect.get"], key)
     if row["digest"] != digest:
         raise EffectMismatch(key=key)
-    if row["fence"] > fence:
+    if is_superseded(fence, row["fence"]):
         raise EffectFenced(key=key, fence=fence, newer=row["fence"])
     if row["result"] is None:
         raise EffectUnrecorded(key=key)
