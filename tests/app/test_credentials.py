@@ -165,18 +165,49 @@ async def test_a_token_is_renewed_before_it_ends(world, monkeypatch, lives, sent
     assert [each["authorization"] for each in world.sent] == [f"Bearer {token}" for token in sent]
 
 
-async def test_a_token_that_is_refused_is_fetched_anew_and_the_call_made_once_more(world):
+@pytest.fixture
+def clock(monkeypatch):
+    clock = VirtualClock()
+    monkeypatch.setattr("levada.app.credentials.time", clock)
+    return clock
+
+
+async def test_a_token_that_is_refused_is_fetched_anew_and_the_call_made_once_more(world, clock):
     """It was not let in, so nothing was done: also what changes something is asked again, and only once."""
     desk = await world.desk("oauth2:env:BILLING")
     await desk.balance("ann")
+    clock.now = 60
     world.revoked = {"Bearer t1"}
     assert await desk.charge("ann") == "ok"
     assert [sent["authorization"] for sent in world.sent] == ["Bearer t1", "Bearer t1", "Bearer t2"]
+    clock.now = 120
     world.revoked |= {"Bearer t2", "Bearer t3"}
     with pytest.raises(Problem):
         await desk.charge("ann")
     assert (len(world.sent), len(world.asked)) == (5, 3)
+
+
+async def test_a_service_that_lets_nobody_in_does_not_have_tokens_fetched_at_each_call(world, clock):
+    desk = await world.desk("oauth2:env:BILLING")
+    world.revoked = {f"Bearer t{n}" for n in range(99)}
+    for _ in range(10):
+        with pytest.raises(Problem):
+            await desk.charge("ann")
+    assert (len(world.sent), len(world.asked)) == (10, 1)
+    world.revoked = {"Bearer t1"}
+    clock.now = 11
     assert await desk.charge("ann") == "ok"
+
+
+async def test_what_may_be_done_twice_is_not_asked_again_but_the_next_call_has_a_new_token(world, clock):
+    desk = await world.desk("oauth2:env:BILLING", effect="at_least_once")
+    await desk.balance("ann")
+    clock.now = 60
+    world.revoked = {"Bearer t1"}
+    with pytest.raises(Problem):
+        await desk.charge("ann")
+    assert await desk.charge("ann") == "ok"
+    assert [sent["authorization"] for sent in world.sent] == ["Bearer t1", "Bearer t1", "Bearer t2"]
 
 
 async def test_a_static_credential_that_is_refused_is_not_sent_again(world, monkeypatch):

@@ -19,7 +19,7 @@ from levada.app.credentials import Credential, credential_of
 from levada.app.deadlines import Deadlines
 from levada.app.errors import NotRunning
 from levada.app.outcome import Refusal
-from levada.app.protect import Breaker, is_failure
+from levada.app.protect import Breaker, is_ill
 from levada.app.proxy import Target
 from levada.app.retry import RetryBudget, pauses
 from levada.app.settings import Settings
@@ -145,7 +145,7 @@ class RemoteAPI:
         try:
             result = await self._send(call, arguments)
         except BaseException as error:
-            self.breaker.leave(is_failure(error))
+            self.breaker.leave(is_ill(error))
             raise
         self.breaker.leave(False)
         return result
@@ -182,11 +182,21 @@ class RemoteAPI:
         if "deprecation" in response.headers:
             self._heed(response)
         if response.status >= 300:
-            if response.status == 401 and self._credential.refused(headers) and again:
-                # It was not let in, so nothing was done: once more, with a credential fetched anew.
+            if (
+                response.status == 401
+                and again
+                and self._credential.refused(headers)
+                and self._let_in_again(call)
+            ):
                 return await self._send(call, arguments, again=False)
             raise self._problem(call, response, answer)
         return call.result(answer)
+
+    def _let_in_again(self, call: Call) -> bool:
+        """Whether a call that was not let in is made once more, with a credential fetched anew: under the budget, and not where
+        a service that hands on another's 401 could do its work twice.
+        """
+        return (call.operation.safe or self.remote.effect != "at_least_once") and self.budget.withdraw()
 
     def _open(self, call: Call, arguments: tuple[Any, ...]) -> _Opened:
         session, url, headers, body, seconds = self._prepared(call, arguments)

@@ -90,7 +90,7 @@ class _OAuth2(_Nothing):
         self._prefix = prefix
         self._place = place
         self._token = ""
-        self._until = 0.0
+        self._since = self._until = 0.0
         self._fetching = asyncio.Lock()
         for name in ("TOKEN_URL", "CLIENT_ID", "CLIENT_SECRET"):
             resolve(f"env:{prefix}_{name}", place)
@@ -107,9 +107,12 @@ class _OAuth2(_Nothing):
         headers["authorization"] = f"Bearer {self._token}"
 
     def refused(self, headers: dict[str, str]) -> bool:
-        """A token may be revoked before its time; of another one than was sent it is not known."""
-        if headers.get("authorization") == f"Bearer {self._token}":
-            self._until = 0.0
+        """A token may be revoked before its time. One that was fetched just now is not the reason, and another would fare no better."""
+        if headers.get("authorization") != f"Bearer {self._token}":
+            return True  # another call has fetched a new one meanwhile
+        if time.monotonic() < self._since + _FRESH:
+            return False
+        self._until = 0.0
         return True
 
     async def _fetch(self) -> None:
@@ -128,7 +131,7 @@ class _OAuth2(_Nothing):
             token = msgspec.json.decode(body, type=_Token, strict=False)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise NotSent(reason=f"The token service of {self._prefix} answered without a token.") from None
-        self._token = token.access_token
+        self._token, self._since = token.access_token, time.monotonic()
         self._until = asked + 0.8 * (_LIFETIME if token.expires_in is None else token.expires_in)
 
     async def _ask(self, url: str, headers: dict[str, str]) -> tuple[int, bytes]:
@@ -144,6 +147,8 @@ class _OAuth2(_Nothing):
             raise NotSent(reason=f"The token service of {self._prefix} cannot be reached.") from error
 
 
+_FRESH = 10.0
+"""Seconds in which a refused token is not fetched anew: a service that lets nobody in would have one asked for at each call."""
 _LIFETIME = 300.0
 """Seconds that a token is taken to live whose service does not say it."""
 

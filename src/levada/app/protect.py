@@ -15,7 +15,7 @@ from levada.contract.errors import ContractError
 from levada.contract.problem import Problem
 from levada.contract.standard import NotSent, StandardProblem, TooManyRequests
 
-__all__ = ["Breaker", "Protect", "Shield", "is_failure"]
+__all__ = ["Breaker", "Protect", "Shield", "is_ill"]
 
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|min|h)")
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
@@ -82,10 +82,12 @@ class Breaker:
             )
         self._trying = True
 
-    def leave(self, failed: bool) -> None:
-        """Tell how the call ended."""
+    def leave(self, ill: bool | None) -> None:
+        """Tell whether the call's end says that the system is ill; None: it says nothing."""
         self._trying = False
-        if not failed:
+        if ill is None:
+            return
+        if not ill:
             self._failures = 0
             return
         self._failures += 1
@@ -93,16 +95,18 @@ class Breaker:
             self._until = self._clock() + self._pause
 
 
-def is_failure(error: BaseException) -> bool:
+def is_ill(error: BaseException) -> bool | None:
     """Whether an error says that the system is ill: a problem of its own does, or one that nobody expected.
 
-    Whoever gave up says nothing about the system; one that hangs shows as time-outs of its own.
+    None: whoever gave up says nothing about the system; one that hangs shows as time-outs of its own.
     """
+    if isinstance(error, asyncio.CancelledError):
+        return None
     if isinstance(error, Refusal):
         error = error.problem
     if isinstance(error, Problem):
         return isinstance(error, StandardProblem) and error.fault == "provider"
-    return not isinstance(error, asyncio.CancelledError)
+    return True
 
 
 class Shield:
@@ -126,7 +130,7 @@ class Shield:
             try:
                 result = await target(*arguments)
             except BaseException as error:
-                self.breaker.leave(is_failure(error))
+                self.breaker.leave(is_ill(error))
                 raise
             self.breaker.leave(False)
             return result
