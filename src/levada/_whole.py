@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +13,8 @@ __all__ = ["write_together", "write_whole"]
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file so that there is the former content or the new one, whatever happens meanwhile.
 
-    What is no ordinary file (``/dev/stdout``) is written to as it is. A file that is a link stays one.
+    What is no ordinary file, or is one as which this process writes already (``/dev/stdout``), is written on.
+    A file that is a link stays one.
     """
     write_together({path: content})
 
@@ -24,15 +26,17 @@ def write_together(files: Mapping[Path, str | bytes]) -> None:
     try:
         for path, content in files.items():
             data = content.encode() if isinstance(content, str) else content
-            if path.exists() and not path.is_file():
-                path.write_bytes(data)
+            if _is_stream(path):
+                with path.open("ab") as file:
+                    file.write(data)
                 continue
             target = path.resolve()
-            half = target.with_name(f".{target.name}.{os.getpid()}.half")
+            number, name = tempfile.mkstemp(prefix=".levada-", suffix=".half", dir=target.parent)
+            half = Path(name)
             halves.append((half, target))
-            half.write_bytes(data)
-            if target.exists():
-                half.chmod(target.stat().st_mode & 0o7777)
+            with os.fdopen(number, "wb") as file:
+                file.write(data)
+            half.chmod(target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask())
         for half, target in halves:
             path = target
             half.replace(target)
@@ -41,3 +45,15 @@ def write_together(files: Mapping[Path, str | bytes]) -> None:
     finally:
         for half, _ in halves:
             half.unlink(missing_ok=True)
+
+
+def _is_stream(path: Path) -> bool:
+    """A pipe, a terminal, or ``/dev/stdout`` where it goes to a file: replacing that would lose what stands in it."""
+    return str(path).startswith(("/dev/std", "/dev/fd/", "/proc/")) or (path.exists() and not path.is_file())
+
+
+def _umask() -> int:
+    """That of this process; there is no way to read it but by setting it."""
+    held = os.umask(0o077)
+    os.umask(held)
+    return held

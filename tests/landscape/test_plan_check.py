@@ -260,6 +260,8 @@ def test_an_access_log_is_no_witness_of_who_reads_tables(
     found, why = verdict(made, observers=tuple(read_observers(file)), flow=flow)
     assert found == result
     assert ("sees sync only" in why) == (result != "gone")
+    edge.pop("protocol")  # a plan of before it was written
+    assert verdict(made, observers=tuple(read_observers(file)), flow=flow)[0] == result
     exit_.pop("edges")  # a plan of other hands: the flow's id says the same
     assert verdict(made, observers=tuple(read_observers(file)), flow=flow)[0] == result
 

@@ -7,6 +7,7 @@ result and outbox commit together. A repeat finds the row and is answered from i
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 import msgspec
 
 from levada.app.context import _current
+from levada.app.outcome import Refusal
 from levada.contract.effect import Effect
 from levada.contract.operation import Operation
 from levada.contract.ports import Transaction
@@ -220,7 +222,7 @@ def with_answers(
     target: Callable[..., Awaitable[Any]], operation: Operation
 ) -> Callable[..., Awaitable[Any]]:
     """A fake's target: what it answered to a key it answers to a repeat, as an effect table would, in memory."""
-    kept: dict[str, tuple[bytes, Any]] = {}
+    kept: dict[str, tuple[bytes, asyncio.Future[Any]]] = {}
 
     async def once(*arguments: Any) -> Any:
         key = _current.get().key
@@ -228,10 +230,23 @@ def with_answers(
             return await target(*arguments)
         digest = digest_of(operation, arguments)
         if key not in kept:
-            kept[key] = digest, await target(*arguments)
+            answer = asyncio.get_running_loop().create_future()
+            kept[key] = digest, answer
+            try:
+                answer.set_result(await target(*arguments))
+            except BaseException:
+                # It was not done: the next attempt does it, and whoever waits for this one tries by itself.
+                del kept[key]
+                answer.cancel()
+                raise
         known, answer = kept[key]
         if known != digest:
-            raise KeyReused
-        return answer
+            raise Refusal(KeyReused())
+        try:
+            return await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            if not answer.cancelled():
+                raise
+        return await once(*arguments)
 
     return once

@@ -95,7 +95,8 @@ def _help_of(verb: str, rest: list[str]) -> str | None:
     alone = not rest and COMMANDS[verb][0].endswith(":app")  # a group, which does nothing by itself
     if not alone and "--help" not in options and "-h" not in options:
         return None
-    command = next((word for word in options if not word.startswith("-")), "")
+    first = next((word for word in rest if word not in ("--help", "-h")), "")
+    command = first if first.replace("-", "").isalpha() and len(first) < 32 else ""
     for name in (f"{verb}-{command}", verb):
         if (file := Path(__file__).with_name("_help") / f"{name}.txt").is_file():
             return file.read_text(encoding="utf-8")

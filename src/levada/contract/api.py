@@ -412,9 +412,14 @@ def _check_spelling(cls: type[API], contract: Contract, place: str) -> None:
     """A fake may leave operations out: what is misspelt would be left out unseen."""
     left = [n for n in contract.operations if hasattr(getattr(cls, n), "__levada_left_out__")]
     for attribute, value in vars(cls).items():
-        if attribute in contract.operations or not inspect.isroutine(value):
+        if (
+            attribute in contract.operations
+            or attribute.startswith("_")
+            or not inspect.iscoroutinefunction(value)
+        ):
             continue
-        if near := difflib.get_close_matches(attribute, left, 1, 0.75):
+        near = difflib.get_close_matches(attribute, left, 1, 0.75)
+        if near:
             raise ContractError(
                 place=f"{cls.__name__}.{attribute} ({place})",
                 reason=f"the contract has no operation {attribute}, and {near[0]} is left out",

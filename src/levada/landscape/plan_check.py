@@ -77,7 +77,8 @@ def _edges(exit_: dict[str, Any], ledger: Sequence[str]) -> list[Edge]:
     told = {e["flow"]: e for e in exit_.get("edges", ())}
     out: list[Edge] = []
     for flow in ledger:
-        row: dict[str, Any] = told.get(flow) or _by_id(flow)
+        # A plan of before says less of each edge; the flow's id says the rest.
+        row: dict[str, Any] = {**_by_id(flow), **told.get(flow, {})}
         names = row.get("names", {})
         consumer = [row["consumer"], *names.get("consumer", ())]
         provider = [row["provider"], *names.get("provider", ())]
