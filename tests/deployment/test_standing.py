@@ -67,7 +67,10 @@ def test_a_stuck_run_and_its_missing_code(deployment):
     code, checks = doctor(deployment)
     assert (code, checks["Code"]["state"]) == (3, "failed")
     assert "shop/Orders.v1/fulfil/1 (1)" in checks["Code"]["found"]
-    assert deployment.levada("runs", "check").returncode == 3
+    assert "call it fulfil again" in checks["Code"]["mend"].replace("\n", " ")
+    checked = deployment.levada("runs", "check", "--json")
+    assert (checked.returncode, "call it fulfil again" in checked.stdout) == (3, True)
+    assert "call it fulfil again" in refused.stderr
 
     assert deployment.levada("runs", "skip", run["id"], "--why", "not wanted").returncode == 0
     code, checks = doctor(deployment)

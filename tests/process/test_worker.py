@@ -303,8 +303,15 @@ async def test_runs_stay_with_their_version_and_a_missing_one_is_refused(world, 
     two = world.code(later, id=HandlerId("sales", "OrderToCash", "fulfil", 2))
     await world.happen(event("e-2"), two)
     await world.happen(event("e-1"), two)  # the same event again: its run exists under the former version
-    with pytest.raises(Exception, match="fulfil/1"):
+    with pytest.raises(Exception, match=r"fulfil/1 .*keep the former code as @fulfil.version\(1\)"):
         await missing_handlers(world.store, [two])
+    renamed = world.code(later, id=HandlerId("sales", "OrderToCash", "ship", 2))
+    with pytest.raises(Exception, match=r"no handler fulfil any more.*call it fulfil again") as told:
+        await missing_handlers(world.store, [renamed])
+    assert "version(" not in str(told.value)
+    world.codes.remove(renamed)
+    with pytest.raises(Exception, match="nothing here keeps sales/OrderToCash"):
+        await missing_handlers(world.store, [])
     await missing_handlers(world.store, [one, two])
     world.advance(11)
     await world.worker(one, two).settle()

@@ -96,12 +96,13 @@ async def _code(does: Does, app: App, options: str) -> Check:
     counts: dict[str, dict[str, int]] = await _ask(does, "runs.counts")
     kept = _forms(await _ask(does, "runs.forms"), KeptForm)
     rows, forms = code_of_open(app, counts, kept)
-    missing = [f"{row['code']} ({row['open']})" for row in rows if not row["known"]]
-    if missing:
+    lacking = [row for row in rows if not row["known"]]
+    if lacking:
+        missing = [f"{row['code']} ({row['open']})" for row in lacking]
+        mends = "; ".join(row["mend"] for row in lacking)
         return Check(
             "Code", "failed", f"LV1509: open runs need {', '.join(missing)}, which is not here; levada run does not start",
-            "Keep it as @<handler>.version(n), under its former name, until they have ended; "
-            f"levada runs check{options} says which",
+            f"{mends[:1].upper()}{mends[1:]}; levada runs check{options} says which",
         )  # fmt: skip
     if broken := [form["name"] for form in forms if form["breaks"]]:
         return Check(
@@ -123,11 +124,21 @@ def code_of_open(
     from levada.contract.compatibility import breaks
     from levada.deployment._handlers import codes_of
     from levada.deployment.forms import check_forms
+    from levada.process._missing import mend_of
     from levada.process._states import OPEN
 
     known = {code.id.code for code in codes_of(app)}
     open_ = {code: sum(n for s, n in states.items() if s in OPEN) for code, states in counts.items()}
-    rows = [{"code": code, "open": n, "known": code in known} for code, n in sorted(open_.items()) if n]
+    rows = [
+        {
+            "code": code,
+            "open": n,
+            "known": code in known,
+            "mend": "" if code in known else mend_of(code, known),
+        }
+        for code, n in sorted(open_.items())
+        if n
+    ]
     forms = [
         {"name": form.name, "version": form.version, "needed": form.needed, "breaks": breaks(form.findings)}
         for form in check_forms(app, kept)

@@ -151,10 +151,7 @@ def check(*, common: Common = At) -> int:
 def _show_check(rows: list[dict[str, Any]], forms: list[dict[str, Any]]) -> None:
     table(
         ("Code", "Open runs", "Here"),
-        [
-            (r["code"], r["open"], "yes" if r["known"] else "missing: keep its code as a version")
-            for r in rows
-        ],
+        [(r["code"], r["open"], "yes" if r["known"] else f"missing: {r['mend']}") for r in rows],
         empty="No run is open: any handler may be deployed.",
         right=("Open runs",),
     )

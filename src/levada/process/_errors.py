@@ -70,8 +70,8 @@ class HandlerFailed(LevadaError, code="LV1508"):
 
 
 class HandlerMissing(LevadaError, code="LV1509"):
-    """Runs of {handlers} have not ended, and this deployment has no such version. Keep it as
-    `@<handler>.version(n)` until they have.
+    """Runs of {handlers} have not ended, and this deployment lacks their code: {mend}. `levada runs list` shows the
+    runs; what need not end can be compensated or skipped.
     """
 
 

@@ -21,6 +21,7 @@ from levada._errors import LevadaError
 from levada.app.context import InRun, in_run
 from levada.process._actor import Actor, Lost
 from levada.process._errors import HandlerFailed, HandlerMissing
+from levada.process._missing import mend_of
 from levada.process._protocol import Handler, Performer, Publisher, Seal
 from levada.process._rows import CHANNEL, RunRow, guard, leave_lane, touch_lane
 from levada.process._told import place_of, told
@@ -353,4 +354,7 @@ async def missing_handlers(store: Store, handlers: Sequence[Handler]) -> None:
     have = {handler.id.code for handler in handlers}
     needed = [row for row in await store.read("runs.codes_open") if row["code"] not in have]
     if needed:
-        raise HandlerMissing(handlers=", ".join(f"{row['code']} ({row['runs']})" for row in needed))
+        raise HandlerMissing(
+            handlers=", ".join(f"{row['code']} ({row['runs']})" for row in needed),
+            mend="; ".join(mend_of(row["code"], have) for row in needed),
+        )
