@@ -78,9 +78,11 @@ async def test_every_call_of_a_request_is_of_the_trace_that_came(between):
 @pytest.mark.parametrize("header", [b"", b"00-zz", b"00-" + b"0" * 32 + b"-00f067aa0ba902b7-01", None])
 async def test_where_none_came_one_begins_for_all_calls_of_a_request_and_of_no_other(between, header):
     def request():
-        return Context(consumer="phone", received=None if header is None else Received(header))
+        came = None if header is None else Received(header)
+        return Context(consumer="phone", received=came, tracestate=header and "a=b")
 
-    (one,) = {trace for trace, *_ in await _through(between, request())}
+    ((one, state),) = {(trace, state) for trace, *_, state in await _through(between, request())}
+    assert state == ""
     (two,) = {trace for trace, *_ in await _through(between, request())}
     assert one != two
     assert int(one, 16)

@@ -83,10 +83,13 @@ class Received(Struct, gc=False):
     trace: int = 0
     span: int = 0
     flags: int = 1
+    valid: bool = True
 
     def read(self) -> None:
         """Take trace, span and flags in; a trace begins here where the header is malformed."""
-        self.trace, self.span, self.flags = parse_traceparent(self.header) or (_begun(), 0, 1)
+        parsed = parse_traceparent(self.header)
+        self.valid = parsed is not None
+        self.trace, self.span, self.flags = parsed or (_begun(), 0, 1)
 
 
 class Context(Struct, gc=False):
@@ -165,6 +168,8 @@ def trace_of(context: Context) -> int:
             received.read()
         context.trace, context.flags = received.trace, received.flags
         context.span = context.span or received.span
+        if not received.valid:
+            context.tracestate = None  # it is of a trace that nobody can tell
         return context.trace
     made = _begun()
     if context is not _EMPTY:

@@ -113,7 +113,7 @@ class Admin:
         With ``personal`` they can be opened, and subjects exported and forgotten.
         """
         self._masks = Masks.of(app)
-        self._knows = app, personal
+        self._knows, self._trial = (app, personal), None
         codes = codes_of(app)
         if personal is not None and personal.vault is not None:
             self._subjects = Subjects(personal.vault, personal.kinds, codes, self.store)
