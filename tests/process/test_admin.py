@@ -155,6 +155,16 @@ async def test_a_run_between_attempts_says_what_failed_and_when_it_tries_again(w
     assert (await admin.show(first["id"])).again is None
 
 
+async def test_a_run_says_which_one_of_its_key_it_stands_behind(world, admin, retrying):
+    worker, first, second, _ = await retrying()
+    shown = await admin.show(second["id"])
+    assert shown.behind == first["id"]
+    assert [c.split()[2] for c in shown.commands] == ["compensate", "skip"]
+    assert (await admin.show(first["id"])).behind is None
+    await admin.skip(first["id"], "ann", "by hand")
+    assert (await admin.show(second["id"])).behind is None
+
+
 async def test_resume_tries_now_what_waits_for_its_next_attempt(world, admin, retrying):
     worker, first, _, _ = await retrying()
     world.legacy.faults.clear()

@@ -44,7 +44,7 @@ def list_(*, state: str | None = None, limit: int = 100, common: Common = At) ->
 
 
 def _problem(row: dict[str, Any]) -> str | None:
-    again = when(row["again"])
+    again = when(row.get("again"))
     return f"{row['reason']} (next attempt {again})" if again else row["reason"]
 
 
@@ -180,8 +180,10 @@ def _show(shown: dict[str, Any]) -> None:
         console.print(f"trace {shown['trace']}", style="dim")
     if shown["reason"]:
         console.print(f"[red]{escape(shown['reason'])}[/]")
-    if shown["again"]:
-        console.print(f"next attempt {when(shown['again'])}")
+    if again := when(shown.get("again")):
+        console.print(f"next attempt {again}")
+    if behind := shown.get("behind"):
+        console.print(f"stands behind the run {behind} of the same key: levada runs show {behind}")
     tree = Tree("steps")
     _branch(tree, shown["root"])
     for undo in shown["undos"]:

@@ -52,8 +52,8 @@ class WaitShown(Struct, frozen=True):
 class RunShown(Struct, frozen=True):
     """All that is known of a run.
 
-    ``trace``: that of its calls, in logs. ``again``: when a step that failed is tried again. ``commands``: what an
-    operator can do about it.
+    ``trace``: that of its calls, in logs. ``again``: when a step that failed is tried again. ``behind``: the run
+    of the same key that has to go on first. ``commands``: what an operator can do about it.
     """
 
     id: str
@@ -74,10 +74,11 @@ class RunShown(Struct, frozen=True):
     undos: Sequence[BranchShown]
     waits: Sequence[WaitShown]
     again: int | None
+    behind: str | None
     commands: Sequence[str]
 
 
-def shown(row: Row, journal: Sequence[Entry], waits: Sequence[Row]) -> RunShown:
+def shown(row: Row, journal: Sequence[Entry], waits: Sequence[Row], behind: str | None = None) -> RunShown:
     """From a run's rows."""
     open_waits = [WaitShown(w["step"], w["type"], w["key"], w["due"]) for w in waits if w["state"] == "open"]
     withdrawn = {w["step"] for w in waits if w["state"] == "withdrawn"}
@@ -89,6 +90,7 @@ def shown(row: Row, journal: Sequence[Entry], waits: Sequence[Row]) -> RunShown:
         root=root,
         undos=[branch for path, branch in branches.items() if path.startswith("~")],
         waits=open_waits,
+        behind=behind,
         again=row["due"] if failed and row["ready"] and row["worker"] is None else None,
         commands=_commands(row, journal),
         trace=_trace(row["traceparent"]),
@@ -187,7 +189,7 @@ def _commands(row: Row, journal: Sequence[Entry]) -> list[str]:
         ]
         return [f"levada runs resume {run}", *answers, *compensate, f'levada runs skip {run} --why "..."']
     if state == State.SCHEDULED and row["worker"] is None:
-        now = [f"levada runs resume {run}"] if journal else []
+        now = [f"levada runs resume {run}"] if row["ready"] and journal else []
         return [*now, *compensate, f'levada runs skip {run} --why "..."']
     return compensate if state == State.WAITING else []
 

@@ -98,7 +98,14 @@ class Admin:
         if journal is None:
             journal = await self._store.read("runs.journal", {"run": run})
         waits = await self._store.read("runs.waits_shown", {"run": run})
-        return shown(row, entries(journal), waits)
+        return shown(row, entries(journal), waits, await self._ahead(row))
+
+    async def _ahead(self, row: Row) -> str | None:
+        """The run that this one's key is kept by, if it queues for it."""
+        if not row["queued"] or row["ready"] or row["lane"] is None:
+            return None
+        first = await self._store.read("runs.first_of_lane", {"lane": row["lane"]})
+        return first[0]["id"] if first else None
 
     async def unclaimed(self, before: int | None = None, limit: int = 100) -> list[Unclaimed]:
         """Events that nobody took, oldest first, taken in at ``before`` or earlier."""
