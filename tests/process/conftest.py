@@ -84,7 +84,7 @@ class Code:
 
     def operation(self, operation):
         effect = self.operations.get(operation, Effect.TABLE)
-        return Operation(effect, undoable=operation in self.undos, retry=Retry(attempts=4))
+        return Operation(effect, undoable=operation in self.undos, retry=Retry(attempts=4, lasting=3))
 
     def payload(self, step):
         return "from the journal"

@@ -213,7 +213,7 @@ async def test_what_no_repeat_changes_is_stuck_after_few_attempts(world, call, e
     world.code(fulfil)
     world.legacy.faults["invoice"] = lambda attempt: outcomes.unknown("the row is there", lasting=True)
     await world.happen(event("e-1"))
-    for _ in range(6):
+    for _ in range(12):
         await world.worker().settle()  # another one each time: what was tried is known from the journal
         world.advance(DAY)
     stuck = await world.run()

@@ -102,7 +102,7 @@ async def test_what_no_repeat_changes_ends_soon_and_says_what_it_was(error):
         assert type(error).__name__ in reason
         assert str(error) in reason
         assert "tests/testing/test_reasons.py" in reason
-        assert len(net.calls) == 4  # the placing, and three attempts
+        assert len(net.calls) == 9  # the placing, and eight attempts
 
 
 @pytest.mark.parametrize(

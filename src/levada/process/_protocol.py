@@ -53,7 +53,7 @@ class Retry(Struct, frozen=True):
     factor: float = 2.0
     most: float = 60.0
     attempts: int = 60
-    lasting: int = 3
+    lasting: int = 8
     timeout: float = 30.0
 
     def pause(self, failed: int) -> float:

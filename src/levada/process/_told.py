@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-import msgspec
-
 __all__ = ["OF_CODE", "is_users", "place_of", "shown_path", "told"]
 
 OF_CODE: tuple[type[Exception], ...] = (
@@ -21,9 +19,9 @@ OF_CODE: tuple[type[Exception], ...] = (
     ArithmeticError,
     NotImplementedError,
     UnicodeEncodeError,
-    msgspec.ValidationError,
 )
-"""What the code does wrong in the same way at each attempt. KeyError, ValueError and the like may be the system's passing answer."""
+"""What the code does wrong in the same way at each attempt. KeyError, ValueError, what msgspec
+cannot read and the like may be the system's passing answer, as the page of its maintenance."""
 
 _OURS = str(Path(__file__).parents[1]) + os.sep
 _OTHERS = tuple(
