@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import structs
 
 from levada.landscape.importers._products import kind_of_image
+from levada.landscape.importers._selectors import Selected
 from levada.landscape.importers._settings import expand, settings_flows
 from levada.landscape.importers._templates import documents_of
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
@@ -165,19 +167,17 @@ class Kubernetes:
 
     def finish(self, _context: Context) -> Iterable[Item]:
         """Service names onto workloads, ConfigMaps into settings, then the flows."""
+        selected, own = Selected(self._labels), defaultdict[str, set[str]](set)
         for name, namespace, selector, seen in self._services:
             aliases = tuple(f"host:{h}" for h in (name, f"{name}.{namespace}"))
-            for workload in self._selected(namespace, selector):
+            for workload in selected(namespace, selector):
+                own[workload].add(name)
                 yield Node(id=workload, aliases=aliases, evidence=seen)
         for name, namespace, config, key, variable in self._wants:
             for entry, value, seen in self._maps.get((namespace, config), ()):
                 if key is None or key == entry:
                     self._settings.setdefault(name, []).append((variable or entry, value, seen))
         hosts = {s[0] for s in self._services} | {w for _, w in self._labels}
-        own = {
-            w: {s for s, ns, sel, _ in self._services if w in self._selected(ns, sel)}
-            for _, w in self._labels
-        }
         for name, namespace, config in dict.fromkeys(self._mounts):
             files = [(k, str(v), seen[0]) for k, v, seen in self._maps.get((namespace, config), ())]
             for item in mounted_flows(name, files):
@@ -193,16 +193,6 @@ class Kubernetes:
         if flow.protocol is None and len(named) == 1 and named <= {"grpc", "http"}:
             return structs.replace(flow, protocol=next(iter(named)))
         return flow
-
-    def _selected(self, namespace: str, selector: Mapping[str, Any]) -> list[str]:
-        if not selector:
-            return []
-        wanted = {str(k): str(v) for k, v in selector.items()}
-        return [
-            w
-            for (ns, w), labels in self._labels.items()
-            if ns == namespace and wanted.items() <= labels.items()
-        ]
 
 
 def _configs(volume: Any) -> Iterator[str]:
