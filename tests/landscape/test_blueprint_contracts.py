@@ -12,7 +12,7 @@ import pytest
 
 from levada.contract import contract_of, is_contract
 from levada.contract.openapi import openapi
-from levada.landscape.blueprint import Blueprint, blueprint
+from levada.landscape.blueprint import Blueprint, Built, Cost, blueprint
 from levada.landscape.blueprint_contracts import skeletons
 from levada.landscape.sample import sample
 from levada.network.graph import Flow, Network, Node
@@ -53,3 +53,30 @@ def test_no_name_breaks_the_module(name: str, tmp_path: Path) -> None:
     made = blueprint(Network.of([Node(id=e, domain=name) for e in ends], flows))
     assert made.built
     assert len(documents(made, tmp_path / "skeleton_names.py")) == len(made.apis)
+
+
+@pytest.mark.parametrize(
+    ("objects", "paths"),
+    [
+        (["/v1/invoices", "/v1/invoices/{}"], {"/v1-invoices/{id}"}),
+        (["/invoices/{invoiceId}", "/invoices/:id", "/invoices/"], {"/invoices/{id}"}),
+        (["Sales Order", "sales_order", "SALES-ORDER"], {"/sales-order/{id}"}),
+        (["/orders/{}/lines", "/orders/{}"], {"/orders-lines/{id}", "/orders/{id}"}),
+        (["заказ", "счёт", "Заказ"], {"/x/{id}", "/x2/{id}"}),
+        (["/", "/{}", "{}"], {"/x/{id}"}),
+        (["a b", "a", "a2", "A!"], {"/a-b/{id}", "/a/{id}", "/a2/{id}"}),
+        (["é", "è", "x2"], {"/x/{id}", "/x2/{id}", "/x22/{id}"}),
+    ],
+)
+def test_one_operation_for_words_that_say_the_same(
+    objects: list[str], paths: set[str], tmp_path: Path
+) -> None:
+    box = Built(
+        id="api:billing", layer="system", providers=("billing",), consumers=("shop",), objects=tuple(objects), owner=None,
+        domain=None, flows=(), saves=1.0, effort=1.0, needs=(), contract=None, reason="",
+    )  # fmt: skip
+    made = Blueprint(cost=Cost(1.0, 1.0, 1.0, 0.0), apis=(box,), topics=(), ledger=())
+    [document] = documents(made, tmp_path / "skeleton_words.py")
+    found = document["paths"]
+    assert isinstance(found, dict)
+    assert {"/" + str(p).rsplit("/", 2)[-2] + "/{id}" for p in found} == paths

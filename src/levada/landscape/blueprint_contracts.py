@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from levada.landscape.blueprint import Blueprint, Built
 
 __all__ = ["skeletons"]
 
+Words: TypeAlias = tuple[str, ...]
+
+_PARAMETER = re.compile(r"\{[^{}]*\}|(?<=/):[^/]+")
+_WORD = re.compile(r"[^\W_]+")
 BASES = {"system": "SystemAPI", "process": "ProcessAPI", "experience": "ExperienceAPI"}
 
 
 def skeletons(made: Blueprint) -> str:
     """The source of a module with a class for each API and an event for each topic; it can be imported as it is."""
     taken = {*BASES.values(), "Event", "Struct", "str"}  # what the module itself imports and uses
-    objects = sorted({o for b in made.apis for o in (b.objects or b.providers)})
-    values = {o: _unique(_pascal(o), taken) for o in objects}
+    objects = _by_words(sorted({o for b in made.apis for o in (b.objects or b.providers)}))
+    values = {words: (o, _unique(_pascal(" ".join(words)), taken)) for words, o in objects.items()}
     bases = sorted({BASES[b.layer] for b in made.apis} | ({"Event"} if made.topics else set[str]()))
     names = [*bases, *(["http"] if made.apis else [])]
     parts = [
@@ -29,7 +36,7 @@ def skeletons(made: Blueprint) -> str:
     ]
     parts += [
         f'class {name}(Struct, frozen=True):\n    """{_doc(o)}. Its fields are to be agreed."""\n\n    id: str'
-        for o, name in values.items()
+        for o, name in values.values()
     ]
     parts += [_event(b, taken) for b in made.topics]
     parts += [_api(b, values, taken) for b in made.apis]
@@ -50,7 +57,7 @@ def _event(box: Built, taken: set[str]) -> str:
     )
 
 
-def _api(box: Built, values: dict[str, str], taken: set[str]) -> str:
+def _api(box: Built, values: Mapping[Words, tuple[str, str]], taken: set[str]) -> str:
     name = _unique(_pascal(box.id.partition(":")[2]) + "API", taken)
     out = [
         f'class {name}({BASES[box.layer]}, domain="{_slug(box.domain or box.providers[0])}", version="0.1"):',
@@ -60,16 +67,26 @@ def _api(box: Built, values: dict[str, str], taken: set[str]) -> str:
         '    """',
     ]
     used: set[str] = set()
-    for o in box.objects or box.providers:
-        resource = _unique(_slug(o).replace("-", "_"), used)
+    for words in _by_words(box.objects or box.providers):
+        o, value = values[words]
+        path = _unique(_slug(" ".join(words)), used)
         out += [
             "",
-            f'    @http.get("/{_slug(o)}/{{id}}")',
+            f'    @http.get("/{path}/{{id}}")',
             "    @abstractmethod",
-            f"    async def get_{resource}(self, id: str) -> {values[o]}:",
+            f"    async def get_{path.replace('-', '_')}(self, id: str) -> {value}:",
             f'        """One {_doc(o)} by its id."""',
         ]
     return "\n".join(out)
+
+
+def _by_words(objects: Iterable[str]) -> dict[Words, str]:
+    """The first object of each that differ in words: ``/v1/invoices/{}`` and ``V1 Invoices`` are one resource."""
+    out: dict[Words, str] = {}
+    for o in objects:
+        bare = _PARAMETER.sub("/", o).casefold()
+        out.setdefault(tuple(_WORD.findall(unicodedata.normalize("NFKC", bare))), o)
+    return out
 
 
 def _slug(text: str) -> str:
