@@ -12,7 +12,7 @@ from levada.landscape._ways import way_of
 from levada.landscape.analysis import Structure, structure
 from levada.landscape.infrastructure import infrastructure
 from levada.landscape.naming import Names
-from levada.landscape.periods import longest_period
+from levada.landscape.periods import periods
 from levada.network.graph import Flow, Mode, Network
 
 __all__ = ["Brittle", "Contradiction", "Duplicate", "brittle", "contradictions", "duplicates"]
@@ -87,8 +87,9 @@ def _would_be_seen(flow: Flow, watched: Mapping[tuple[str, str], float]) -> bool
     length = None if way is None else watched.get((flow.provider, way))
     if length is None:
         return False
-    period = longest_period(flow)
-    return period is None or period <= 1.1 * length  # a day's log ends with the day's last call
+    return all(
+        p is None or p <= 1.1 * length for p in periods(flow)
+    )  # a day's log ends with the day's last call
 
 
 def _way(flow: Flow) -> Mode | None:

@@ -18,7 +18,7 @@ from msgspec import Struct
 from levada.landscape.blueprint import Blueprint, Built
 from levada.landscape.blueprint_costs import Costs, load_costs
 from levada.landscape.naming import Names
-from levada.landscape.periods import DAY, longest_period
+from levada.landscape.periods import DAY, periods
 from levada.landscape.pilot import Ranked, pilots
 from levada.landscape.plan_teams import Desk, Team
 from levada.landscape.words import many
@@ -73,10 +73,9 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 def watch_days(flows: Iterable[Flow]) -> int:
-    """How long an edge has to be silent: twice its longest period; 35 days where that is unknown."""
+    """How long an edge has to be silent: twice its longest period; at least 35 days where one is unknown."""
     longest = 0.0
-    for flow in flows:
-        period = longest_period(flow)
+    for period in (p for flow in flows for p in periods(flow)):
         longest = max(longest, UNKNOWN_WATCH_DAYS if period is None else 2 * period / DAY)
     return max(LEAST_WATCH_DAYS, math.ceil(longest))
 

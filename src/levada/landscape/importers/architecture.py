@@ -74,6 +74,19 @@ _FIGURES: dict[str, tuple[str, ...]] = {
 _REMARKS: dict[str, tuple[str, ...]] = {
     "owner": ("owner", "responsible", "contact"),
     "remark": ("remark", "remarks", "comment", "comments", "notes"),
+    "schedule": (
+        "schedule",
+        "frequency",
+        "cadence",
+        "periodicity",
+        "interval",
+        "turnus",
+        "rhythmus",
+        "häufigkeit",
+        "haeufigkeit",
+        "frequenz",
+        "zeitplan",
+    ),
 }
 _MODES: tuple[tuple[str, Mode], ...] = (
     (r"batch|nightly|scheduled|cron|etl", "batch"), (r"file|ftp|sftp|csv|share", "file"),
