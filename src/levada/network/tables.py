@@ -11,7 +11,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, get_args
 
@@ -263,13 +264,20 @@ def read_xlsx(path: Path) -> Network:
     return network
 
 
-def sheet_rows(sheet: Any, source: str, findings: list[Finding]) -> Iterator[tuple[int, Row]]:
-    """Rows of a sheet by the names in its first row, with their numbers; cells that were cut off are found."""
-    names: list[str] | None = None
-    for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
-        if names is None:
-            names = [str(c).strip() if c is not None else "" for c in cells]
-        elif any(c is not None for c in cells):
+def sheet_rows(
+    sheet: Any, source: str, findings: list[Finding],
+    header: Callable[[Sequence[str]], object] = bool, among: int = 1,
+) -> Iterator[tuple[int, Row]]:  # fmt: skip
+    """Rows of a sheet by the names in its header, with their numbers; cells that were cut off are found.
+
+    The header is the first of ``among`` rows that ``header`` takes for one, else the first row.
+    """
+    rows = enumerate(sheet.iter_rows(values_only=True), 1)
+    above = list(islice(rows, among))
+    top = next((n for n, (_, cells) in enumerate(above) if header(_names(cells))), 0)
+    names = _names(above[top][1]) if above else []
+    for number, cells in chain(above[top + 1 :], rows):
+        if any(c is not None for c in cells):
             for name, cell in zip(names, cells, strict=False):
                 if isinstance(cell, str) and len(cell) == FULL_CELL:
                     text = (
@@ -278,6 +286,10 @@ def sheet_rows(sheet: Any, source: str, findings: list[Finding]) -> Iterator[tup
                     )
                     findings.append(Finding("full-cell", "warning", text, source, number))
             yield number, _joined(dict(zip(names, cells, strict=False)))
+
+
+def _names(cells: Iterable[Any]) -> list[str]:
+    return [str(c).strip() if c is not None else "" for c in cells]
 
 
 def _joined(row: dict[str, Any]) -> dict[str, Any]:

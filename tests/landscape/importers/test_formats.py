@@ -1,10 +1,12 @@
 """Each importer on a small fixture of its own: the flows it must find, and no others; then the conformance suite."""
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from openpyxl import Workbook
 
 from levada.landscape.importers import importers
 from levada.landscape.mapping import map_folders
@@ -564,3 +566,52 @@ def test_times_of_other_zones() -> None:
 
     for text in ("10/Oct/2026:13:55:36 +0000", "01/Jan/2027:00:00:01 +0530", "29/Feb/2028:23:59:59 -0930"):
         assert _common_time(text) == datetime.strptime(text, "%d/%b/%Y:%H:%M:%S %z").timestamp()
+
+
+HEADS = [
+    ("Source System", "Target System", "Data Object", "Technology"),
+    ("Quellsystem", "Zielsystem", "Datenobjekt", "Protokoll"),
+    ("Von", "Nach", "Daten", "Technologie"),
+    ("Sender", "Empfänger", "Objekt", "Schnittstellentyp"),
+]
+
+
+@pytest.mark.parametrize("head", HEADS, ids=lambda h: str(h[0]))
+@pytest.mark.parametrize("above", [0, 1, 3, 9])
+@pytest.mark.parametrize("name", ["i.xlsx", "i.csv", "i.tsv", "semicolon.csv"])
+def test_a_table_may_have_titles_above_its_header(
+    name: str, above: int, head: tuple[str, ...], tmp_path: Path
+) -> None:
+    titles = [["Interfaces, as of 2026; draft"], [], *[["Author", "EA team"]] * 7][:above]
+    rows = [*titles, list(head), ["ERP", "CRM", "Orders", "SFTP"], ["CRM", "Shop", "Customers", "REST"]]
+    path = tmp_path / name
+    if path.suffix == ".xlsx":
+        book = Workbook()
+        for row in rows:
+            book.worksheets[0].append(row)
+        book.save(path)
+    else:
+        delimiter = ";" if "semicolon" in name else "\t" if path.suffix == ".tsv" else ","
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, delimiter=delimiter).writerows(rows)
+    mapped = map_folders([tmp_path])
+    assert set(mapped.network.flows) == {
+        "crm > erp [Orders] (file/sftp)",
+        "shop > crm [Customers] (sync/rest)",
+    }
+    assert {f.kind: f.line for f in mapped.network.findings} == {"columns": above + 1}
+    assert {e.line for f in mapped.network.flows.values() for e in f.evidence} == {above + 2, above + 3}
+
+
+def test_a_sheet_called_flows_may_name_its_ends_otherwise(tmp_path: Path) -> None:
+    book = Workbook()
+    book.worksheets[0].title = "Flows"
+    for row in (["All flows"], ["Quellsystem", "Zielsystem"], ["ERP", "CRM"]):
+        book.worksheets[0].append(row)
+    systems = book.create_sheet("Systems")
+    for row in (["All systems"], ["id", "owner"], ["erp", "finance"]):
+        systems.append(row)
+    book.save(tmp_path / "n.xlsx")
+    network = map_folders([tmp_path]).network
+    assert list(network.flows) == ["crm > erp (unknown)"]
+    assert network.nodes["erp"].owner == "finance"

@@ -8,7 +8,8 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from levada.landscape.importers._redact import excerpt
@@ -20,10 +21,14 @@ from levada.network.names import slug
 
 __all__ = ["ArchiMate", "NamedColumns"]
 
+MOST_ABOVE = 10
+"""Rows of a table among which its header is looked for."""
 _CONSUMER = ("consumer", "consuming application", "consumer application", "consumer system", "client", "caller", "relintefacetoconsumerapplication",
-             "parent.name", "target", "target system", "target application", "to", "to system", "destination", "receiver", "receiving system", "parent", "quellsystem-empfänger")  # fmt: skip
+             "parent.name", "target", "target system", "target application", "to", "to system", "destination", "receiver", "receiving system", "parent", "quellsystem-empfänger",
+             "zielsystem", "zielanwendung", "ziel", "nach", "nach system", "an", "empfänger", "empfaenger", "empfangendes system")  # fmt: skip
 _PROVIDER = ("provider", "providing application", "provider application", "provider system", "source", "source system", "source application",
-             "from", "from system", "sender", "sending system", "child", "child.name", "origin")  # fmt: skip
+             "from", "from system", "sender", "sending system", "child", "child.name", "origin",
+             "quellsystem", "quellanwendung", "quelle", "von", "von system", "sendendes system")  # fmt: skip
 _OBJECT = (
     "object",
     "data object",
@@ -35,8 +40,15 @@ _OBJECT = (
     "content",
     "interface name",
     "interface",
+    "datenobjekt",
+    "geschäftsobjekt",
+    "objekt",
+    "daten",
+    "inhalt",
+    "schnittstelle",
 )
-_PROTOCOL = ("protocol", "technology", "interface type", "transport", "connection type", "method", "type")
+_PROTOCOL = ("protocol", "technology", "interface type", "transport", "connection type", "method", "type",
+             "protokoll", "technologie", "technik", "schnittstellentyp", "übertragung")  # fmt: skip
 _RELATION = (
     "type",
     "type.name",
@@ -58,7 +70,15 @@ _SERVES = frozenset(
 _EXCHANGES = frozenset(("exchanges data with", "exchanges with", "data exchange"))
 """Each of the two consumes what the other provides."""
 _FIGURES: dict[str, tuple[str, ...]] = {
-    "hours_month": ("hours/month", "hours per month", "hours a month", "hours month", "h/month"),
+    "hours_month": (
+        "hours/month",
+        "hours per month",
+        "hours a month",
+        "hours month",
+        "h/month",
+        "stunden/monat",
+        "stunden pro monat",
+    ),
     "incidents_90d": ("incidents 90 d", "incidents 90d", "incidents in 90 days", "incidents (90 d)"),
     "volume_day": (
         "volume/day",
@@ -67,11 +87,16 @@ _FIGURES: dict[str, tuple[str, ...]] = {
         "volume per day",
         "calls per day",
         "volume day",
+        "aufrufe/tag",
+        "aufrufe pro tag",
+        "nachrichten/tag",
+        "nachrichten pro tag",
     ),
-    "errors_day": ("errors/day", "errors per day", "errors day"),
+    "errors_day": ("errors/day", "errors per day", "errors day", "fehler/tag", "fehler pro tag"),
 }
 """Columns whose unit their name tells; others are not guessed at."""
 _REMARKS: dict[str, tuple[str, ...]] = {
+<<<<<<< HEAD
     "owner": ("owner", "responsible", "contact"),
     "remark": ("remark", "remarks", "comment", "comments", "notes"),
     "schedule": (
@@ -87,10 +112,14 @@ _REMARKS: dict[str, tuple[str, ...]] = {
         "frequenz",
         "zeitplan",
     ),
+=======
+    "owner": ("owner", "responsible", "contact", "verantwortlich", "verantwortlicher", "ansprechpartner"),
+    "remark": ("remark", "remarks", "comment", "comments", "notes", "bemerkung", "bemerkungen", "kommentar"),
+>>>>>>> 23758f6 (A table's header is found below its titles, and in German: all flows of such a sheet were lost)
 }
 _MODES: tuple[tuple[str, Mode], ...] = (
-    (r"batch|nightly|scheduled|cron|etl", "batch"), (r"file|ftp|sftp|csv|share", "file"),
-    (r"kafka|queue|mq|event|async|message|topic|jms|amqp", "async"), (r"jdbc|odbc|sql|database|\bdb\b|link", "db"),
+    (r"batch|nightly|scheduled|cron|etl|nächtlich", "batch"), (r"file|ftp|sftp|csv|share|datei", "file"),
+    (r"kafka|queue|mq|event|async|message|topic|jms|amqp", "async"), (r"jdbc|odbc|sql|database|datenbank|\bdb\b|link", "db"),
     (r"rest|http|soap|api|rpc|web ?service|graphql|sync|odata", "sync"),
 )  # fmt: skip
 
@@ -216,18 +245,18 @@ class NamedColumns:
             return 0.6
         if file.suffix not in (".csv", ".tsv"):
             return 0.0
-        header = next(
-            csv.reader(io.StringIO(file.head.split("\n", 1)[0]), delimiter=_delimiter(file.head)), []
-        )
-        return 0.7 if _columns(header) else 0.0
+        header = _csv_header(file.head)
+        return 0.0 if header is None else 0.7 if header[0] == 1 else 0.6
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """Declared flows; says which columns were taken for the two ends."""
         if file.suffix == ".xlsx":
             yield from _workbook(file, context)
             return
-        reader = csv.reader(io.StringIO(file.text, newline=""), delimiter=_delimiter(file.head))
-        header = next(reader, [])
+        line, header, delimiter = _csv_header(file.head) or (1, [], ",")
+        reader = csv.reader(io.StringIO(file.text, newline=""), delimiter=delimiter)
+        while reader.line_num < line:
+            next(reader)
         shifted: list[int] = []
 
         def rows() -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -237,7 +266,7 @@ class NamedColumns:
                 else:
                     yield reader.line_num, dict(zip(header, row, strict=False))
 
-        yield from _table(header, rows(), file, context)
+        yield from _table(header, line, rows(), file, context)
         for line in shifted:
             text = (
                 "it has more cells than there are columns, left out: is a separator within a cell not quoted?"
@@ -245,9 +274,14 @@ class NamedColumns:
             yield context.finding("misaligned-row", text, file, line)
 
 
-def _delimiter(head: str) -> str:
-    first = head.split("\n", 1)[0]
-    return max(",;\t", key=first.count)
+def _csv_header(head: str) -> tuple[int, list[str], str] | None:
+    """The line, cells and delimiter of the first row that names both ends: people put titles above it."""
+    for delimiter in ",;\t":
+        reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
+        for row in islice(reader, MOST_ABOVE):
+            if _columns(row):
+                return reader.line_num, row, delimiter
+    return None
 
 
 def _key(name: str) -> str:
@@ -259,23 +293,23 @@ def _pick(header: Iterable[str], words: tuple[str, ...]) -> str | None:
     return next((keys[w] for w in words if w in keys), None)
 
 
-def _columns(header: list[str]) -> tuple[str, str] | None:
+def _columns(header: Sequence[str]) -> tuple[str, str] | None:
     consumer, provider = _pick(header, _CONSUMER), _pick(header, _PROVIDER)
     return (consumer, provider) if consumer and provider else None
 
 
 def _table(
-    header: list[str], rows: Iterable[tuple[int, Mapping[str, Any]]], file: SourceFile, context: Context
-) -> Iterator[Item]:
+    header: list[str], top: int, rows: Iterable[tuple[int, Mapping[str, Any]]], file: SourceFile, context: Context
+) -> Iterator[Item]:  # fmt: skip
     ends = _columns(header)
     if ends is None:
-        raise Malformed("no columns name the two ends of a flow", 1)
+        raise Malformed("no columns name the two ends of a flow", top)
     typed = _pick(header, _RELATION) if _key(ends[0]) in ("parent", "parent.name") else None
     if typed:
         text = f"which of {ends[0]!r} and {ends[1]!r} is the consumer is told by {typed!r}"
     else:
         text = f"{ends[0]!r} is taken for the consumer, {ends[1]!r} for the provider"
-    yield context.finding("columns", text, file, 1, severity="info")
+    yield context.finding("columns", text, file, top, severity="info")
     what, how = _pick(header, _OBJECT), _pick(header, _PROTOCOL)
     columns = {name: _pick(header, words) for name, words in (_FIGURES | _REMARKS).items()}
     left: Counter[str] = Counter()
@@ -353,6 +387,14 @@ def _mode(protocol: str | None) -> Mode:
     return "unknown"
 
 
+def _lists_systems(header: Sequence[str]) -> bool:
+    return not {"id", "name"}.isdisjoint(_key(h) for h in header)
+
+
+def _lists_flows(header: Sequence[str]) -> bool:
+    return {"consumer", "provider"} <= {_key(h) for h in header}
+
+
 def _workbook(file: SourceFile, context: Context) -> Iterator[Item]:
     import zipfile
 
@@ -373,12 +415,17 @@ def _workbook(file: SourceFile, context: Context) -> Iterator[Item]:
         others = False
         cut: list[Finding] = []
         for sheet in book.worksheets:
-            rows = list(sheet_rows(sheet, file.source, cut))
-            if sheet.title.lower() in tables:
-                tables[sheet.title.lower()] = rows
-            elif rows and _columns([str(k) for k in rows[0][1]]):
+            name = sheet.title.lower()
+            ours = {"systems": _lists_systems, "flows": _lists_flows}.get(name, _columns)
+            rows = list(
+                sheet_rows(sheet, file.source, cut, lambda h, ours=ours: ours(h) or _columns(h), MOST_ABOVE)
+            )
+            header = [str(k) for k in rows[0][1]] if rows else []
+            if name in tables and (ours(header) or not _columns(header)):
+                tables[name] = rows
+            elif _columns(header):
                 others = True
-                yield from _table([str(k) for k in rows[0][1]], rows, file, context)
+                yield from _table(header, rows[0][0] - 1, rows, file, context)
         yield from cut
         if tables["systems"] or tables["flows"]:
             yield from from_rows(
@@ -390,7 +437,10 @@ def _workbook(file: SourceFile, context: Context) -> Iterator[Item]:
             )
         elif not others:
             yield context.finding(
-                "skipped-file", "no sheet names the two ends of a flow", file, severity="info"
+                "skipped-file",
+                f"no sheet names the two ends of a flow in its first {MOST_ABOVE} rows",
+                file,
+                severity="info",
             )
     finally:
         book.close()
