@@ -96,9 +96,8 @@ _FIGURES: dict[str, tuple[str, ...]] = {
 }
 """Columns whose unit their name tells; others are not guessed at."""
 _REMARKS: dict[str, tuple[str, ...]] = {
-<<<<<<< HEAD
-    "owner": ("owner", "responsible", "contact"),
-    "remark": ("remark", "remarks", "comment", "comments", "notes"),
+    "owner": ("owner", "responsible", "contact", "verantwortlich", "verantwortlicher", "ansprechpartner"),
+    "remark": ("remark", "remarks", "comment", "comments", "notes", "bemerkung", "bemerkungen", "kommentar"),
     "schedule": (
         "schedule",
         "frequency",
@@ -112,10 +111,6 @@ _REMARKS: dict[str, tuple[str, ...]] = {
         "frequenz",
         "zeitplan",
     ),
-=======
-    "owner": ("owner", "responsible", "contact", "verantwortlich", "verantwortlicher", "ansprechpartner"),
-    "remark": ("remark", "remarks", "comment", "comments", "notes", "bemerkung", "bemerkungen", "kommentar"),
->>>>>>> 23758f6 (A table's header is found below its titles, and in German: all flows of such a sheet were lost)
 }
 _MODES: tuple[tuple[str, Mode], ...] = (
     (r"batch|nightly|scheduled|cron|etl|nächtlich", "batch"), (r"file|ftp|sftp|csv|share|datei", "file"),
