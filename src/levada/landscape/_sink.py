@@ -9,7 +9,15 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from levada.landscape.importers._redact import MARK, WORDY, redact_value, secrets_in
+from levada.landscape.importers._redact import (
+    MARK,
+    WORDY,
+    bare,
+    bare_path,
+    redact_remark,
+    redact_value,
+    secrets_in,
+)
 from levada.landscape.importers.protocol import Item, SourceFile
 from levada.network.graph import Evidence, Finding, Flow, Network, Node
 from levada.network.names import slug
@@ -45,6 +53,26 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(child)
 
 
+def _bare(item: Item) -> Item:
+    """Without queries, parameters and parts made by chance in what is shown as an id, a name or an object."""
+    if isinstance(item, Flow):
+        what = item.object and bare_path(item.object)
+        ends = bare(item.consumer), bare(item.provider)
+        if (what, *ends) != (item.object, item.consumer, item.provider):
+            return structs.replace(item, object=what, consumer=ends[0], provider=ends[1])
+    elif isinstance(item, Node):
+        aliases = tuple(map(bare, item.aliases))
+        names = bare(item.id), bare(item.name)
+        if (aliases, *names) != (item.aliases, item.id, item.name):
+            return structs.replace(item, id=names[0], name=names[1], aliases=aliases)
+    return item
+
+
+def _said(plain: dict[str, Any]) -> dict[str, Any]:
+    """Without secrets as people write them; where it was seen stays."""
+    return {k: v if k == "evidence" else redact_remark(v) for k, v in plain.items()}
+
+
 class Sink:
     """Collects items into a network; each finding once, no text unredacted."""
 
@@ -56,6 +84,8 @@ class Sink:
         self._known: set[str] = set()
         self._mask: re.Pattern[str] | None = None
         self._passed: set[str | Evidence] = set(_DEFAULTS)
+        self._told: set[tuple[str | None, int | None]] = set()
+        """Where a secret was reported."""
 
     def take(self, items: Iterable[Item]) -> None:
         """Add items as they come, so that what was read before a failure stands."""
@@ -64,7 +94,7 @@ class Sink:
 
     def add(self, item: Item) -> None:
         """Add one."""
-        clean = self._clean(item)
+        clean = self._clean(_bare(item))
         if isinstance(clean, Node):
             self.network.add_node(clean)
         elif isinstance(clean, Flow):
@@ -92,26 +122,29 @@ class Sink:
         at, line = 0, 1
         for name, start, stop in secrets_in(text[:MAX_SCAN]):
             if name not in WORDY and len(self._known) < MAX_KNOWN:
-                self._known |= {text[start:stop].lower(), slug(text[start:stop])}
+                found = text[start:stop].lower()
+                # An object is the path of a webhook's address alone, or has parts of it.
+                self._known |= {found, slug(found), *(p for p in found.split("/") if len(p) >= 16)}
                 self._mask = None
                 self._passed = set(_DEFAULTS)
             line += text.count("\n", at, start)
             at = start
-            self.add(
-                Finding(
-                    "secret",
-                    "error",
-                    f"{name} in clear text; rotate it and keep it in a vault",
-                    file.source,
-                    line,
-                )
-            )
+            self._tell(name, file.source, line)
+
+    def _tell(self, name: str, source: str | None, line: int | None) -> None:
+        self._told.add((source, line))
+        text = f"{name} in clear text; rotate it and keep it in a vault"
+        self.add(Finding("secret", "error", text, source, line))
 
     def _clean(self, item: Item) -> Item:
         if self._passes(item):
             return item
         plain: Any = msgspec.to_builtins(item)
         cleaned = redact_value(plain, self._clean_texts)
+        said = _said(cleaned)
+        if not isinstance(item, Finding):
+            self._report(item, formats=cleaned != plain, remark=said != cleaned)
+        cleaned = said
         if self._known:
             cleaned = self._masked(cleaned)
         if cleaned != plain:
@@ -119,6 +152,13 @@ class Sink:
         if len(self._passed) < MAX_PASSED:
             self._passed.update(_texts(plain))
         return item
+
+    def _report(self, item: Node | Flow, *, formats: bool, remark: bool) -> None:
+        """Report what was taken out of an item, where no scan of its file did: of a workbook, a log, a remark."""
+        for seen in item.evidence[:1]:
+            place = (seen.source, seen.line)
+            if place not in self._told and (remark or (formats and seen.source not in self._scanned)):
+                self._tell("secret", *place)
 
     def _passes(self, item: Item) -> bool:
         """Was every text of it met in items that were clean? Most items say again what others said."""

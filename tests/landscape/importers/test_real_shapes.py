@@ -232,6 +232,10 @@ def test_update_that_names_no_table(sql: str, tables: list[str]) -> None:
         '<x password="#[vars.password]"/>', "\"password\": \"@body('Get_secret')?['value']\"", "api_key: string",
         "client_secret:\n  required: true", "const access_token = item.json.access_token", "Password: Bearer {your key}",
         "node ALL=(root) NOPASSWD: /usr/bin/init.sh", "0081_Xml_Respondtowebhook_Automate_Webhook", "glpat-xxxxxxxxxxxxxxxxxxxx",
+        "API_TOKEN = os.environ['API_TOKEN']", "CRM_TOKEN = var.crm_token", "- name: DB_PASSWORD\n  valueFrom:\n    secretKeyRef:\n      name: db-credentials",
+        "run --token=${TOKEN} --password-stdin --token-file=/run/x", "mysql -h db -p -e 'select 1'", "mysql -P3306 -p$PW", "type: bearer authentication",
+        "SECRET: /run/secrets/x", "DB_PASSWORD: ${DB_PASSWORD:?set it}", "https://x/?key={{ key }}&token=$1", "PASSWORD_FILE=/run/secrets/pw1234",
+        'CRM_TOKEN = data.vault_secret.v1.data["x"]', "POSTGRES_PASSWORD: !Ref Pw12345", "TOKEN=`cat /x1234`", "TOKEN: env:TOKEN12345", "the --username and --password options",
     ],
 )  # fmt: skip
 def test_what_only_looks_like_a_secret(text: str) -> None:

@@ -36,7 +36,8 @@ def _part(part: str) -> str:
 
 def normal_path(path: str) -> str:
     """A path without its query and with what varies as ``{}``: ``/orders/{}/lines``."""
-    parts = path.partition("?")[0].partition("#")[0].split("/")
+    path = path.partition("?")[0].partition("#")[0]
+    parts = (re.sub(r";[^/]*", "", path) if ";" in path else path).split("/")
     return "/".join(["{}" if p.isdecimal() else _part(p) for p in parts[:6]]) or "/"
 
 

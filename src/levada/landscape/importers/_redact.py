@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
+from itertools import pairwise
 from typing import Any
 
-__all__ = ["FORMATS", "MARK", "WORDY", "excerpt", "legible", "redact", "redact_value", "secrets_in"]
+__all__ = [
+    "FORMATS",
+    "MARK",
+    "WORDY",
+    "bare",
+    "bare_path",
+    "excerpt",
+    "legible",
+    "redact",
+    "redact_remark",
+    "redact_value",
+    "secret_parameters",
+    "secrets_in",
+]
 
 FORMATS: tuple[tuple[str, str], ...] = (
     ("private key", r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----[\s\S]{0,20000}?(?:-----END [A-Z0-9 ]+-----|\Z)"),
@@ -18,7 +32,7 @@ FORMATS: tuple[tuple[str, str], ...] = (
     ("GitLab token", r"gl(?<![A-Za-z0-9]gl)(?:pat|dt|rt|cbt|ptt|ft|soat)-[A-Za-z0-9_-]{20,}"),
     ("Slack token", r"(?<![A-Za-z0-9])xox[abeoprs]-[A-Za-z0-9-]{10,}"),
     ("Slack app token", r"(?<![A-Za-z0-9])xapp-\d-[A-Za-z0-9-]{10,}"),
-    ("Slack webhook", r"https://hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9/_-]{20,}"),
+    ("Slack webhook", r"(?i:(?:https://hooks\.slack\.com)?/services/T[A-Z0-9]*/B[A-Z0-9]*/[A-Z0-9]{16,}|https://hooks\.slack\.com/(?:services|workflows|triggers)/[A-Z0-9/_-]{20,})"),
     ("Stripe key", r"(?<![A-Za-z0-9])[rs]k_(?:live|test)_[A-Za-z0-9]{10,}(?![A-Za-z0-9])"),
     ("Stripe webhook secret", r"(?<![A-Za-z0-9])whsec_[A-Za-z0-9+/=]{16,}"),
     ("Google API key", r"(?<![A-Za-z0-9])AIza[0-9A-Za-z_-]{35}"),
@@ -33,10 +47,10 @@ FORMATS: tuple[tuple[str, str], ...] = (
     ("SendGrid key", r"(?<![A-Za-z0-9])SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
     ("Mailgun key", r"(?<![A-Za-z0-9])key-[0-9a-f]{32}(?![A-Za-z0-9])"),
     ("Mailchimp key", r"(?<![A-Za-z0-9])[0-9a-f]{32}-us\d{1,2}(?![A-Za-z0-9])"),
-    ("Telegram bot token", r"(?<![A-Za-z0-9])\d{8,10}:AA[A-Za-z0-9_-]{32,34}(?![A-Za-z0-9])"),
-    ("Discord webhook", r"https://(?:ptb\.|canary\.)?discord(?:app)?\.com/api/webhooks/\d+/[A-Za-z0-9_-]{20,}"),
+    ("Telegram bot token", r"(?:(?<![A-Za-z0-9])|(?<=/bot))\d{8,10}:AA[A-Za-z0-9_-]{32,34}(?![A-Za-z0-9])"),
+    ("Discord webhook", r"(?:https://(?:ptb\.|canary\.)?discord(?:app)?\.com)?/api/(?:v\d+/)?webhooks/\d+/[A-Za-z0-9_-]{20,}"),
     ("Discord bot token", r"[MNO](?<![A-Za-z0-9][MNO])[A-Za-z0-9_-]{23,25}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38}(?![A-Za-z0-9])"),
-    ("Teams webhook", r"https://[a-z0-9.-]+\.webhook\.office\.com/webhookb2/[A-Za-z0-9@/-]{30,}"),
+    ("Teams webhook", r"/webhookb2/[A-Za-z0-9@/_-]{30,}"),
     ("npm token", r"(?<![A-Za-z0-9])npm_[A-Za-z0-9]{36}(?![A-Za-z0-9])"),
     ("PyPI token", r"(?<![A-Za-z0-9])pypi-[A-Za-z0-9_-]{40,}"),
     ("Docker Hub token", r"(?<![A-Za-z0-9])dckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}"),
@@ -61,11 +75,17 @@ FORMATS: tuple[tuple[str, str], ...] = (
     ("age secret key", r"(?i:(?<![A-Za-z0-9])AGE-SECRET-KEY-1[A-Z0-9]{58}(?![A-Za-z0-9]))"),
     ("Square token", r"(?<![A-Za-z0-9])(?:EAAA|sq0[a-z]{3}-)[A-Za-z0-9_-]{22,}"),
     ("authorization header", r"(?i:\b(?:authorization|proxy-authorization)[\"']?\s*[:=]\s*[\"']?(?:basic|bearer|token)\s+)[A-Za-z0-9._~+/=-]{8,}"),
+    ("bearer token", r"(?i:[\"'=:]\s*bearer\s+)(?P<secret>(?=[A-Za-z._~+/=-]*\d)[A-Za-z0-9._~+/=-]{8,})"),
+    ("secret in a query", r"(?i:[?&;](?:[\w-]*[_-])?(?:(?:access|auth|id|refresh|csrf|session)?token|(?:api|access|secret)?-?key|secret|password|passwd|pwd?|pass|sig|signature|jsessionid|phpsessid|session_?id|auth)=)(?P<secret>(?![${%<*{\[])[^\s&;#\"'<>,/)\]}]{4,})"),
     ("curl password", r"-(?<=\s-)(?:u|-user)[ =]?[\"']?[^\s:\"'$]+:(?!\$)[^\s\"'$]{2,}"),
     ("password in a URL", r"(?<=://)[^\s/@:\"'<>]{0,100}:(?![${%<*{\[])[^\s/@\"'<>]{1,200}(?=@[A-Za-z0-9_\[])"),
     ("password in a connection string", r"(?i:(?<![A-Za-z0-9])(?:password|pwd)\s*=\s*)(?![${%<*{\[])[^;\s\"'&]{2,200}(?=\s*(?:;|$|[\"'&]))"),
     ("command-line password", r"(?<=\s)(?:PGPASSWORD|MYSQL_PWD|SSHPASS|LFTP_PASSWORD)=[\"']?(?!\$)[^\s\"'$]{2,}|\bsshpass\s+-p\s*[\"']?(?!\$)[^\s\"']{2,}"),
-    ("secret in a setting", r"(?i:(?:password|(?<!NO)passwd|passphrase|client[_.-]?secret|secret[_.-]?key|api[_.-]?key|apikey|access[_.-]?token|auth[_.-]?token|private[_.-]?key)[\"']?[ \t]*(?:[:=]|=>)[ \t]*[\"']?)(?![${%<*{\[!(=]|#\[|@\{|@\w+\(|(?i:null|none|true|false|string|bearer|basic|your|required|optional)\b|(?:item|json|params|process|vars|payload|config|settings|env|this|self|req(?:uest)?|data|body|context|input|options?|credentials?|args)\.[a-z]|vault:|env:|file:|secret:|ref\+|\"|')[^\s\"',;<>&{}()]{4,300}"),
+    ("MySQL password", r"\b(?:mysql(?:dump|admin|import)?|mariadb(?:-dump)?)\b[^\n|;]{0,300}?\s-p[\"']?(?P<secret>(?![${<])[^\s\"'$]{3,})"),
+    ("lftp password", r"\blftp\b[^\n|;]{0,300}?\s(?:-u|--user)[ =]?[\"']?[^\s,\"']{1,100},(?P<secret>(?!\$)[^\s\"'$]{2,})"),
+    ("command-line secret", r"(?<![\w-])--(?:[a-z]+-)*(?:token|password|passwd|secret|api-?key|access-?key|secret-?key)(?:=|(?: |[\"'],\s*[\"'])(?=\S*\d))[\"']?(?P<secret>(?![-${%<*{\[\"'])[^\s\"',;<>&{}()\]]{4,})"),
+    ("secret of the environment", r"(?<![A-Za-z0-9])(?:[A-Z0-9]+_)*(?:TOKEN|SECRET|SECRET_ACCESS_KEY|ACCESS_KEY|API_KEY|SECRET_KEY|PASSWORD|PASSWORT|PASSWD|PASS|PW|PWD|CREDENTIALS?)[\"']?(?:[ \t]*[:=][ \t]*|,?\s+[\"']?value[\"']?[ \t]*[:=][ \t]*)(?:[\"'](?P<secret>(?![${%<*{\[/]|(?i:null|none|true|false|string|your|required|optional|vault:|env:|file:|secret:|ref\+))[^\s\"'<>{}]{4,300})[\"']|(?P<bare>(?=[^\s.(]*\d)(?![?${%<*{\[!/]|(?i:vault:|env:|file:|secret:|ref\+))[^\s\"',;<>&{}()\[\]]{5,300}))"),
+    ("secret in a setting", r"(?i:(?:password|(?<!NO)passwd|passphrase|client[_.-]?secret|secret[_.-]?key|api[_.-]?key|apikey|access[_.-]?token|auth[_.-]?token|private[_.-]?key)[\"']?[ \t]*(?:[:=]|=>)[ \t]*[\"']?)(?![?${%<*{\[!(=]|#\[|@\{|@\w+\(|(?i:null|none|true|false|string|bearer|basic|your|required|optional)\b|(?:item|json|params|process|vars|payload|config|settings|env|this|self|req(?:uest)?|data|body|context|input|options?|credentials?|args)\.[a-z]|vault:|env:|file:|secret:|ref\+|\"|')[^\s\"',;<>&{}()]{4,300}"),
 )  # fmt: skip
 """Name and pattern of each known format."""
 
@@ -73,12 +93,12 @@ MARK = "[redacted]"
 _HINTS: dict[str, tuple[str, ...]] = {
     "private key": ("PRIVATE",),
     "GitHub token": ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), "GitHub fine-grained token": ("github_pat_",),
-    "GitLab token": ("glpat-", "gldt-", "glrt-", "glcbt-", "glptt-", "glft-", "glsoat-"), "Slack token": ("xox",), "Slack app token": ("xapp-",), "Slack webhook": ("hooks.slack",),
+    "GitLab token": ("glpat-", "gldt-", "glrt-", "glcbt-", "glptt-", "glft-", "glsoat-"), "Slack token": ("xox",), "Slack app token": ("xapp-",),
     "Stripe key": ("k_live_", "k_test_"), "Stripe webhook secret": ("whsec_",), "Google API key": ("AIza",),
     "Google OAuth secret": ("GOCSPX-",), "Google OAuth access token": ("ya29.",), "Google refresh token": ("1//0",),
     "OpenAI key": ("sk-",), "Anthropic key": ("sk-ant-",), "Hugging Face token": ("hf_",), "Groq key": ("gsk_",),
     "SendGrid key": ("SG.",), "Mailgun key": ("key-",), "Mailchimp key": ("-us",), "Telegram bot token": (":AA",),
-    "Discord webhook": ("/api/webhooks/",), "Teams webhook": ("webhookb2",), "npm token": ("npm_",),
+    "Discord webhook": ("/webhooks/",), "Teams webhook": ("webhookb2",), "npm token": ("npm_",),
     "PyPI token": ("pypi-",), "Docker Hub token": ("dckr_",), "DigitalOcean token": ("_v1_",),
     "Shopify token": ("shpat_", "shpca_", "shppa_", "shpss_"), "Notion token": ("secret_", "ntn_"),
     "Airtable token": ("pat",), "Linear key": ("lin_",), "HubSpot token": ("pat-",), "Atlassian token": ("ATATT3",),
@@ -87,11 +107,15 @@ _HINTS: dict[str, tuple[str, ...]] = {
     "Azure shared access key": ("SharedAccessKey=",), "Azure SAS signature": ("sig=",), "Azure client secret": ("8Q~",),
     "JSON Web Token": ("eyJ",), "Square token": ("EAAA", "sq0"), "Okta token": ("00",),
     "password in a URL": ("://",), "command-line password": ("PGPASSWORD", "MYSQL_PWD", "SSHPASS", "LFTP_PASSWORD", "sshpass"),
+    "MySQL password": ("-p",), "lftp password": ("lftp",), "command-line secret": ("--",),
+    "secret of the environment": ("TOKEN", "SECRET", "_KEY", "PASS", "PW", "CREDENTIAL"),
     "curl password": ("-u", "--user"), "Twilio key": ("SK", "AC"),
 }  # fmt: skip
 """Words one of which a text must hold to be searched for a format: most texts are searched for few. None has a blank in it."""
 _LOWER_HINTS: dict[str, tuple[str, ...]] = {
     "AWS access key id": ("akia", "asia", "agpa", "aida", "aroa"), "age secret key": ("age-secret",), "AWS secret key": ("aws",), "authorization header": ("authorization",),
+    "Slack webhook": ("/services/t", "hooks.slack"), "bearer token": ("bearer",),
+    "secret in a query": ("token=", "key=", "secret=", "pass", "pw=", "pwd=", "sig", "sess", "auth="),
     "password in a connection string": ("password", "pwd"),
     "secret in a setting": ("passw", "passphrase", "secret", "api", "token", "private"),
 }  # fmt: skip
@@ -133,8 +157,9 @@ def _spans(text: str) -> Iterator[tuple[int, int, str]]:
         if hints is not None and not _any_in(hints, where):
             continue
         for found in _near(_compiled(name), name, text, lower):
-            if not (name in _GENERIC and _EXAMPLE.search(found[0])) and not _FILLER.search(found[0]):
-                yield found.start(), found.end(), name
+            group = found.lastgroup or 0
+            if not (name in _GENERIC and _EXAMPLE.search(found[group])) and not _FILLER.search(found[0]):
+                yield found.start(group), found.end(group), name
 
 
 def _any_in(hints: tuple[str, ...], text: str) -> bool:
@@ -178,11 +203,15 @@ _FILLER = re.compile(r"[xX*]{8,}|(?:\.{3,}|…)\Z")
 WORDY = frozenset(
     (
         "secret in a setting", "password in a connection string", "password in a URL", "curl password", "command-line password",
-        "authorization header", "private key", "AWS secret key", "Azure storage key", "Azure shared access key", "Azure SAS signature",
+        "authorization header", "bearer token", "secret in a query", "MySQL password", "lftp password", "command-line secret",
+        "secret of the environment", "private key", "AWS secret key", "Azure storage key", "Azure shared access key", "Azure SAS signature",
     )
 )  # fmt: skip
 """Formats known by what stands before them: what they hold may be an ordinary word."""
-_GENERIC = {"secret in a setting", "password in a connection string"}
+_GENERIC = {
+    "secret in a setting", "password in a connection string", "secret of the environment", "command-line secret", "bearer token",
+    "secret in a query", "MySQL password", "lftp password",
+}  # fmt: skip
 
 
 def redact(text: str) -> str:
@@ -196,6 +225,78 @@ def redact(text: str) -> str:
         out += [text[at:start], kept[1] if kept else "", MARK]
         at = end
     return "".join([*out, text[at:]]) if out else text
+
+
+_ADDRESS = re.compile(r"[^\s?#]*/|[^\s?#;]*[?;][\w.%-]+=")
+_MORE = re.compile(r"[?#]\S*|;[\w.%-]+=[^\s/?#;]*")
+
+
+@lru_cache(maxsize=65_536)
+def bare(text: str) -> str:
+    """An address without its query and the parameters of its path; a text that is none as it is."""
+    if ("?" in text or ";" in text or "#" in text) and _ADDRESS.match(text):
+        return _MORE.sub("", text) or text[:1]
+    return text
+
+
+@lru_cache(maxsize=65_536)
+def bare_path(text: str) -> str:
+    """An address as :func:`bare` leaves it, each part that looks made by chance as ``{}``."""
+    text = bare(text)
+    if "/" not in text or len(text) < 20:
+        return text
+    return "/".join("{}" if len(part) >= 20 and _by_chance(part) else part for part in text.split("/"))
+
+
+def _by_chance(part: str) -> bool:
+    """Does it change between small letters, capitals and digits more often than words do?"""
+    plain = part.replace("-", "").replace("_", "")
+    if len(plain) < 18 or not plain.isalnum() or not plain.isascii():
+        return False
+    kinds = [2 if c.isdigit() else c.isupper() for c in plain]
+    changes = sum(a != b for a, b in pairwise(kinds)) / len(plain)
+    return changes > (0.4 if True in kinds and False in kinds else 0.25)
+
+
+def secret_parameters(path: str) -> list[str]:
+    """The names under which the query and the parameters of a path hold secrets."""
+    if "?" not in path and ";" not in path:
+        return []
+    found = _compiled("secret in a query").finditer(path)
+    return [f[0][1:].partition("=")[0].lower() for f in found if not _FILLER.search(f[0])]
+
+
+_REMARK = re.compile(
+    r"(?i)(?<![a-z0-9])(?:pw|pwd|pass|passwd|passwort|password|passphrase|kennwort|api[ _-]?key|access[ _-]?key|token|secret|pin)"
+    r"\"?\s*(?:(?:[:=]|=>)\s*(?!see\b|siehe\b|in\b|im\b|from\b|the\b|by\b|ask\b|none\b|no\b|yes\b|null\b|n/a|vault\b|env:|file:|secret:|unknown\b|[${%<*{\[])"
+    r"|(?:is|ist|lautet)[ :]+(?=\S*\d)(?!\[))[\"']?(?P<secret>[^\s\"',;]{3,300})"
+)
+"""What a person writes into a remark; in a program it would be a variable as often as a secret."""
+_SECRET_KEY = re.compile(
+    r"(?i)(?:\A|.*[ _.-])(?:pw|pwd|passwd|passwort|password|passphrase|kennwort|api[ _-]?key|access[ _-]?key|access[ _-]?token|token|secret)\Z"
+)
+
+
+def redact_remark(value: Any) -> Any:
+    """Plain data without what a person calls a password, key or token in it."""
+    if isinstance(value, str):
+        return _REMARK.sub(_without, value) if len(value) > 5 else value
+    if isinstance(value, dict):
+        return {k: _of_key(str(k), v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(redact_remark(v) for v in value)
+    return value
+
+
+def _of_key(key: str, value: Any) -> Any:
+    named = isinstance(value, str) and value and MARK not in value and _SECRET_KEY.match(key)
+    if named and not re.match(r"[${<]|(?:vault|env|file|secret):", value):
+        return MARK
+    return redact_remark(value)
+
+
+def _without(found: re.Match[str]) -> str:
+    return found[0][: found.start("secret") - found.start()] + MARK
 
 
 def excerpt(text: str, most: int) -> str:

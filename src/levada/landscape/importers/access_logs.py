@@ -11,7 +11,9 @@ from typing import Any
 
 from levada.landscape._clients import client_alias
 from levada.landscape.importers._observed import MAX_KEYS, MEMORY, Counter, normal_path
+from levada.landscape.importers._redact import secret_parameters
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
+from levada.landscape.words import many
 from levada.network.graph import Flow, Node
 from levada.network.names import slug
 
@@ -62,9 +64,11 @@ class AccessLogs:
         provider = _name_of(file)
         skipped = 0
         first = None
+        secrets: dict[str, list[int]] = {}
         for number, line in file.lines():
             if found := _COMMON.match(line):
                 ip, user, time, path, status, agent = found.group(1, 2, 3, 5, 6, 7)
+                _note(secrets, path, number)
                 self._add(
                     file.source, number, (user, agent or "", ip), provider, path, int(status), time, provider
                 )
@@ -78,7 +82,11 @@ class AccessLogs:
                     skipped += 1
                     first = first or number
                 continue
+            _note(secrets, str(fields.get("path") or ""), number)
             self._count(fields, provider, file, number)
+        for name, (line, count) in secrets.items():
+            text = f"secret in a query ({name}) in clear text, in {many(count, 'line')}; rotate it and keep it out of addresses"
+            yield context.finding("secret", text, file, line, severity="error")
         if skipped:
             yield context.finding(
                 "unread-lines",
@@ -133,6 +141,13 @@ class AccessLogs:
             told.add(end)
             known_as = (client_alias(self._names[end]),) if end in self._names else ()
             yield Node(id=end, name=end.removeprefix("host:"), aliases=known_as, evidence=flow.evidence)
+
+
+def _note(secrets: dict[str, list[int]], path: str, line: int) -> None:
+    """Count a call whose address holds secrets, by the names they have there."""
+    for name in secret_parameters(path):
+        if name in secrets or len(secrets) < 20:
+            secrets.setdefault(name, [line, 0])[1] += 1
 
 
 def _name_of(file: SourceFile) -> str:
