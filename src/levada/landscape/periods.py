@@ -29,7 +29,7 @@ _NAMED = {
     "vierteljährlich": 92, "halbjährlich": 184, "jährlich": YEAR,
 }  # fmt: skip
 _UNITS = {
-    "second": 1 / 86400, "sekunde": 1 / 86400, "minute": 1 / 1440, "hour": 1 / 24, "stunde": 1 / 24, "day": 1, "tag": 1, "week": 7,
+    "millisecond": 1 / 86400_000, "second": 1 / 86400, "sekunde": 1 / 86400, "minute": 1 / 1440, "hour": 1 / 24, "stunde": 1 / 24, "day": 1, "tag": 1, "week": 7,
     "woche": 7, "month": MONTH, "monat": MONTH, "quarter": 92, "quartal": 92, "year": YEAR, "jahr": YEAR,
 }  # fmt: skip
 _EVERY = re.compile(
@@ -89,15 +89,15 @@ def _of_expression(text: str) -> int | None:
         parts = parts[:5] if years_last else parts[1:6]
     if len(parts) == 5:
         either = not parts[2].startswith(("*", "?")) and not parts[4].startswith(("*", "?"))
-        return _longest_gap(*parts[2:], either=either)
+        return _longest_gap(parts[2], parts[3], parts[4], either=either)
     found = re.fullmatch(
         r"(?:(?P<week>[A-Za-z][A-Za-z,.]*)\s*)?(?:\*-(?P<month>[\d*,./]+)-(?P<day>[\d*,./]+))?(?:(?:^|\s+)(?P<time>[\d*,./]+:[\d*,./:]+))?(?:\s+[A-Z][\w/+-]*)?",
         text,
     )
     if found is None or not (found["month"] or found["time"] or _days_of_week(found["week"])):
         return None
-    fields = [(found[n] or "*").replace("..", "-") for n in ("day", "month")]
-    return _longest_gap(*fields, _days_of_week(found["week"]) or "*", either=False)
+    day, month = ((found[n] or "*").replace("..", "-") for n in ("day", "month"))
+    return _longest_gap(day, month, _days_of_week(found["week"]) or "*", either=False)
 
 
 def _days_of_week(text: str | None) -> str | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,3 +30,167 @@ def test_a_column_of_a_sheet(folder: Folder, column: str, said: str, days: int) 
     assert list(watches(folder({"list.csv": rows})).values()) == [days]
     listed = f"consumer,provider,{column}\ncrm,erp,{said}\n"
     assert list(watches(folder({"list.csv": "", "flows.csv": listed})).values()) == [days]
+
+
+JOB = """apiVersion: batch/v1
+kind: CronJob
+metadata: {name: close}
+spec:
+  schedule: "0 6 1 1 *"
+  jobTemplate: {spec: {template: {spec: {containers: [
+    {name: a, image: acme/close, env: [{name: ERP_URL, value: "https://erp.acme.org/close"}]}]}}}}
+"""
+
+
+def test_a_cronjob_of_kubernetes(folder: Folder) -> None:
+    assert watches(folder({"k8s/close.yaml": JOB})) == {"close > erp.acme.org (sync/http)": 732}
+    daily = JOB.replace("0 6 1 1 *", "0 6 * * *")
+    assert list(watches(folder({"k8s/close.yaml": daily})).values()) == [7]
+    service = JOB.replace("CronJob", "Deployment").replace("batch/v1", "apps/v1")
+    service = (
+        service.replace("jobTemplate: {spec: {template", "template: {spec")
+        .replace("]}}}}", "]}}")
+        .replace("{spec: {spec", "{spec")
+    )
+    both = folder({"k8s/close.yaml": daily, "k8s/other.yaml": service})
+    assert list(watches(both).values()) == [35]
+
+
+@pytest.mark.parametrize(
+    ("rule", "days"),
+    [
+        ({"field": "months"}, 62),
+        ({"field": "months", "monthsInterval": 3}, 186),
+        ({"field": "weeks", "weeksInterval": 2}, 28),
+        ({"field": "cronExpression", "expression": "0 6 1 1 *"}, 732),
+        ({}, 7),
+        ({"field": "months", "monthsInterval": "={{ $json.n }}"}, 35),
+    ],
+)
+def test_a_schedule_of_n8n(folder: Folder, rule: dict[str, Any], days: int) -> None:
+    trigger = {
+        "type": "n8n-nodes-base.scheduleTrigger",
+        "name": "s",
+        "parameters": {"rule": {"interval": [rule]}},
+    }
+    assert list(watches(folder({"w.json": workflow(trigger)})).values()) == [days] * 3
+    webhook = {"type": "n8n-nodes-base.webhook", "name": "w", "parameters": {}}
+    both = watches(folder({"w.json": workflow(trigger, webhook)}))
+    assert set(both.values()) == {max(days, 35)}
+
+
+def test_the_older_nodes_of_n8n(folder: Folder) -> None:
+    times: dict[str, Any] = {"triggerTimes": {"item": [{"mode": "everyMonth"}]}}
+    cron: dict[str, Any] = {"type": "n8n-nodes-base.cron", "name": "c", "parameters": times}
+    assert set(watches(folder({"w.json": workflow(cron)})).values()) == {62}
+    cron["parameters"] = {"triggerTimes": {"item": [{"mode": "custom", "cronExpression": "0 0 6 1 1 *"}]}}
+    assert set(watches(folder({"w.json": workflow(cron)})).values()) == {732}
+
+
+def workflow(*triggers: dict[str, Any]) -> str:
+    """A workflow that calls a URL, a database and another workflow."""
+    steps = [
+        {"type": "n8n-nodes-base.httpRequest", "name": "h", "parameters": {"url": "https://erp.acme.org/x"}},
+        {
+            "type": "n8n-nodes-base.postgres", "name": "p", "parameters": {"table": "orders"},
+            "credentials": {"postgres": {"id": "1", "name": "erp"}},
+        },
+        {"type": "n8n-nodes-base.executeWorkflow", "name": "e", "parameters": {"workflowId": "other"}},
+    ]  # fmt: skip
+    return json.dumps({"name": "close", "nodes": [*triggers, *steps]})
+
+
+MULE = """<mule xmlns="http://www.mulesoft.org/schema/mule/core" xmlns:http="http://www.mulesoft.org/schema/mule/http">
+  <http:request-config name="erp"><http:request-connection host="erp.acme.org" protocol="HTTPS"/></http:request-config>
+  <configuration-properties file="app.properties"/>
+  <flow name="close"><scheduler><scheduling-strategy>{strategy}</scheduling-strategy></scheduler>
+    <http:request config-ref="erp" path="/close"/></flow>
+  {more}
+</mule>"""
+
+
+@pytest.mark.parametrize(
+    ("strategy", "days"),
+    [
+        ('<cron expression="0 0 6 1 * ?"/>', 62),
+        ('<cron expression="${close.at}"/>', 732),
+        ('<cron expression="${nowhere}"/>', 35),
+        ('<fixed-frequency frequency="30" timeUnit="DAYS"/>', 60),
+        ('<fixed-frequency frequency="2592000000"/>', 60),
+    ],
+)
+def test_a_scheduler_of_mule(folder: Folder, strategy: str, days: int) -> None:
+    files = {
+        "close/src/main/mule/a.xml": MULE.format(strategy=strategy, more=""),
+        "close/src/main/resources/app.properties": "close.at=0 0 6 1 1 ?\n",
+    }
+    assert list(watches(folder(files)).values()) == [days]
+
+
+def test_what_another_flow_of_mule_calls_too_is_not_only_scheduled(folder: Folder) -> None:
+    more = '<flow name="b"><http:request config-ref="erp" path="/close"/></flow>'
+    text = MULE.format(strategy='<cron expression="0 0 6 * * ?"/>', more=more)
+    assert list(watches(folder({"close/src/main/mule/a.xml": text})).values()) == [35]
+
+
+LAMBDA = """resource "aws_lambda_function" "close" {
+  function_name = "close"
+  environment { variables = { ERP_URL = "https://erp.acme.org/close" } }
+}
+"""
+RULE = """resource "aws_cloudwatch_event_rule" "at" {
+  schedule_expression = "%s"
+}
+resource "aws_cloudwatch_event_target" "at" {
+  rule = aws_cloudwatch_event_rule.at.name
+  arn  = aws_lambda_function.close.arn
+}
+"""
+SCHEDULER = """resource "aws_scheduler_schedule" "at" {
+  schedule_expression = "%s"
+  target {
+    arn      = aws_lambda_function.close.arn
+    role_arn = "x"
+  }
+}
+"""
+
+
+@pytest.mark.parametrize("starter", [RULE, SCHEDULER])
+@pytest.mark.parametrize(
+    ("expression", "days"),
+    [("cron(0 6 1 * ? *)", 62), ("rate(30 days)", 60), ("${var.at}", 35), ("rate(1 day)", 7)],
+)
+def test_a_schedule_of_terraform(folder: Folder, starter: str, expression: str, days: int) -> None:
+    assert list(watches(folder({"main.tf": LAMBDA + starter % expression})).values()) == [days]
+
+
+def test_a_function_that_others_start_too_is_not_only_scheduled(folder: Folder) -> None:
+    queue = """resource "aws_sqs_queue" "orders" {}
+resource "aws_lambda_event_source_mapping" "orders" {
+  event_source_arn = aws_sqs_queue.orders.arn
+  function_name    = aws_lambda_function.close.arn
+}
+"""
+    found = watches(folder({"main.tf": LAMBDA + RULE % "rate(1 day)" + queue}))
+    assert set(found.values()) == {35}
+
+
+@pytest.mark.parametrize(
+    ("timer", "days"),
+    [
+        ("close.timer:OnCalendar=monthly", 62),
+        ("close.timer:OnCalendar=*-*-01 06:00", 62),
+        ("close.timer:OnCalendar=yearly", 732),
+        ("at.timer:OnCalendar=quarterly\nUnit=close.service", 184),
+        ("close.timer:OnUnitActiveSec=30d", 60),
+        ("close.timer:OnBootSec=5min", 35),
+        ("other.timer:OnCalendar=daily", 35),
+        ("close.timer:OnCalendar=daily\nOnCalendar=*-*~01", 35),
+    ],
+)
+def test_a_timer_of_systemd(folder: Folder, timer: str, days: int) -> None:
+    name, _, text = timer.partition(":")
+    unit = "[Service]\nExecStart=/usr/bin/curl https://erp.acme.org/close\n"
+    files = {"etc/close.service": unit, f"etc/{name}": f"[Timer]\n{text}\n"}
+    assert list(watches(folder(files)).values()) == [days]

@@ -10,11 +10,13 @@ from typing import Any
 from msgspec import structs
 
 from levada.landscape.importers._products import kind_of_image
+from levada.landscape.importers._schedules import with_schedules
 from levada.landscape.importers._selectors import Selected
 from levada.landscape.importers._settings import expand, settings_flows
 from levada.landscape.importers._templates import documents_of
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
 from levada.landscape.importers.spring import mounted_flows
+from levada.landscape.periods import UNSCHEDULED
 from levada.network._yaml import line_of
 from levada.network.graph import Evidence, Flow, Node
 
@@ -55,6 +57,7 @@ class Kubernetes:
         self._wants: list[tuple[str, str, str, str | None, str]] = []
         self._labels: dict[tuple[str, str], dict[str, str]] = {}
         self._services: list[tuple[str, str, dict[str, str], tuple[Evidence, ...]]] = []
+        self._schedules: dict[str, set[str]] = {}
 
     def recognise(self, file: SourceFile) -> float:
         """By ``apiVersion`` and ``kind`` of Kubernetes' own groups."""
@@ -106,6 +109,9 @@ class Kubernetes:
         self, item: Mapping[str, Any], name: str, namespace: str, meta: Mapping[str, Any],
         seen: tuple[Evidence, ...], file: SourceFile, context: Context,
     ) -> Iterator[Item]:  # fmt: skip
+        spec: Any = item.get("spec")
+        schedule = spec.get("schedule") if isinstance(spec, dict) and item.get("kind") == "CronJob" else None
+        self._schedules.setdefault(name, set()).add(str(schedule or UNSCHEDULED))
         pod = pod_template(item)
         containers: list[Any] = [
             c
@@ -182,13 +188,15 @@ class Kubernetes:
             files = [(k, str(v), seen[0]) for k, v, seen in self._maps.get((namespace, config), ())]
             for item in mounted_flows(name, files):
                 if not isinstance(item, Flow) or item.provider.removeprefix("host:") not in own.get(name, ()):
-                    yield item
+                    yield with_schedules(item, self._schedules.get(name, ()))
         for name, settings in self._settings.items():
             for item in settings_flows(name, settings, own={name, *own.get(name, ())}, known=hosts):
-                yield self._with_protocol(item) if isinstance(item, Flow) else item
+                yield with_schedules(self._with_protocol(item), self._schedules.get(name, ()))
 
-    def _with_protocol(self, flow: Flow) -> Flow:
+    def _with_protocol(self, flow: Item) -> Item:
         """What the service's port calls itself, where the address does not say."""
+        if not isinstance(flow, Flow):
+            return flow
         named = self._protocols.get(flow.provider.removeprefix("host:").partition(".")[0], set())
         if flow.protocol is None and len(named) == 1 and named <= {"grpc", "http"}:
             return structs.replace(flow, protocol=next(iter(named)))

@@ -19,6 +19,7 @@ from levada.landscape.importers._redact import excerpt
 from levada.landscape.importers._sql import tables_in
 from levada.landscape.importers._xml import XmlNode
 from levada.landscape.importers.protocol import Context, Item, Malformed, SourceFile, Verified
+from levada.landscape.periods import UNSCHEDULED
 from levada.network.graph import Evidence, Flow, Node
 from levada.network.names import slug
 
@@ -100,7 +101,8 @@ class _Call(Struct):
     sql: str
     file: str
     line: int
-    scheduled: bool
+    schedule: tuple[str, ...] | None
+    """What the schedulers of its flow say; None where it has none."""
 
 
 class _Project(Struct):
@@ -170,7 +172,8 @@ class Mule:
         elif child.name == "global-property":
             project.own_values[child.attrs.get("name", "")] = child.attrs.get("value", "")
         elif child.name in _FLOWS:
-            scheduled = any(n.name in ("scheduler", "poll") for n in child.walk())
+            pollers = [n for n in child.walk() if n.name in ("scheduler", "poll")]
+            schedule = tuple(_schedule(n) for n in pollers) if pollers else None
             api = re.match(
                 r"(get|post|put|patch|delete|head|options):\\?([^:]*)",
                 child.attrs.get("name", ""),
@@ -179,13 +182,13 @@ class Mule:
             if api:
                 project.operations.append(f"{api[1].upper()} /{api[2].replace(chr(92), '/').lstrip('/')}")
             for node in child.walk():
-                self._call(node, project, source, scheduled=scheduled)
+                self._call(node, project, source, schedule=schedule)
         elif child.attrs.get("name") and connector not in ("core", "documentation"):
             attrs = [(n.name, k, v, n.line) for n in child.walk() for k, v in (n.attrs or {"": ""}).items()]
             project.configs[child.attrs["name"]] = _Config(connector, child.name, attrs, source, child.line)
 
     @staticmethod
-    def _call(node: XmlNode, project: _Project, source: str, *, scheduled: bool) -> None:
+    def _call(node: XmlNode, project: _Project, source: str, *, schedule: tuple[str, ...] | None) -> None:
         connector = _connector(node.uri)
         config = node.attrs.get("config-ref") or node.attrs.get("connector-ref")
         direct = node.attrs.get("url") or node.attrs.get("address") or node.name.endswith("bound-endpoint")
@@ -193,7 +196,7 @@ class Mule:
             return
         sql = " ".join(n.text for n in node.walk() if n.name == "sql" or "query" in n.name)
         project.calls.append(
-            _Call(connector, node.name, config, dict(node.attrs), sql[:20_000], source, node.line, scheduled)
+            _Call(connector, node.name, config, dict(node.attrs), sql[:20_000], source, node.line, schedule)
         )
 
     def finish(self, context: Context) -> Iterable[Item]:
@@ -286,12 +289,28 @@ def _flows(
             )
         return
     mode = "async" if source and target.mode == "sync" else target.mode
-    attributes = {"scheduled": True} if call.scheduled else {}
+    attributes: dict[str, Any] = {} if call.schedule is None else {"scheduled": True}
+    # What another flow of the project calls too is started by both, and a sub-flow by who knows whom.
+    others = [UNSCHEDULED] if any(c.schedule for c in project.calls) else []
+    schedules = others if call.schedule is None else [properties.fill(s)[0] for s in call.schedule]
+    if schedules:
+        attributes["schedule"] = " | ".join(dict.fromkeys(schedules))
     for name in objects or [None]:
         yield Flow(
             consumer=me, provider=target.node.id, object=name, mode=mode, protocol=target.protocol,
             evidence=seen, attributes=attributes,
         )  # fmt: skip
+
+
+def _schedule(poller: XmlNode) -> str:
+    """``<cron expression>`` and ``<fixed-frequency>``, and those of Mule 3."""
+    for node in poller.walk():
+        if node.name.endswith(("cron", "cron-scheduler")) and node.attrs.get("expression"):
+            return node.attrs["expression"]
+        frequency = node.attrs.get("frequency")
+        if frequency:
+            return f"every {frequency} {node.attrs.get('timeUnit', 'MILLISECONDS').lower()}"
+    return UNSCHEDULED
 
 
 def _target(

@@ -14,8 +14,10 @@ from levada.landscape.importers._address import addresses, is_local
 from levada.landscape.importers._connector import connector_flow, instances_of, kebab, url_flow
 from levada.landscape.importers._products import by_word
 from levada.landscape.importers._redact import excerpt
+from levada.landscape.importers._schedules import with_schedules
 from levada.landscape.importers._sql import tables_in
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
+from levada.landscape.periods import UNSCHEDULED
 from levada.network.graph import Evidence, Flow, Node
 from levada.network.names import slug
 
@@ -201,6 +203,7 @@ class N8n:
         self._ids: dict[str, str] = {}
         self._calls: list[tuple[str, str, tuple[Evidence, ...]]] = []
         self._uses: list[_Use] = []
+        self._schedules: dict[str, list[str]] = {}
 
     def recognise(self, file: SourceFile) -> float:
         """Nodes of n8n's packages."""
@@ -232,9 +235,15 @@ class N8n:
             id=me, name=name, kind="app", evidence=context.at(file, file.line_with('"name"', json.dumps(name))),
             attributes={"tool": "n8n", **({"active": active} if isinstance(active, bool) else {})},
         )  # fmt: skip
-        for node in nodes:
-            if isinstance(node, dict) and isinstance(node.get("type"), str) and not node.get("disabled"):
-                yield from self._node(node, me, file, context)
+        used = [
+            n
+            for n in nodes
+            if isinstance(n, dict) and isinstance(n.get("type"), str) and not n.get("disabled")
+        ]
+        self._schedules[me] = [s for n in used for s in _starts(n)]
+        for node in used:
+            for item in self._node(node, me, file, context):
+                yield with_schedules(item, self._schedules[me])
 
     def _node(self, node: Mapping[str, Any], me: str, file: SourceFile, context: Context) -> Iterator[Item]:
         parameters: Any = node.get("parameters") if isinstance(node.get("parameters"), dict) else {}
@@ -308,14 +317,15 @@ class N8n:
             instance = slug(name).replace("/", "-")
             if taken[use.key[0], slug(name)] > 1 and len(use.key) > 2:
                 instance += f".{slug(use.key[2] or '')}"
-            yield from connector_flow(
+            for item in connector_flow(
                 use.consumer,
                 use.word,
                 use.evidence,
                 connection=use.credential.name,
                 instance=(instance, name),
                 **use.how,
-            )
+            ):
+                yield with_schedules(item, self._schedules[use.consumer])
         for me, target, evidence in self._calls:
             provider = self._ids.get(target)
             if provider is None:
@@ -323,7 +333,44 @@ class N8n:
                 if provider not in self._names:
                     provider = f"n8n/workflow-{slug(target).replace('/', '-')}"
             if provider != me:
-                yield Flow(consumer=me, provider=provider, mode="sync", protocol="n8n", evidence=evidence)
+                flow = Flow(consumer=me, provider=provider, mode="sync", protocol="n8n", evidence=evidence)
+                yield with_schedules(flow, self._schedules[me])
+
+
+def _starts(node: Mapping[str, Any]) -> Iterator[str]:
+    """When a node starts its workflow; nothing where it does not, or people do it by hand."""
+    word = kebab(node["type"].rpartition(".")[2])
+    parameters: Any = node.get("parameters") if isinstance(node.get("parameters"), dict) else {}
+    if word == "schedule-trigger":
+        rules: Any = parameters.get("rule")
+        intervals: Any = rules.get("interval") if isinstance(rules, dict) else None
+        for rule in intervals if isinstance(intervals, list) and intervals else [{}]:
+            yield _interval(rule if isinstance(rule, dict) else {})
+    elif word == "cron":
+        times: Any = parameters.get("triggerTimes")
+        items: Any = times.get("item") if isinstance(times, dict) else None
+        for rule in items if isinstance(items, list) and items else [{}]:
+            yield _time(rule if isinstance(rule, dict) else {})
+    elif word == "interval":
+        yield f"every {parameters.get('interval', 1)} {parameters.get('unit', 'seconds')}"
+    elif word == "webhook" or (word.endswith("-trigger") and word not in ("manual-trigger", "error-trigger")):
+        yield UNSCHEDULED
+
+
+def _interval(rule: Mapping[str, Any]) -> str:
+    unit = rule.get("field", "days")
+    if unit == "cronExpression":
+        return str(rule.get("expression") or UNSCHEDULED)
+    return f"every {rule.get(f'{unit}Interval', 1)} {unit}"
+
+
+def _time(rule: Mapping[str, Any]) -> str:
+    mode = str(rule.get("mode", "everyDay"))
+    if mode == "custom":
+        return str(rule.get("cronExpression") or UNSCHEDULED)
+    if mode == "everyX":
+        return f"every {rule.get('value', 2)} {rule.get('unit', 'hours')}"
+    return kebab(mode).replace("-", " ")
 
 
 def _names(uses: Iterable[_Use]) -> dict[tuple[str | None, ...], str]:

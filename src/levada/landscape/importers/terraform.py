@@ -8,6 +8,7 @@ from typing import Any
 
 from levada.landscape.importers._hcl import Block, pairs, read_hcl
 from levada.landscape.importers._redact import excerpt
+from levada.landscape.importers._schedules import scheduled
 from levada.landscape.importers._settings import settings_flows
 from levada.landscape.importers._stacks import (
     Child,
@@ -23,6 +24,7 @@ from levada.landscape.importers._stacks import (
     targets,
 )
 from levada.landscape.importers.protocol import Context, Item, Malformed, SourceFile, Verified
+from levada.landscape.periods import UNSCHEDULED
 from levada.network.graph import Evidence, Flow, Node
 
 __all__ = ["Terraform"]
@@ -89,8 +91,9 @@ class Terraform:
         roots = [u for k, u in self._units.items() if k not in called] or list(self._units.values())
         names = prefixes({u.key: u.key for u in roots})
         for unit in roots:
-            for scope in Scope.of(unit, self._units, names[unit.key]).walk():
-                yield from _scope_items(scope, context)
+            scopes = list(Scope.of(unit, self._units, names[unit.key]).walk())
+            items = [item for scope in scopes for item in _scope_items(scope, context)]
+            yield from scheduled(items, [s for scope in scopes for s in _schedules(scope)])
 
 
 def _variables_files(unit: Unit, context: Context) -> None:
@@ -176,6 +179,24 @@ def _scope_items(scope: Scope, context: Context) -> Iterator[Item]:
     for name, child in scope.unit.children.items():
         if name not in scope.inside:
             yield from _foreign(name, child, scope, context)
+
+
+def _schedules(scope: Scope) -> Iterator[tuple[str, str]]:
+    """What a rule or a scheduler starts, and when."""
+    rules = {k: r for k, r in scope.unit.resources.items() if "schedule_expression" in r.value.attributes}
+    for key, resource in rules.items():
+        block: Block = resource.value
+        said = block.attributes["schedule_expression"]
+        starters = [block] if "scheduler" in resource.type else [
+            other.value
+            for other in scope.unit.resources.values()
+            if re.search(r"cloudwatch_event_target", other.type)
+            and Ref("resource", key) in _refs(other.value.attributes.get("rule"), scope.unit)
+        ]  # fmt: skip
+        for starter in starters:
+            for arn in (b.attributes["arn"] for b in starter.walk() if "arn" in b.attributes):
+                for target in targets(arn, scope, _refs):
+                    yield target.id, _literal(said, scope) or UNSCHEDULED
 
 
 def _foreign(name: str, child: Child, scope: Scope, context: Context) -> Iterator[Item]:
