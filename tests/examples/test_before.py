@@ -206,6 +206,12 @@ def later(lived: Lived, assessed: Assessed, tmp_path: Path) -> dict[str, Path]:
     )
     for machine in ("erp-srv", "fin-srv"):  # what says who invoice-job and controlling are
         shutil.copytree(LANDSCAPE / machine, tmp_path / "observed" / machine)
+    erp = tmp_path / "observed" / "erp-srv"
+    (erp / "jobs" / "invoice_orders.sh").unlink()
+    crontab = (erp / "crontab").read_text().splitlines(keepends=True)
+    (erp / "crontab").write_text("".join(line for line in crontab if "invoice_orders" not in line))
+    # The adapter of the new System API, which calls billing now.
+    (tmp_path / "observed" / "systems.csv").write_text("id,name\nlevada-billing,Billing (System API)\n")
     (tmp_path / "plan.json").write_text(json.dumps(assessed.plan))
     return {"plan": tmp_path / "plan.json", "observed": tmp_path / "observed", "at": tmp_path}
 
@@ -228,6 +234,15 @@ def _check(
 
 INVOICES = "script/invoice_orders > billing [/soap] (batch/http)"
 MONTH_END = "script/month_end > billing [/soap] (batch/http)"
+
+
+@slow
+def test_a_job_whose_script_still_lies_there_is_not_gone(
+    later: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(LANDSCAPE / "erp-srv" / "jobs" / "invoice_orders.sh", later["observed"] / "erp-srv" / "jobs")
+    found = _check(later, capsys)
+    assert found[INVOICES] == ("not proven", "it is still configured in erp-srv/jobs/invoice_orders.sh")
 
 
 @slow

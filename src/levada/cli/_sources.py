@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from levada.landscape.mapping import Mapped, Progress
     from levada.network.graph import Network
 
-__all__ = ["Sources", "read_network", "sources_of", "unread"]
+__all__ = ["Sources", "read_network", "read_sources", "sources_of", "unread"]
 
 
 class Sources(Struct, frozen=True):
@@ -48,6 +48,12 @@ def _is_cluster(source: str | Path) -> bool:
 
 def read_network(sources: Sources, console: Console, progress: Progress | None = None) -> tuple[Network, int]:
     """The map, and the exit code: 1 where a cluster did not answer or nothing was read, which is told."""
+    mapped, code = read_sources(sources, console, progress)
+    return mapped.network, code
+
+
+def read_sources(sources: Sources, console: Console, progress: Progress | None = None) -> tuple[Mapped, int]:
+    """As :func:`read_network`, with what became of each file."""
     from levada.landscape.mapping import map_folders
 
     mapped = map_folders(sources.folders, live=sources.clusters, progress=progress)
@@ -58,7 +64,7 @@ def read_network(sources: Sources, console: Console, progress: Progress | None =
         )
     if not mapped.read:
         console.print("Nothing was read. What can be: levada map --formats", style="yellow", soft_wrap=True)
-    return mapped.network, 1 if missing or not mapped.read else 0
+    return mapped, 1 if missing or not mapped.read else 0
 
 
 def unread(mapped: Mapped, sources: Sources) -> list[tuple[str, str]]:

@@ -117,8 +117,9 @@ def check(
         file: The plan, from levada plan --json.
         sources: What is observed now: folders with access logs and traces; clusters as kafka://HOST:PORT.
         observers: CSV of who watched: provider, since, until, coverage (0 to 1; empty: 1), mode (what it can see:
-            sync, async, db, file, batch, several of them, or any; empty: sync, as an access log does). Several
-            rows are taken together; an outage within one is taken to lie in the window. A provider named by one
+            sync, async, db, file, batch, several of them, or any; empty: sync, as an access log does), silent (yes:
+            nobody calls it any more, so that its log is empty). Several rows are taken together; an outage within
+            one is taken to lie in the window. A provider named by one
             of its hosts (host:NAME) is watched there alone: then each of its hosts needs a row.
         revoked: Flows, or consumers or credentials by name, that are revoked, one a line; of several
             credentials of one flow all have to be.
@@ -133,8 +134,9 @@ def check(
     from rich.markup import escape
 
     from levada._errors import plainly
-    from levada.cli._sources import read_network, sources_of
+    from levada.cli._sources import read_sources, sources_of
     from levada.landscape.plan_check import check as verdicts
+    from levada.landscape.plan_check import gaps_of
     from levada.landscape.plan_observers import PlanFileError, read_observers, read_revoked
 
     try:
@@ -145,15 +147,16 @@ def check(
         raise PlanFileError(path=file, problem="name the folders with what is observed now")
     console = Console(stderr=json)
     with console.status("Reading"):
-        observed, code = read_network(sources_of(sources, kafka_settings), console)
+        mapped, code = read_sources(sources_of(sources, kafka_settings), console)
     if code:
         return code  # what could not be asked is no silence
     found = verdicts(
         held,
-        observed,
+        mapped.network,
         read_observers(observers) if observers else [],
         read_revoked(revoked) if revoked else [],
         today or datetime.datetime.now(datetime.UTC).date(),
+        gaps_of(mapped),
     )
     if json:
         rows = [

@@ -30,7 +30,9 @@ def is_another(seen: str | None, planned: str | None, others: Collection[str] = 
         return True
     one, two = _path(seen), _path(planned)
     if one is not None and two is not None:
-        return not _overlap(one, two)
+        if one[: len(two)] == two:
+            return False
+        return None if _overlap(one, two) else True
     if one is None and two is None:
         return _names_differ(seen, planned)
     words = one if one is not None else two

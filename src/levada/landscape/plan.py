@@ -70,6 +70,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     ranking: tuple[Ranked, ...]
     later: tuple[str, ...]
     """APIs and topics whose flows cannot be moved within the days."""
+    systems: tuple[str, ...] = ()
+    """Every name that a system of the map goes by: who is none of them is somebody new."""
 
 
 def watch_days(flows: Iterable[Flow]) -> int:
@@ -119,6 +121,7 @@ def make_plan(
         pilot=first,
         ranking=tuple(ranking),
         later=tuple(later),
+        systems=tuple(sorted({n for node in network.nodes.values() for n in names_of(node)})),
     )
 
 

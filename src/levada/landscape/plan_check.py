@@ -8,6 +8,7 @@ another name must not look like success.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, Literal, TypeAlias, get_args
@@ -15,11 +16,12 @@ from typing import Any, Literal, TypeAlias, get_args
 from msgspec import Struct
 
 from levada.landscape._ways import way_of
+from levada.landscape.mapping import Mapped
 from levada.landscape.plan_observers import Observer, PlanFileError, watched
-from levada.landscape.plan_traffic import Edge, Traffic, bare
+from levada.landscape.plan_traffic import Edge, Traffic, account, bare
 from levada.network.graph import Mode, Network
 
-__all__ = ["Checked", "check"]
+__all__ = ["Checked", "check", "gaps_of"]
 
 Verdict: TypeAlias = Literal["gone", "still used", "not proven"]
 
@@ -39,30 +41,78 @@ def check(
     observers: Iterable[Observer],
     revoked: Iterable[str],
     today: date,
+    gaps: Sequence[str] = (),
 ) -> list[Checked]:
     """Every flow of the plan's retire items against what is observed now.
 
     ``revoked`` names flows (their ids), or consumers or credentials by any of their names. Of several
     credentials of one flow all have to be. ``today`` begins and ends in UTC, as days of observers do.
+    ``gaps`` says what of the sources could not be read.
 
     Raises:
         PlanFileError: the plan is not of the form of ``levada plan --json``.
     """
     gone = [r.strip() for r in revoked]
     items = _items(plan)
-    known = frozenset(name for _, _, edges in items for e in edges for name in e.callers)
-    traffic = Traffic(observed, known)
+    systems = frozenset(bare(n) for n in plan.get("systems", ()))
+    traffic = Traffic(observed, [e for _, _, edges in items for e in edges], systems)
     watching = list(observers)
     out: list[Checked] = []
     for item, needed, edges in items:
         for edge in edges:
             use, doubt = traffic.last_use(edge, today)
             why = [*filter(None, (use, doubt)), *_unwatched(edge, watching, needed, today)]
+            if use is None and not _is_shown(edge, watching) and not traffic.is_seen(edge, today):
+                why.append(_SILENT.format(provider=edge.provider, days=edge.days))
+            if use is None and gaps:
+                why.append(_gaps_told(gaps))
             if (held := _credential_held(edge, gone)) is not None:
                 why.append(held)
             verdict: Verdict = "still used" if use else "not proven" if why else "gone"
             out.append(Checked(edge.flow, item, verdict, tuple(why)))
     return out
+
+
+_SILENT = (
+    "what was given shows no call to {provider} by anybody in these {days} days: give its log, or say in observers.csv "
+    "that nobody calls it any more (column silent: yes)"
+)
+
+
+def _is_shown(edge: Edge, watching: Sequence[Observer]) -> bool:
+    """Whether traffic of the provider need not be shown: no log shows reads of tables, and its owner may say it is silent."""
+    if way_of(edge.mode, edge.protocol) != "sync":
+        return True
+    return any(o.silent and bare(o.provider) in edge.providers for o in watching)
+
+
+_UNREAD = frozenset(
+    (
+        "unread-lines", "malformed-file", "malformed-row", "incomplete-row", "misaligned-row", "skipped-file",
+        "skipped-folder", "too-many-callers", "too-many-spans",
+    )
+)  # fmt: skip
+_LIKE_A_LOG = re.compile(r"access|\blogs?\b|\.log|trace", re.IGNORECASE)
+
+
+def gaps_of(mapped: Mapped) -> list[str]:
+    """What of an import could not be read and may hold traffic: lines, files that look like logs."""
+    out = [
+        f"{f.source}{'' if f.line is None else f', line {f.line}'}: {f.text}"
+        for f in mapped.network.findings
+        if f.kind in _UNREAD
+    ]
+    out += [
+        f"{f.source}: {f.skipped}"
+        for f in mapped.files
+        if f.skipped is not None and _LIKE_A_LOG.search(f.source)
+    ]
+    return list(dict.fromkeys(out))
+
+
+def _gaps_told(gaps: Sequence[str]) -> str:
+    more = f", and {len(gaps) - 1} more" if len(gaps) > 1 else ""
+    return f"what was given could not be read in full: {gaps[0]}{more}"
 
 
 def _items(plan: dict[str, Any]) -> list[tuple[str, float, list[Edge]]]:
@@ -93,7 +143,7 @@ def _edges(exit_: dict[str, Any], ledger: Sequence[str]) -> list[Edge]:
                 mode=row.get("mode") or "unknown",
                 protocol=row.get("protocol"),
                 days=int(row.get("days", exit_["days"])),
-                callers=_bare(consumer),
+                callers=frozenset(n for name in consumer for n in (bare(name), account(name))),
                 identity=_bare(n for n in consumer if not n.startswith("client:")),
                 credentials=_bare(shown),
                 providers=_bare(provider),

@@ -39,6 +39,8 @@ class Observer(Struct, frozen=True):
     since: date | datetime
     until: date | datetime
     coverage: float = 1.0
+    silent: bool = False
+    """Whoever watched says that nobody calls it any more, so that its log is empty."""
     modes: frozenset[Mode] = CALLS
     """What it can see: an access log calls (``sync``), a database's audit reads of tables (``db``)."""
 
@@ -104,7 +106,8 @@ def _ends(when: date | datetime) -> datetime:
 
 def read_observers(path: Path) -> list[Observer]:
     """Observers from a CSV file: provider, since, until (days, or instants with a time), coverage (0 to 1; empty: 1),
-    mode (what it can see: sync, async, db, file, batch, several of them, or any; empty: sync, as an access log does).
+    mode (what it can see: sync, async, db, file, batch, several of them, or any; empty: sync, as an access log does),
+    silent (yes: nobody calls it any more, its log is empty).
 
     Raises:
         PlanFileError: a column is missing or a value is of another form.
@@ -137,7 +140,13 @@ def _observer(row: dict[str, str]) -> Observer:
     since, until = _when(row["since"]), _when(row["until"])
     if _ends(until) <= _instant(since):
         raise ValueError(f"until {row['until']} is before since {row['since']}")
-    return Observer(row["provider"], since, until, coverage, _modes(row.get("mode", "")))
+    silent = _SAID.get(row.get("silent", "").lower())
+    if silent is None:
+        raise ValueError(f"silent {row['silent']} is neither yes nor no")
+    return Observer(row["provider"], since, until, coverage, silent, _modes(row.get("mode", "")))
+
+
+_SAID = {"": False, "no": False, "false": False, "0": False, "yes": True, "true": True, "1": True}
 
 
 def _modes(text: str) -> frozenset[Mode]:

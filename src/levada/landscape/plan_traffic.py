@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+import unicodedata
 from collections import defaultdict
+from collections.abc import Iterable, Sequence, Set
 from datetime import UTC, date, datetime
+from urllib.parse import unquote
 
 from msgspec import Struct
 
@@ -13,17 +17,33 @@ from levada.landscape.plan import credentials_of, names_of
 from levada.network.graph import Flow, Mode, Network
 from levada.network.names import slug
 
-__all__ = ["Edge", "Traffic", "bare"]
+__all__ = ["Edge", "Traffic", "account", "bare"]
 
 _KINDS = ("id:", "name:", "host:", "client:", "group:")
 _CALLS = frozenset(("sync", "batch", "unknown"))
+_ESCAPED = re.compile(r"\\x([0-9A-Fa-f]{2})")
 
 
 def bare(name: str) -> str:
     """A name without the mark of its kind, as it compares: a host in one map is an id in another."""
     for kind in _KINDS:
         name = name.removeprefix(kind)
+    name = unicodedata.normalize("NFKC", _written(name))
     return slug(name) if name.isascii() else name.casefold()
+
+
+def _written(name: str) -> str:
+    """A name that a log has escaped, as nginx does with x and hexadecimal digits, or an address with percent."""
+    if "\\x" in name:
+        name = _ESCAPED.sub(r"%\1", name)
+    return unquote(name) if "%" in name else name
+
+
+def account(name: str) -> str:
+    """A name without its Windows domain before a backslash, or its realm: ``billing@ACME.INTERN`` is billing."""
+    for kind in _KINDS:
+        name = name.removeprefix(kind)
+    return bare(_written(name).rpartition("\\")[2].partition("@")[0] or name)
 
 
 class Edge(Struct, frozen=True, kw_only=True):
@@ -55,53 +75,119 @@ class Traffic:
 
     Args:
         network: The map of what is observed.
-        known: Names of callers that are accounted for, whoever asks.
+        edges: All edges of the plan.
+        systems: Every name that the map of the plan knew, as :func:`bare` has them; empty: the plan does not say.
     """
 
-    def __init__(self, network: Network, known: frozenset[str]) -> None:
-        self._by_caller: dict[str, list[tuple[Flow, frozenset[str]]]] = defaultdict(list)
-        self._nameless: list[tuple[Flow, frozenset[str]]] = []
-        for flow in network.flows.values():
+    def __init__(self, network: Network, edges: Sequence[Edge], systems: frozenset[str]) -> None:
+        self._by_caller: dict[str, list[Flow]] = defaultdict(list)
+        self._nameless: list[Flow] = []
+        self._providers = {i: frozenset(bare(n) for n in names_of(node)) for i, node in network.nodes.items()}
+        self._stated = {
+            i for i, node in network.nodes.items() if any(e.status != "observed" for e in node.evidence)
+        }
+        self._systems = systems
+        self._flows = list(network.flows.values())
+        known = {name for e in edges for name in e.callers}
+        held: dict[str, set[str]] = defaultdict(set)
+        for edge in edges:
+            for name in edge.callers - edge.identity:
+                held[name].add(bare(edge.consumer))
+        self._shared = {name: whose for name, whose in held.items() if len(whose) > 1}
+        for flow in self._flows:
             if any(e.status == "observed" for e in flow.evidence):
-                names = {bare(n) for n in (*names_of(network.nodes[flow.consumer]), *credentials_of(flow))}
-                providers = frozenset(bare(n) for n in names_of(network.nodes[flow.provider]))
+                given = (*names_of(network.nodes[flow.consumer]), *credentials_of(flow))
+                names = {n for g in given for n in (bare(g), account(g))}
                 for name in names:
-                    self._by_caller[name].append((flow, providers))
-                if not names & known and all(_is_address(n) for n in names):
-                    self._nameless.append((flow, providers))
+                    self._by_caller[name].append(flow)
+                if not names & known and self._is_nobody(flow.consumer, names):
+                    self._nameless.append(flow)
+
+    def _is_nobody(self, caller: str, names: Set[str]) -> bool:
+        """Does nobody say who that is: an address, a host or a library that no list, file or plan knows?"""
+        if all(_is_address(n) for n in names):
+            return True
+        return bool(self._systems) and caller not in self._stated and not names & self._systems
 
     def last_use(self, edge: Edge, today: date) -> tuple[str | None, str | None]:
         """Why the edge counts as used, and why it may be; None each if nothing says so."""
         doubt: str | None = None
         for name in sorted(edge.callers):
-            for flow, providers in self._by_caller.get(name, ()):
-                if (found := self._use(edge, flow, providers, today)) is None:
+            for flow in self._by_caller.get(name, ()):
+                found = self._use(edge, flow, today)
+                if found is None:
+                    doubt = doubt or self._elsewhere(edge, flow, today)
                     continue
                 text, sure = found
                 if bare(flow.consumer) != bare(edge.consumer):
                     text = f"{text}, as {flow.consumer} (both go by {name})"
-                if sure:
+                if sure and name in self._shared and bare(flow.consumer) not in edge.identity:
+                    text = f"{text}, which is the credential of {' and '.join(sorted(self._shared[name]))}: one of them, or several"
+                elif sure:
                     return text, None
                 doubt = doubt or text
-        return None, doubt or self._by_nobody_known(edge, today)
+        return None, doubt or self._by_nobody_known(edge, today) or self._configured(edge)
+
+    def is_seen(self, edge: Edge, today: date) -> bool:
+        """Whether what was given shows any traffic of the provider within the window, whoever calls it."""
+        return any(
+            self._providers[f.provider] & edge.providers and _within(f, edge.days, today) for f in self._flows
+        )
+
+    def _elsewhere(self, edge: Edge, flow: Flow, today: date) -> str | None:
+        """A known caller at a system that nobody knows: a log may be named otherwise than its system."""
+        providers = self._providers[flow.provider]
+        if (
+            not self._systems
+            or flow.provider in self._stated
+            or providers & (self._systems | edge.providers)
+            or is_another(flow.object, edge.object, edge.others)
+            or (found := _within(flow, edge.days, today)) is None
+        ):
+            return None
+        return f"{flow.consumer} was seen at {flow.provider}, and whether that is {edge.provider} nobody says: {found[0]}"
 
     def _by_nobody_known(self, edge: Edge, today: date) -> str | None:
-        for flow, providers in self._nameless:
+        for flow in self._nameless:
             same_way = flow.mode == edge.mode or (flow.mode in _CALLS and edge.mode in _CALLS)
-            if same_way and (found := self._use(edge, flow, providers, today)) is not None:
-                return f"{flow.provider} was used from {flow.consumer}, and whose address that is nobody says: {found[0]}"
+            if same_way and (found := self._use(edge, flow, today)) is not None:
+                return (
+                    f"{flow.provider} was used from {flow.consumer}, and who that is nobody says: {found[0]}"
+                )
         return None
 
-    @staticmethod
-    def _use(edge: Edge, flow: Flow, providers: frozenset[str], today: date) -> tuple[str, bool] | None:
-        """When it was used within the edge's window, and whether for certain; another object is no use of it."""
+    def _configured(self, edge: Edge) -> str | None:
+        """A script or file among what was given that still has the connection."""
+        for flow in self._flows:
+            if (
+                bare(flow.consumer) not in edge.identity
+                or not self._providers[flow.provider] & edge.providers
+            ):
+                continue
+            if is_another(flow.object, edge.object, edge.others):
+                continue
+            place = next((e for e in flow.evidence if e.status == "configured"), None)
+            if place is not None:
+                return f"it is still configured in {place.source}"
+        return None
+
+    def _use(self, edge: Edge, flow: Flow, today: date) -> tuple[str, bool] | None:
+        """When it was used within the edge's window, and whether for certain."""
+        if not self._providers[flow.provider] & edge.providers:
+            return None
         another = is_another(flow.object, edge.object, edge.others)
-        if another or not providers & edge.providers:
+        if another and _is_one_of(flow.object, edge.others):
             return None
         found = _within(flow, edge.days, today)
         if found is not None and another is None:
             return f"{found[0]} for {flow.object}, which may be {edge.object}", False
+        if found is not None and another:
+            return f"{found[0]} for {flow.object}, which the plan does not know", False
         return found
+
+
+def _is_one_of(seen: str | None, others: Iterable[str]) -> bool:
+    return seen is not None and any(is_another(seen, other) is False for other in others)
 
 
 def _within(flow: Flow, days: int, today: date) -> tuple[str, bool] | None:

@@ -23,6 +23,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "beyond": [_item(i) for i in plan.beyond],
         "critical": list(plan.critical),
         "later": list(plan.later),
+        "systems": list(plan.systems),
         "ranking": [
             {
                 "id": r.box,

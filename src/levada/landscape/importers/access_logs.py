@@ -23,6 +23,12 @@ _COMMON = re.compile(
     r'^(?P<ip>\S+) \S+ (?P<user>\S+) \[(?P<time>[^\]]+)\] "(?P<method>[A-Z]+) (?P<path>\S+)[^"]*" (?P<status>\d{3}) \S+'
     r'(?: "[^"]*" "(?P<agent>[^"]*)")?'
 )
+_ODD = re.compile(
+    r'^(?:(?P<vhost>[A-Za-z][\w.-]*):\d+ )?(?P<ip>[^\s,]+)(?:, ?[^\s,]+)* \S+ (?P<user>[^\["]+?) \[(?P<time>[^\]]+)\] '
+    r'"(?P<method>[A-Z]+) (?P<path>\S+)[^"]*" (?P<status>\d{3}) \S+(?: "[^"]*" "(?P<agent>[^"]*)")?'
+)
+"""The same with the virtual host before it (Apache), several addresses (X-Forwarded-For), or a user's name with spaces."""
+_ROTATED = re.compile(r"\.log[.-]\d[\d.-]*(\.gz)?$")
 _ENVOY = re.compile(
     r'^\[(?P<time>\d{4}-\d\d-\d\dT[^\]]+)\] "(?P<method>[A-Z]+) (?P<path>\S+) [^"]*" (?P<status>\d{1,3}) .*?'
     r'"(?P<ip>[^"]*)" "(?P<agent>[^"]*)" "[^"]*" "(?P<host>[^"]*)" "(?P<upstream>[^"]*)"'
@@ -50,10 +56,11 @@ class AccessLogs:
 
     def recognise(self, file: SourceFile) -> float:
         """The first lines have a log's form."""
-        if file.suffix not in (".log", ".gz", ".json", ".jsonl", ".txt", ".1", ""):
+        known = file.suffix in (".log", ".gz", ".json", ".jsonl", ".txt", ".1", "")
+        if not known and not _ROTATED.search(file.name):
             return 0.0
         for line in file.head.split("\n")[:3]:
-            if _COMMON.match(line) or _ENVOY.match(line):
+            if _COMMON.match(line) or _ENVOY.match(line) or _ODD.match(line):
                 return 0.95
             if line.startswith("{") and _json(line) is not None:
                 return 0.85
@@ -72,6 +79,12 @@ class AccessLogs:
                 self._add(
                     file.source, number, (user, agent or "", ip), provider, path, int(status), time, provider
                 )
+                continue
+            if odd := _ODD.match(line):
+                at = odd.groupdict()
+                host = f"host:{at['vhost'].lower()}" if at["vhost"] else provider
+                who = (at["user"], at["agent"] or "", at["ip"])
+                self._add(file.source, number, who, host, at["path"], int(at["status"]), at["time"], provider)
                 continue
             found = _ENVOY.match(line)
             fields: dict[str, Any] | None = (
@@ -151,7 +164,8 @@ def _note(secrets: dict[str, list[int]], path: str, line: int) -> None:
 
 
 def _name_of(file: SourceFile) -> str:
-    stem = re.sub(r"\.(log|gz|jsonl?|txt|\d+)", "", file.name)
+    stem = re.sub(r"(?<=[.]log)[.-]\d[\d.-]*", "", file.name)
+    stem = re.sub(r"\.(log|gz|jsonl?|txt|\d+)", "", stem)
     stem = re.sub(r"[._-]?(access|error|requests?|log)s?$", "", stem, flags=re.IGNORECASE).strip("._-")
     parent = file.source.rpartition("/")[0].rpartition("/")[2]
     while not stem and parent in ("logs", "log", "nginx", "var"):

@@ -1,0 +1,38 @@
+"""Access logs as machines write them: rotated by date, with virtual hosts, several addresses, users with spaces."""
+
+from pathlib import Path
+
+import pytest
+
+from levada.landscape.mapping import map_folders
+
+CALL = '[05/Mar/2011:06:00:00 +0000] "POST /soap HTTP/1.1" 200 5 "-" "curl"'
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "flow"),
+    [
+        ("billing.access.log", f"10.1.1.1 - invoice-job {CALL}", "invoice-job > billing [/soap] (sync/http)"),
+        ("billing.access.log-20110305", f"10.1.1.1 - invoice-job {CALL}", "invoice-job > billing [/soap] (sync/http)"),
+        ("billing.access.log.2011-03-05", f"10.1.1.1 - invoice-job {CALL}", "invoice-job > billing [/soap] (sync/http)"),
+        ("billing.access.log", f"10.1.1.1 - invoice job {CALL}", "invoice-job > billing [/soap] (sync/http)"),
+        ("billing.access.log", f"10.1.1.1, 10.2.2.2 - invoice-job {CALL}", "invoice-job > billing [/soap] (sync/http)"),
+        ("billing.access.log", f"10.1.1.1, 10.2.2.2 - - {CALL}", "host:10.1.1.1 > billing [/soap] (sync/http)"),
+        (
+            "other_vhosts_access.log",
+            f"billing.acme.intern:443 10.1.1.1 - invoice-job {CALL}",
+            "invoice-job > host:billing.acme.intern [/soap] (sync/http)",
+        ),
+    ],
+)  # fmt: skip
+def test_each_form_is_read(tmp_path: Path, name: str, line: str, flow: str) -> None:
+    (tmp_path / name).write_text(f"{line}\n{line}\n")
+    mapped = map_folders([tmp_path])
+    assert [f for f in mapped.network.flows if f.replace("host:", "") == flow.replace("host:", "")]
+    assert [f for f in mapped.network.findings if f.kind == "unread-lines"] == []
+
+
+def test_what_is_no_line_of_a_log_is_counted_and_told(tmp_path: Path) -> None:
+    (tmp_path / "billing.access.log").write_text(f"10.1.1.1 - a {CALL}\nwhat is this\n")
+    (finding,) = [f for f in map_folders([tmp_path]).network.findings if f.kind == "unread-lines"]
+    assert finding.line == 2
