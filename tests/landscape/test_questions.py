@@ -82,6 +82,25 @@ def test_a_question_that_no_cell_holds_is_told_and_goes_into_a_csv(folder: Path,
     assert [p.name for p in tmp_path.glob("q.*")] == ["q.csv"]
 
 
+def test_only_what_was_understood_counts_as_taken_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "flows.csv").write_text("consumer,provider,object\na,b,c\n")
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("about,field,answer\nb,owner,Ann\nnobody,owner,Ann\nb,kind,thing\n")
+    assert map_(tmp_path, answers=sheet) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1 answer taken in" in said
+    assert "2 could not be taken" in said
+    sheet.write_text("about,field,answer\nnobody,owner,Ann\n")
+    assert map_(tmp_path, answers=sheet) == 1
+    assert "0 answers taken in" in capsys.readouterr().out
+    for junk in ("", "what is this\n", "a;b\n1;2\n"):
+        sheet.write_text(junk)
+        with pytest.raises(AnswersError):
+            map_(tmp_path, answers=sheet)
+
+
 def fill(sheet: Path, answers: dict[tuple[str, str], str]) -> None:
     if sheet.suffix == ".xlsx":
         from openpyxl import load_workbook

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from levada.cli.map import map_
-from levada.cli.review import review
+from levada.cli.review import MergeAmbiguous, MergeContradicted, MergeMissing, review
 from levada.landscape.mapping import map_folders
 from levada.landscape.reconcile import rules, suggest
-from levada.landscape.review import REVIEW_NAME, ReviewError, closed, load_review
+from levada.landscape.review import REVIEW_NAME, ReviewError, Suggestion, closed, load_review, save_review
 from levada.network import Flow, Network, Node
 
 FLOWS = "consumer,provider,mode,protocol\n"
@@ -95,6 +95,23 @@ def test_nothing_is_merged_until_a_person_accepts_and_then_always(tmp_path: Path
     assert mapped.network.consumers(found.keep) == ["crm", "shop"]
     assert map_(root, review=path) == 0
     assert [(s.decision, s.by) for s in load_review(path)] == [("accept", "Ann")]
+
+
+def test_a_merge_is_accepted_by_its_pair_or_number_where_the_id_says_too_little(tmp_path: Path) -> None:
+    path = tmp_path / "review.yaml"
+    rows = [Suggestion(keep="a", drop="x"), Suggestion(keep="b", drop="x"), Suggestion(keep="c", drop="y")]
+    save_review(path, rows)
+    with pytest.raises(MergeAmbiguous, match=r"a=x \(1\), b=x \(2\)"):
+        review(path, accept=("x",))
+    assert [s.decision for s in load_review(path)] == ["open"] * 3
+    with pytest.raises(MergeContradicted):
+        review(path, accept=("2",), refuse=("x",))
+    with pytest.raises(MergeMissing):
+        review(path, accept=("4",))
+    assert review(path, accept=("b=x", "3"), refuse=("a=x",)) == 0
+    assert [s.decision for s in load_review(path)] == ["refuse", "accept", "accept"]
+    assert review(path, refuse=("x",)) == 0
+    assert [s.decision for s in load_review(path)] == ["refuse", "refuse", "accept"]
 
 
 def test_a_refused_merge_is_not_suggested_again(tmp_path: Path) -> None:
@@ -245,7 +262,7 @@ def test_contradicting_decisions_are_not_written(tmp_path: Path) -> None:
     text = HEAD + "  - {keep: a, drop: b}\n  - {keep: c, drop: b}\n"
     path.write_text(text)
     with pytest.raises(ReviewError, match=r"into a .line 3. and into c"):
-        review(path, accept=("b",))
+        review(path, accept=("a=b", "c=b"))
     assert path.read_text() == text
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from levada.landscape.answers import Answer
     from levada.landscape.live import KafkaCluster
     from levada.landscape.mapping import FileReport, Mapped
 
@@ -84,9 +85,9 @@ def map_(
     folders, clusters = given.folders, given.clusters
     if dry_run:
         return _dry_run(folders, clusters, console, as_json=json)
-    if answers is not None:
-        _remember(folders[0] if folders else Path(), answers, console)
+    told = None if answers is None else _remember(folders[0] if folders else Path(), answers)
     mapped = _mapped(folders, clusters, review, console)
+    understood = told is None or _taken(*told, mapped, console)
     if out is not None:
         from levada.network import text
 
@@ -110,17 +111,27 @@ def map_(
         sys.stdout.write(json_module.dumps(as_map(mapped.network), ensure_ascii=False, indent=2) + "\n")
     else:
         summary(mapped, console)
-    return 1 if unread(mapped, given) or not mapped.read else 0
+    return 1 if unread(mapped, given) or not mapped.read or not understood else 0
 
 
-def _remember(folder: Path, answers: Path, console: Console) -> None:
+def _remember(folder: Path, answers: Path) -> tuple[list[Answer], Path]:
     from levada.landscape.answers import AnswersError, read_answers, remember
 
     given = read_answers(answers)
     if not folder.is_dir():
         raise AnswersError(path=answers, problem=f"answers are remembered in a folder, and {folder} is none")
-    kept = remember(folder, given)
-    console.print(f"{many(len(given), 'answer')} taken in and remembered in [bold]{kept}[/]")
+    return given, remember(folder, given)
+
+
+def _taken(given: list[Answer], kept: Path, mapped: Mapped, console: Console) -> bool:
+    """Tell how many answers were taken in; False if there were some and none was."""
+    from levada.landscape.answers import refused
+
+    left = refused(mapped.network, given, kept)
+    more = f"; {left:,} could not be taken, the findings say why" if left else ""
+    taken = len(given) - left
+    console.print(f"{many(taken, 'answer')} taken in and remembered in [bold]{kept}[/]{more}")
+    return bool(taken) or not given
 
 
 def _mapped(

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from levada.landscape.review import Suggestion
 
-__all__ = ["MergeContradicted", "MergeMissing", "ReviewMissing", "review"]
+__all__ = ["MergeAmbiguous", "MergeContradicted", "MergeMissing", "ReviewMissing", "review"]
 
-INDENT = 13
+INDENT = 17
 """Columns before what is told of a merge, below its names."""
 
 
@@ -31,6 +31,10 @@ class MergeMissing(LevadaError, code="LV1827"):
 
 class MergeContradicted(LevadaError, code="LV1828"):
     """{drop} cannot be accepted and refused at once; nothing was decided. Name it once."""
+
+
+class MergeAmbiguous(LevadaError, code="LV1831"):
+    """{drop} is dropped by several merges in {path}; nothing was decided. Name one of them: {merges}."""
 
 
 def review(
@@ -51,8 +55,10 @@ def review(
 
     Args:
         file: The review file that ``levada map --review FILE`` wrote.
-        accept: A system that is merged: the id that is dropped. May be given several times.
-        refuse: A system that is not merged: the id that would be dropped. May be given several times.
+        accept: A system that is merged: the id that is dropped; where several merges drop it,
+            KEEP=DROP or the merge's number. May be given several times.
+        refuse: A system that is not merged: the id that would be dropped, in every merge of it, or
+            KEEP=DROP, or the merge's number. May be given several times.
         accept_above: Accept all open merges at least this sure (0 to 1).
         by: Who decides; kept with the decision.
         dry_run: Show what would be decided, and write nothing.
@@ -72,20 +78,22 @@ def review(
     if not file.exists():
         raise ReviewMissing(path=file)
     rows = load_review(file)
-    unknown = (set(accept) | set(refuse)) - {r.drop for r in rows}
+    found = {name: _named(name, rows) for name in (*accept, *refuse)}
+    unknown = {name for name, numbers in found.items() if not numbers}
     if unknown:
         raise MergeMissing(path=file, drop=", ".join(sorted(unknown)), near=_near(unknown, rows))
-    both = set(accept) & set(refuse)
-    if both:
-        raise MergeContradicted(drop=", ".join(sorted(both)))
+    accepted = {_only(name, found[name], rows, file) for name in accept}
+    refused = {number for name in refuse for number in found[name]}
+    if accepted & refused:
+        raise MergeContradicted(drop=", ".join(sorted({rows[n].drop for n in accepted & refused})))
 
-    def decided(row: Suggestion) -> Suggestion:
-        if row.drop in refuse:
+    def decided(number: int, row: Suggestion) -> Suggestion:
+        if number in refused:
             return structs.replace(row, decision="refuse", by=by)
         sure = accept_above is not None and row.decision == "open" and row.confidence >= accept_above
-        return structs.replace(row, decision="accept", by=by) if row.drop in accept or sure else row
+        return structs.replace(row, decision="accept", by=by) if number in accepted or sure else row
 
-    after = [decided(r) for r in rows]
+    after = [decided(n, r) for n, r in enumerate(rows)]
     if after != rows and not dry_run:
         save_review(file, after)
     if json:
@@ -93,6 +101,24 @@ def review(
     else:
         _show(after, file, changed=sum(a != b for a, b in zip(after, rows, strict=True)), dry_run=dry_run)
     return 0
+
+
+def _named(name: str, rows: Sequence[Suggestion]) -> list[int]:
+    """Where the merges stand that a person means: by the id that is dropped, KEEP=DROP, or the number shown."""
+    found = [n for n, r in enumerate(rows) if r.drop == name]
+    found = found or [n for n, r in enumerate(rows) if f"{r.keep}={r.drop}" == name]
+    if not found and name.isascii() and name.isdecimal() and 0 < int(name) <= len(rows):
+        return [int(name) - 1]
+    return found
+
+
+def _only(name: str, found: list[int], rows: Sequence[Suggestion], file: Path) -> int:
+    """The one merge to accept: a system goes into one other."""
+    left = [n for n in found if rows[n].decision != "refuse"] or found
+    if len(left) > 1:
+        merges = ", ".join(f"{rows[n].keep}={rows[n].drop} ({n + 1})" for n in left)
+        raise MergeAmbiguous(drop=name, path=file, merges=merges)
+    return left[0]
 
 
 def _near(unknown: set[str], rows: Sequence[Suggestion]) -> str:
@@ -110,9 +136,9 @@ def _show(rows: Sequence[Suggestion], file: Path, *, changed: int, dry_run: bool
 
     console = console_of()
     colour = {"accept": "green", "refuse": "red", "open": "yellow"}
-    for row in rows:
+    for number, row in enumerate(rows, 1):
         head = Text.assemble(
-            (f"{row.decision:<7}", colour[row.decision]), f"{row.confidence:>4.0%}  drop ", (row.drop, "bold"),
+            f"{number:>3} ", (f"{row.decision:<7}", colour[row.decision]), f"{row.confidence:>4.0%}  drop ", (row.drop, "bold"),
             ", keep ", (row.keep, "bold"), f"  (by {row.by})" if row.by else "",
         )  # fmt: skip
         console.print(head, soft_wrap=True)

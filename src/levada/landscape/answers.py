@@ -26,6 +26,7 @@ __all__ = [
     "AnswersError",
     "answered",
     "read_answers",
+    "refused",
     "remember",
     "take_answers",
 ]
@@ -65,8 +66,6 @@ def read_answers(path: Path) -> list[Answer]:
         rows = list(_workbook(path) if path.suffix == ".xlsx" else _csv(path))
     except (OSError, UnicodeDecodeError, csv.Error, ValueError, KeyError) as exc:
         raise AnswersError(path=path, problem=plainly(exc)) from exc
-    if rows and not {"about", "field", "answer"} <= rows[0][1].keys():
-        raise AnswersError(path=path, problem="it has no columns about, field and answer")
     out: list[Answer] = []
     for line, row in rows:
         cells = {k: unguarded(str(v).strip()) for k, v in row.items() if v is not None}
@@ -83,9 +82,15 @@ def read_answers(path: Path) -> list[Answer]:
     return out
 
 
+def _check(columns: Iterable[str]) -> None:
+    if not {"about", "field", "answer"} <= set(columns):
+        raise ValueError("it has no columns about, field and answer")
+
+
 def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
+        _check(str(k).strip().lower() for k in reader.fieldnames or ())
         for row in reader:
             yield reader.line_num, {str(k).strip().lower(): v for k, v in row.items() if k}
 
@@ -100,6 +105,10 @@ def _workbook(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise ValueError(str(exc)) from exc
     try:
         names: list[str] = []
+        _check(
+            str(c or "").strip().lower()
+            for c in next(book.worksheets[0].iter_rows(max_row=1, values_only=True), ())
+        )
         for number, cells in enumerate(book.worksheets[0].iter_rows(values_only=True), 1):
             if not names:
                 names = [str(c or "").strip().lower() for c in cells]
@@ -188,6 +197,13 @@ def _node(node: Node, field: str, value: str, seen: Evidence | None) -> Node:
         told: Any = value.lower() if field == "kind" else value
         return structs.replace(node, **{field: told}, evidence=evidence)
     return structs.replace(node, attributes={**node.attributes, field: value}, evidence=evidence)
+
+
+def refused(network: Network, given: Iterable[Answer], sheet: Path) -> int:
+    """How many of these answers, remembered in the sheet, the map did not take."""
+    lines = {f.line for f in network.findings if f.kind == "answer" and f.source == sheet.name}
+    keys = {(a.about, a.field) for a in read_answers(sheet) if a.line in lines}
+    return sum((a.about, a.field) in keys for a in given)
 
 
 def remember(folder: Path, answers: Iterable[Answer]) -> Path:
