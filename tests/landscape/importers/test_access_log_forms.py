@@ -32,6 +32,21 @@ def test_each_form_is_read(tmp_path: Path, name: str, line: str, flow: str) -> N
     assert [f for f in mapped.network.findings if f.kind == "unread-lines"] == []
 
 
+@pytest.mark.parametrize(
+    "time",
+    [
+        '"time_local": "05/Mar/2011:06:00:00 +0000"',
+        '"ts": 1299304800.5',
+        '"@timestamp": "2011-03-05T06:00:00Z"',
+    ],
+)
+def test_json_lines_say_when_in_several_ways(tmp_path: Path, time: str) -> None:
+    line = f'{{{time}, "request_uri": "/soap", "status": 200, "remote_user": "invoice-job", "remote_addr": "10.1.1.1"}}'
+    (tmp_path / "billing.access.log").write_text(f"{line}\n{line}\n")
+    (flow,) = map_folders([tmp_path]).network.flows.values()
+    assert [e.seen for e in flow.evidence] == ["2011-03-05T06:00:00Z"]
+
+
 def test_what_is_no_line_of_a_log_is_counted_and_told(tmp_path: Path) -> None:
     (tmp_path / "billing.access.log").write_text(f"10.1.1.1 - a {CALL}\nwhat is this\n")
     (finding,) = [f for f in map_folders([tmp_path]).network.findings if f.kind == "unread-lines"]

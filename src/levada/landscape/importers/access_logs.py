@@ -221,7 +221,17 @@ def _json(line: str) -> dict[str, Any] | None:
     return {
         "ip": first("client_ip", "remote_addr", "downstream_remote_address", "client"),
         "user": consumer.get("username") or first("remote_user", "consumer", "user", "client_id") or "-",
-        "time": first("time", "time_iso8601", "timestamp", "start_time", "started_at", "@timestamp", "msec"),
+        "time": first(
+            "time",
+            "time_iso8601",
+            "time_local",
+            "timestamp",
+            "start_time",
+            "started_at",
+            "@timestamp",
+            "msec",
+            "ts",
+        ),
         "path": str(path).partition("://")[2].partition("/")[2] if "://" in str(path) else path,
         "status": status,
         "agent": first("http_user_agent", "user_agent") or headers.get("user-agent"),

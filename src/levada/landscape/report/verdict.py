@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from levada.landscape.blueprint import Built
+from levada.landscape.blueprint_scope import Because
 from levada.landscape.naming import Names
 from levada.landscape.report.assessment import Assessment
 from levada.landscape.words import many
@@ -102,15 +104,29 @@ def recommendations(a: Assessment) -> list[tuple[str, str]]:
                 "They lie in plain sight in the files that were read. The map keeps none of them; the findings tell file and line.",
             )
         )
-    kept = sum(e.decision == "kept" for e in a.blueprint.ledger)
+    kept: Counter[Because] = Counter(e.because for e in a.blueprint.ledger if e.decision == "kept")
     if kept:
+        why = ", ".join(f"{count:,} {_KEPT[because]}" for because, count in kept.most_common())
         out.append(
             (
-                f"Leave {many(kept, 'connection')} alone",
-                "An API would not pay there; the ledger has the reason for each.",
+                f"Leave {many(kept.total(), 'connection')} alone",
+                f"{why}. The ledger has the reason for each.",
             )
         )
     return out
+
+
+_KEPT: Mapping[Because, str] = {
+    "pays": "that pay",
+    "never observed": "never observed",
+    "does not pay": "where an API would not pay",
+    "one consumer": "with one consumer alone",
+    "event already": "that are events already",
+    "infrastructure": "to infrastructure",
+    "own storage": "to a system's own storage",
+    "contract already": "that have a contract already",
+    "not allowed": "that limits forbid to change",
+}
 
 
 def title_of(network: Network, box: Built) -> str:
