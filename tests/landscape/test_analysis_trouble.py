@@ -112,6 +112,38 @@ def test_who_cannot_see_a_flow_is_no_witness_that_it_is_gone(
     assert [f[:1] for f in retired] == ["a"] * len(kinds)
 
 
+@pytest.mark.parametrize(
+    ("caller", "seen", "planned", "kinds"),
+    [
+        ("host:10.0.9.9", "/close", "/close", []),
+        ("host:10.0.9.9", "/api/close", "/close", []),
+        ("host:fd00::9", "/close", None, []),
+        ("host:unknown", None, "/close", []),
+        ("host:10.0.9.9", "/invoices", "/close", ["never observed"]),
+        ("host:10.0.9.9", "/close", "close", []),
+        ("crm", "/close", "/close", ["never observed"]),
+        ("host:crm.acme", "/close", "/close", ["never observed"]),
+    ],
+)
+def test_calls_with_nobodys_name_may_be_those_of_a_flow(
+    caller: str, seen: str | None, planned: str | None, kinds: list[str]
+) -> None:
+    """A script with a key shows no user: the log has its address only, and nothing is retired for it."""
+    log = flow(
+        caller, "erp", "observed", object=seen, mode="sync", protocol="http", attributes={"window_s": 864000}
+    )
+    named = flow("z", "erp", "observed", object="/z", mode="sync", protocol="http")
+    script = flow("close.sh", "erp", object=planned, mode="sync", protocol="http")
+    nodes = [
+        Node(id=e, evidence=(Evidence("f", 1, status="observed" if e == caller else "configured"),))
+        for e in (caller, "z", "erp", "close.sh")
+    ]
+    net = Network.of(nodes, [log, named, script])
+    assert [c.kind for c in contradictions(net) if c.flow == script.id] == kinds
+    retired = [e.flow for e in blueprint(net).ledger if e.decision == "retired"]
+    assert retired == [script.id] * len(kinds)
+
+
 def test_who_takes_the_whole_takes_its_parts() -> None:
     net = network(
         flow("a", "erp", attributes={"fields": ["x <- customer"]}),

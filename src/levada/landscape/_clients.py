@@ -6,10 +6,12 @@ This is exact: a system's own configuration or script holds the user or the agen
 
 from __future__ import annotations
 
+import ipaddress
+
 from levada.network.graph import Network, Node
 from levada.network.names import slug
 
-__all__ = ["client_alias", "resolve_clients"]
+__all__ = ["client_alias", "is_address", "is_nobody_known", "resolve_clients"]
 
 
 def client_alias(name: str) -> str:
@@ -39,3 +41,22 @@ def resolve_clients(network: Network) -> Network:
 
 def _only_observed(node: Node) -> bool:
     return bool(node.evidence) and all(e.status == "observed" for e in node.evidence)
+
+
+def is_nobody_known(node: Node) -> bool:
+    """Is it a caller that was seen, and of which no more is known than an address?"""
+    names = (node.id, *((node.name,) if node.name else ()), *node.aliases)
+    return _only_observed(node) and all(
+        is_address(n.removeprefix("id:").removeprefix("host:")) for n in names
+    )
+
+
+def is_address(name: str) -> bool:
+    """Is it no name of anybody: an address of the network, or the mark of a caller that the log does not name?"""
+    if name == "unknown":
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

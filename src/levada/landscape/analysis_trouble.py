@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from levada.landscape._clients import is_nobody_known
+from levada.landscape._objects import is_another
 from levada.landscape._ways import way_of
 from levada.landscape.analysis import Structure, structure
 from levada.landscape.infrastructure import infrastructure
@@ -50,10 +52,16 @@ def contradictions(network: Network) -> list[Contradiction]:
     """Flows said but never seen, though their provider is observed; and flows seen that nobody declared.
 
     A provider without any observed flow has no observer: silence of it is no evidence. Nor is it where the
-    observer sees another way (an access log no reader of tables), or watched for less than the flow's period.
+    observer sees another way (an access log no reader of tables), watched for less than the flow's period, or
+    saw calls of the same that nobody's name is on: they may be this flow's.
     """
     names, flows = Names(network), network.flows.values()
     watched = _watched(flows)
+    nameless = _nameless(network)
+    between: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for flow in flows:
+        if flow.object:
+            between[flow.consumer, flow.provider].add(flow.object)
     seen = {(f.consumer, f.provider) for f in flows if f.status == "observed"}
     said = {(f.consumer, f.provider) for f in flows if any(e.status != "observed" for e in f.evidence)}
     any_said = {f.provider for f in flows if any(e.status != "observed" for e in f.evidence)}
@@ -62,12 +70,24 @@ def contradictions(network: Network) -> list[Contradiction]:
         pair = (flow.consumer, flow.provider)
         consumer, provider = map(names.system, pair)
         if flow.status != "observed" and pair not in seen and _would_be_seen(flow, watched):
+            others, calls = between[pair] - {flow.object or ""}, nameless.get((flow.provider, _way(flow)), ())
+            if any(not is_another(what, flow.object, others) for what in calls):
+                continue
             text = f"{provider} is observed, and {consumer} was not seen there"
             out.append(Contradiction(flow.id, "never observed", text))
         elif flow.status == "observed" and pair not in said and flow.provider in any_said:
             text = f"{consumer} was seen at {provider}, and nothing declares or configures it"
             out.append(Contradiction(flow.id, "not declared", text))
     return sorted(out, key=lambda c: (c.kind, c.flow))
+
+
+def _nameless(network: Network) -> Mapping[tuple[str, Mode | None], set[str | None]]:
+    """Provider and way -> objects that callers took of whom only an address is known."""
+    out: dict[tuple[str, Mode | None], set[str | None]] = defaultdict(set)
+    for flow in network.flows.values():
+        if flow.status == "observed" and is_nobody_known(network.nodes[flow.consumer]):
+            out[flow.provider, _way(flow)].add(flow.object)
+    return out
 
 
 def _watched(flows: Iterable[Flow]) -> dict[tuple[str, str], float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import unicodedata
 from collections import defaultdict
@@ -12,6 +11,7 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
+from levada.landscape._clients import is_address
 from levada.landscape._objects import is_another
 from levada.landscape.plan import credentials_of, names_of
 from levada.network.graph import Flow, Mode, Network
@@ -105,7 +105,7 @@ class Traffic:
 
     def _is_nobody(self, caller: str, names: Set[str]) -> bool:
         """Does nobody say who that is: an address, a host or a library that no list, file or plan knows?"""
-        if all(_is_address(n) for n in names):
+        if all(is_address(n) for n in names):
             return True
         return bool(self._systems) and caller not in self._stated and not names & self._systems
 
@@ -211,14 +211,3 @@ def _day(text: str | None) -> date | None:
     except ValueError:
         return None
     return None if when is None else (when if when.tzinfo is None else when.astimezone(UTC)).date()
-
-
-def _is_address(name: str) -> bool:
-    """Is it no name of anybody: an address of the network, or the mark of a caller that the log does not name?"""
-    if name == "unknown":
-        return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
