@@ -194,3 +194,85 @@ def test_a_timer_of_systemd(folder: Folder, timer: str, days: int) -> None:
     unit = "[Service]\nExecStart=/usr/bin/curl https://erp.acme.org/close\n"
     files = {"etc/close.service": unit, f"etc/{name}": f"[Timer]\n{text}\n"}
     assert list(watches(folder(files)).values()) == [days]
+
+
+CALL = "#!/bin/sh\n{guard}\ncurl https://erp.acme.org/x\n"
+
+
+@pytest.mark.parametrize(
+    ("crontab", "script"),
+    [
+        ("cron/crontab", "cron/jobs/quarter.sh"),
+        ("cron/crontab", "jobs/quarter.sh"),
+        ("etc/cron.d/acme", "cron/quarter.sh"),
+    ],
+)
+def test_a_script_below_a_folder_named_cron_is_a_script(folder: Folder, crontab: str, script: str) -> None:
+    files = {crontab: "0 6 1 1,4,7,10 * jobs/quarter.sh\n", script: CALL.format(guard="")}
+    network = map_folders([folder(files)]).network
+    (flow,) = network.flows.values()
+    assert (flow.consumer, watch_days([flow])) == ("script/quarter", 184)
+
+
+def test_a_script_of_a_folder_that_cron_runs_has_its_schedule(folder: Folder) -> None:
+    files = {"etc/cron.monthly/close": CALL.format(guard="")}
+    assert watches(folder(files)) == {"script/close > erp.acme.org [/x] (batch/http)": 62}
+
+
+@pytest.mark.parametrize(
+    ("before", "days"),
+    [
+        ("", 7),
+        ("cd /opt/acme && ", 7),
+        ("root cd /opt/acme && . ./env && ", 7),
+        ("A=1 flock -n /tmp/lock ", 7),
+        (r'[ "$(date +\%d)" = "01" ] && ', 62),
+        (r"test $(date +\%d) -eq 1 && ", 62),
+        (r"bash -c '[ $(date +\%u) = 1 ] && '", 62),
+        (r"date +\%d | grep -q 01 && ", 62),
+        (r"[ $(date +\%d) != 01 ] || ", 62),
+        ("if acme-open; then ", 62),
+        ("acme-open && ", 62),
+        ("acme-closed || ", 62),
+        (r'[ "$(date +\%m\%d)" = "0101" ] && ', 732),
+    ],
+)
+def test_a_run_behind_a_condition_is_not_of_its_schedule(folder: Folder, before: str, days: int) -> None:
+    files = {"crontab": f"0 6 * * * {before}jobs/job.sh\n", "jobs/job.sh": CALL.format(guard="")}
+    (flow,) = map_folders([folder(files)]).network.flows.values()
+    assert watch_days([flow]) == days
+    assert ("period_s" in flow.attributes) == (days == 7)
+    alone = {"crontab": f"0 6 * * * {before}curl https://erp.acme.org/x\n", "jobs/job.sh": ""}
+    assert list(watches(folder(alone)).values()) == [days]
+
+
+@pytest.mark.parametrize(
+    ("guard", "days"),
+    [
+        ('[ "$(date +%d)" = 01 ] || exit 0', 62),
+        ("D=$(date +%-d)\nif [ $D -ne 1 ]; then\n  exit 0\nfi", 62),
+        ('case "$(date +%a)" in Mon) ;; *) exit 0;; esac', 62),
+        ("[[ `date -d tomorrow +%d` == 01 ]] || exit", 62),
+        ('[ "$(date +%m)" = 12 ] || exit 0', 732),
+        ('[ "$(date +%Y%m%d)" = "$LAST" ] && exit 0', 62),
+        ('[ "$(date +%H)" -lt 6 ] && exit 0', 7),
+        ('LOG=/var/log/x-$(date +%F).log\n[ -f "$LOG" ] || touch $LOG', 7),
+        ("[ -d /data ] || exit 1", 7),
+        ("M=$(date +%m)\ngrep -v x ../orders-$M.csv | while read -r n; do echo $n; done", 7),
+        ("D=$(date +%d)\n(( D == 1 )) || exit", 62),
+        ("if date +%d | grep -qv 01; then exit; fi", 62),
+        ("D=$(date +%d)\ntest $D -eq 1 || exit 0", 62),
+        ('# [ "$(date +%d)" = 01 ] || exit 0', 7),
+    ],
+)
+def test_a_script_that_looks_at_the_date_is_not_of_its_schedule(
+    folder: Folder, guard: str, days: int
+) -> None:
+    files = {"crontab": "0 6 * * * jobs/job.sh\n", "jobs/job.sh": CALL.format(guard=guard)}
+    assert list(watches(folder(files)).values()) == [days]
+
+
+def test_of_several_runs_of_a_script_each_counts(folder: Folder) -> None:
+    runs = r"0 6 * * * [ $(date +\%u) = 1 ] && job.sh" + "\n0 6 1 1 * job.sh\n0 7 * * * job.sh\n"
+    files = {"crontab": runs, "job.sh": CALL.format(guard="")}
+    assert list(watches(folder(files)).values()) == [732]

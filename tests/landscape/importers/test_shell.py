@@ -68,7 +68,7 @@ def test_splitting_loses_no_word(text: str) -> None:
     [
         ("0 12,17 * * *", 19 * 3600), ("*/5 * * * *", 300), ("45 8-20/2 * * *", 12 * 3600), ("30 23 * * *", DAY),
         ("0 6 1 * *", 31 * DAY), ("0 6 * * mon-fri", 3 * DAY), ("0 0 1 1 *", 366 * DAY), ("@weekly", 7 * DAY),
-        ("0 0 29 2 *", None), ("0 0,12 29 2 *", None), ("0 0 1,15 * sun", 7 * DAY), ("@reboot", None), ("61 * * * *", None), ("nonsense", None),
+        ("0 0 29 2 *", None), ("0 0,12 29 2 *", None), ("0 0 1,15 * sun", 7 * DAY), ("@reboot", None), ("0 6 28-31 * *", 31 * DAY), ("61 * * * *", None), ("nonsense", None),
     ],
 )  # fmt: skip
 def test_longest_pause(schedule: str, pause: float | None) -> None:

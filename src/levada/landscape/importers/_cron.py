@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 
-__all__ = ["longest_pause"]
+from levada.landscape.periods import DATED, IN_SOME_MONTHS, range_days
+
+__all__ = ["condition_before", "dated", "longest_pause"]
 
 _NAMED = {
     "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0",
@@ -49,7 +51,54 @@ def longest_pause(schedule: str) -> float | None:
     if not longest:
         return None  # on one day of these years, or on none
     within = max((b - a for a, b in pairwise(times)), default=0) * 60
-    return max(longest.total_seconds(), within)
+    return max(longest.total_seconds() + range_days(words[2]) * 86400.0, within)
+
+
+_DATE = re.compile(r"\bdate\b[^|;&)`]*?\+[\"']?([^\s\"'`)]+)")
+_OF_FILES = re.compile(r"(?<!\S)-[bcdefghkLnprSsuwxz]\s+(?:\"[^\"]*\"|\S*\$\([^)]*\)\S*|\S+)")
+_TEST = re.compile(r"(?:^|[\s;&|('\"])(?:if|elif|case|while|until|test|expr|\[\[?|\(\()(?=\s|\$)|\bgrep\b")
+_ASKED = re.compile(
+    r"\[\s.*?\s\]|\(\(.*?\)\)|\b(?:test|case)\s[^;]*?(?=;|&&|\|\||\sin\b|$)|\b(?:date|echo|printf)\b[^;&|]*\|\s*[ef]?grep\b"
+)
+"""What a line asks, but for the content of files."""
+_USUAL = re.compile(
+    r"\s*(?:[\w.-]+\s+)?(?:(?:cd|pushd|export|source|\.|set|umask|mkdir|sleep|touch|rm|mv|cp|ulimit|tar|gzip|zip|pg_dump|mysqldump|[A-Za-z_]\w*=\S*)(?=\s|$)|[A-Za-z_]\w*=)"
+)
+"""Commands that prepare what follows them, and do not decide on it."""
+
+
+def condition_before(text: str) -> str:
+    """What to add to the schedule of a command with this before it in its line; empty where it runs each time."""
+    text = text.replace("\\%", "%")
+    if not _TEST.search(text) and "||" not in text:
+        steps = text.split("&&")[:-1]
+        if all(_USUAL.match(part) for step in steps for part in step.split(";")):
+            return ""
+    return _mark(_DATE.findall(text)) or DATED
+
+
+def dated(text: str) -> str:
+    """What to add to the schedules of a script that looks at the date to decide what it does; empty where it does not."""
+    formats: dict[str, list[str]] = {}
+    tested: list[str] = []
+    for line in text.splitlines():
+        found = _DATE.findall(line)
+        name = re.match(r"\s*(?:export\s+|local\s+|readonly\s+)?([A-Za-z_]\w*)=", line)
+        if name and found:
+            formats[name[1]] = found
+        elif not line.lstrip().startswith("#"):
+            asked = _OF_FILES.sub("", " ".join(m[0] for m in _ASKED.finditer(line)))
+            tested += _DATE.findall(asked)
+            tested += (f for n in re.findall(r"\$?\{?([A-Za-z_]\w*)", asked) for f in formats.get(n, ()))
+    return _mark(tested)
+
+
+def _mark(formats: list[str]) -> str:
+    """By what ``date`` is asked for: a day, a month without its year, or nothing longer than a day."""
+    asked = [set(re.findall(r"%[-_0^#]?([A-Za-z])", f)) for f in formats]
+    if any(a & set("mbBhjUVWq") and not a & set("YyGgF") for a in asked):
+        return IN_SOME_MONTHS
+    return DATED if any(a & set("daAeuwFDxmbBhjUVWqYyGgc") for a in asked) else ""
 
 
 def _field(text: str, least: int, most: int) -> set[int] | None:

@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from levada.landscape._clients import client_alias
 from levada.landscape.importers._address import Address, addresses, is_local, node_of_host
-from levada.landscape.importers._cron import longest_pause
+from levada.landscape.importers._cron import condition_before, dated, longest_pause
 from levada.landscape.importers._settings import expand
 from levada.landscape.importers._shell import Line, commands, logical_lines
 from levada.landscape.importers._sql import tables_in
@@ -52,6 +52,8 @@ class _Script(Struct):
     source: str
     digest: str
     items: list[Node | Flow]
+    dated: str
+    """What its schedules are to be marked with, as it looks at the date."""
 
 
 class _Run(Struct, frozen=True):
@@ -79,7 +81,7 @@ class Scripts:
 
     def recognise(self, file: SourceFile) -> float:
         """A shebang, a suffix, or cron's five fields."""
-        if file.suffix in (".sh", ".bash", ".ksh") or re.match(r"#!.*\b(ba|k|z|da)?sh\b", file.head):
+        if _is_script(file):
             return 0.8 if _TOOL.search(file.head) or file.size > 16_000 or "curl" in file.head else 0.4
         if "cron" in file.name.lower() or "/cron" in f"/{file.source}":
             lines = [x for x in file.head.splitlines() if x.strip() and not x.lstrip().startswith("#")]
@@ -88,7 +90,7 @@ class Scripts:
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """Commands that reach out, variables of the script and of files it sources filled in."""
-        cron = "cron" in file.name.lower() or "/cron" in f"/{file.source}"
+        cron = _is_crontab(file)
         stem = slug(re.sub(r"\.(sh|bash|ksh|cron|tab)$", "", file.name)).replace("/", "-")
         me = f"{'cron' if cron else 'script'}/{stem}"
         values: dict[str, str] = {}
@@ -105,9 +107,16 @@ class Scripts:
             text = Line(
                 line.number, expand(found[2] if found else line.text, values), expand(line.body, values)
             )
-            items = [i for part in commands(text) for i in _command(me, part, values, seen)]
+            items: list[Item] = []
+            for part in commands(text):
+                new = list(_command(me, part, values, seen))
+                if found and new:
+                    at = text.text.find(part.strip())
+                    tool = _TOOL.search(text.text, at) if at >= 0 else None
+                    before = text.text[: tool.start()] if tool else text.text
+                    new = [self._scheduled(i, found[1] + condition_before(before)) for i in new]
+                items += new
             if found:
-                items = [self._scheduled(i, found[1]) for i in items]
                 self._runs.append(_Run(file, found[2], found[1], seen[0]))
             if items and script is None:
                 digest = hashlib.sha256(file.text.encode("utf-8", "replace")).hexdigest()
@@ -118,7 +127,7 @@ class Scripts:
                     attributes={"tool": "script"},
                     evidence=context.at(file, 1),
                 )
-                script = _Script(me, file.source, digest, [node])
+                script = _Script(me, file.source, digest, [node], "" if cron else dated(file.text))
                 self._scripts.append(script)
             for item in items:
                 if script is not None and (
@@ -132,8 +141,9 @@ class Scripts:
     def _scheduled(item: Item, schedule: str) -> Item:
         if isinstance(item, Flow):
             mode: Mode = "batch" if item.mode == "sync" else item.mode
-            pause = longest_pause(schedule)
-            period = {} if pause is None else {"period_s": pause}
+            pauses = [longest_pause(s) for s in schedule.split(" | ")]
+            known = [p for p in pauses if p is not None]
+            period = {"period_s": max(known)} if len(known) == len(pauses) else {}
             return structs.replace(
                 item, mode=mode, attributes={**item.attributes, "schedule": schedule, **period}
             )
@@ -161,20 +171,46 @@ class Scripts:
                 yield flow
 
     def _schedules(self, ids: Mapping[str, str], context: Context) -> dict[str, tuple[str, Evidence]]:
-        """The rarest schedule of each script that a crontab runs, with its place."""
+        """The schedules of each script that a crontab runs, with the place of the rarest."""
         by_key: dict[str, list[str]] = {}
         for script in self._scripts:
             by_key.setdefault(script.key, []).append(script.source)
-        out: dict[str, tuple[str, Evidence]] = {}
+        found: dict[str, list[tuple[str, Evidence]]] = {}
         for run in self._runs:
-            for path, name in re.findall(
+            for match in re.finditer(
                 r"((?:[^\s'\";|&()]{0,250}/)?([\w.-]+)\.(?:sh|bash|ksh))\b", run.command
             ):
-                sources = by_key.get(f"script/{slug(name)}", ())
-                for me in {ids[s] for s in _meant(path, sources, run.crontab, context)}:
-                    if me not in out or _rarer(run.schedule, out[me][0]):
-                        out[me] = (run.schedule, run.evidence)
+                sources = by_key.get(f"script/{slug(match[2])}", ())
+                told = run.schedule + condition_before(run.command[: match.start()])
+                for me in {ids[s] for s in _meant(match[1], sources, run.crontab, context)}:
+                    found.setdefault(me, []).append((told, run.evidence))
+        for script in self._scripts:
+            by_folder = re.search(r"(?:^|/)cron\.(hourly|daily|weekly|monthly)/[^/]+\Z", script.source)
+            if by_folder:
+                place = Evidence(script.source, 1, importer=context.importer or None)
+                found.setdefault(ids[script.source], []).append((f"@{by_folder[1]}", place))
+        marks = {ids[s.source]: s.dated for s in self._scripts if s.dated}
+        out: dict[str, tuple[str, Evidence]] = {}
+        for me, runs in found.items():
+            rarest = runs[0]
+            for run in runs[1:]:
+                rarest = run if _rarer(run[0], rarest[0]) else rarest
+            schedules = dict.fromkeys(s + marks.get(me, "") for s, _ in runs)
+            out[me] = (" | ".join(schedules), rarest[1])
         return out
+
+
+def _is_script(file: SourceFile) -> bool:
+    return file.suffix in (".sh", ".bash", ".ksh") or bool(re.match(r"#!.*\b(ba|k|z|da)?sh\b", file.head))
+
+
+def _is_crontab(file: SourceFile) -> bool:
+    """By its own name or, but for scripts, its folder's."""
+    if _is_script(file):
+        return "cron" in file.name.lower() and any(
+            _CRON.match(x) and x[0] in "@*0123456789" for x in file.head.splitlines()
+        )
+    return "cron" in file.name.lower() or "/cron" in f"/{file.source}"
 
 
 def _told_apart(scripts: Iterable[_Script]) -> dict[str, str]:
