@@ -335,6 +335,9 @@ def test_what_scrolls_says_so_and_is_whole_on_paper(chromium: str, found: Assess
         assert page.evaluate("document.documentElement.scrollWidth") == 400
         hinted = "e => getComputedStyle(e).backgroundAttachment.includes('local')"
         assert all(page.eval_on_selector_all(".card, .scroll", f"all => all.map({hinted})"))
+        # What is for screen readers alone lies within the card, or the page would scroll with it.
+        placed = "all => all.map(e => e.offsetParent.closest('.card') !== null)"
+        assert all(page.eval_on_selector_all(".card .unseen", placed))
         assert page.evaluate(CROSSING) == []
         page.set_viewport_size({"width": 720, "height": 1000})
         page.emulate_media(media="print")
