@@ -1,10 +1,12 @@
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from levada.cli.map import map_
 from levada.cli.review import MergeAmbiguous, MergeContradicted, MergeMissing, review
 from levada.landscape.mapping import map_folders
+from levada.landscape.questions import questions
 from levada.landscape.reconcile import rules, suggest
 from levada.landscape.review import REVIEW_NAME, ReviewError, Suggestion, closed, load_review, save_review
 from levada.network import Flow, Network, Node
@@ -307,3 +309,54 @@ def test_a_merge_may_name_systems_as_people_call_them(tmp_path: Path, keep: str,
     network = map_folders([tmp_path]).network
     assert sorted(network.nodes) == ["billing", "erp"]
     assert list(network.flows) == ["erp > billing (unknown)"]
+
+
+FRONTED = {
+    "proxy/nginx.conf": "upstream pool { server billing:8080; }\nserver {\n  server_name billing.acme.example;\n  location / { proxy_pass http://pool; }\n}\n",
+    "compose.yaml": 'services:\n  billing: {image: acme/billing:1}\n  shop:\n    image: acme/shop:1\n    environment: {BILLING_URL: "https://billing.acme.example/v1/invoices"}\n',
+    "api/billing.yaml": 'openapi: 3.0.0\ninfo: {title: Invoices API, version: "1", contact: {name: finance}}\nservers: [{url: "https://billing.acme.example/v1"}]\npaths: {/invoices: {get: {responses: {"200": {description: ok}}}}}\n',
+}
+
+
+def _written(files: dict[str, str], root: Path) -> Path:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return root
+
+
+def test_a_document_of_a_proxys_host_is_the_contract_of_what_stands_behind_it(tmp_path: Path) -> None:
+    mapped = map_folders([_written(FRONTED, tmp_path)])
+    net = mapped.network
+    assert {f.kind for f in net.findings} == {"contract"}
+    assert set(net.flows) == {"shop > proxy (sync/http)", "proxy > billing [/] (sync/http)"}
+    assert net.nodes["billing"].attributes["contract"] == "api/billing.yaml"
+    assert not [q for q in questions(net) if q.field == "contract"]
+    [suggestion] = mapped.suggestions
+    assert (suggestion.keep, suggestion.drop) == ("billing", "api/invoices-api")
+    assert "api/billing.yaml:2" in suggestion.evidence
+    save_review(tmp_path / REVIEW_NAME, [structs.replace(suggestion, decision="accept")])
+    again = map_folders([tmp_path])
+    assert "api/invoices-api" not in again.network.nodes
+    assert again.suggestions == []
+
+
+def test_a_proxy_of_several_systems_tells_of_no_contract(tmp_path: Path) -> None:
+    more = FRONTED["proxy/nginx.conf"].replace("billing:8080;", "billing:8080; server stock:8080;")
+    mapped = map_folders([_written({**FRONTED, "proxy/nginx.conf": more}, tmp_path)])
+    assert "contract" not in mapped.network.nodes["billing"].attributes
+    assert {f.kind for f in mapped.network.findings} == set()
+
+
+def test_a_host_of_two_that_are_merged_is_theirs(tmp_path: Path) -> None:
+    files = {
+        "systems.csv": "id,aliases\none,host:erp.acme.example\ntwo,host:erp.acme.example\n",
+        "compose.yaml": 'services:\n  shop:\n    image: acme/shop:1\n    environment: {ERP_URL: "https://erp.acme.example/v1"}\n',
+    }
+    root = _written(files, tmp_path)
+    assert "ambiguous-host" in {f.kind for f in map_folders([root]).network.findings}
+    save_review(root / REVIEW_NAME, [Suggestion(keep="one", drop="two", decision="accept")])
+    net = map_folders([root]).network
+    assert "ambiguous-host" not in {f.kind for f in net.findings}
+    assert list(net.flows) == ["shop > one (sync/http)"]

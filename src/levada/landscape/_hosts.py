@@ -6,19 +6,27 @@ only looks alike is for reconciliation to suggest.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import structs
 
+from levada.landscape._documents import is_document
 from levada.network.graph import Finding, Network
 
 __all__ = ["resolve_hosts"]
 
 
-def resolve_hosts(network: Network) -> Network:
+def resolve_hosts(network: Network, together: Mapping[str, str] | None = None) -> Network:
     """The network with ``host:x`` nodes replaced by the one system that answers at ``x``.
 
     A host of nobody stays a system of its own under the host's name. Where several answer
-    at one host it stays apart, with a finding.
+    at one host it stays apart, with a finding. A document that describes an API there is none of them.
+
+    Args:
+        network: What was read.
+        together: Ids that a person has merged, dropped to kept: two that are one answer as one.
     """
+    together = together or {}
     owners: dict[str, list[str]] = {}
     for node in network.nodes.values():
         if not node.id.startswith("host:"):
@@ -33,9 +41,10 @@ def resolve_hosts(network: Network) -> Network:
         found: list[str] = []
         for form in _forms(host):
             found = owners.get(f"host:{form}", [])
+            found = [n for n in found if not is_document(network.nodes[n])] or found
             if found:
                 break
-        if len(set(found)) == 1:
+        if len({together.get(n, n) for n in found}) == 1:
             names[node.id] = found[0]
         else:
             names[node.id] = host

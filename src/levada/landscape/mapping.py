@@ -14,6 +14,7 @@ from msgspec import Struct, field, structs
 
 from levada._errors import LevadaError
 from levada.landscape._clients import resolve_clients
+from levada.landscape._documents import contracts_of_hosts
 from levada.landscape._hosts import resolve_hosts
 from levada.landscape._kinds import infer_kinds
 from levada.landscape._local import settle_local
@@ -142,8 +143,10 @@ def map_folders(
     sink.take(context.topic_flows())
     if progress:
         progress(steps, steps, "")
-    network = infer_kinds(settle_local(settle(resolve_names(resolve_clients(resolve_hosts(sink.network))))))
-    mapped = reconcile(Mapped(network=network, files=reports), _beside(paths, review, REVIEW_NAME))
+    decided = _beside(paths, review, REVIEW_NAME)
+    network = contracts_of_hosts(resolve_hosts(sink.network, _merged(sink.network, decided)))
+    network = infer_kinds(settle_local(settle(resolve_names(resolve_clients(network)))))
+    mapped = reconcile(Mapped(network=network, files=reports), decided)
     sheet = _beside(paths, answers, ANSWERS_NAME)
     if sheet is not None:
         mapped.network = take_answers(mapped.network, read_answers(sheet), sheet.name)
@@ -320,6 +323,11 @@ def _by_ids(row: Suggestion, network: Network) -> Suggestion:
     """The decision with ids in place of names that a person wrote; what the map does not know stays as it is."""
     keep, drop = (found.id if (found := network.resolve(n)) else n for n in (row.keep, row.drop))
     return structs.replace(row, keep=keep, drop=drop)
+
+
+def _merged(network: Network, review: Path | None) -> dict[str, str]:
+    """What a person merged, by the ids that the files gave."""
+    return merges(_by_ids(s, network) for s in load_review(review)) if review is not None else {}
 
 
 def reconcile(mapped: Mapped, review: Path | None) -> Mapped:

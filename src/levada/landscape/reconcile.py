@@ -32,7 +32,7 @@ class Rule(Struct, frozen=True):
     """A rule as data: what is compared, how sure it is, and the sentence that explains it."""
 
     name: str
-    compare: Literal["alias", "elsewhere", "name", "host", "product", "setting"]
+    compare: Literal["alias", "elsewhere", "name", "host", "product", "setting", "describes"]
     confidence: float
     because: str
     prefix: str = ""
@@ -127,7 +127,14 @@ def _place(source: str, line: int | None) -> str:
 def _pairs(rule: Rule, key: str, nodes: list[Node], around: _Around) -> Iterator[Suggestion]:
     ranked = sorted(
         nodes,
-        key=lambda n: (_outside(n), n.owner is None, n.kind is None, -around.count.get(n.id, 0), n.id),
+        key=lambda n: (
+            "describes" in n.attributes,
+            _outside(n),
+            n.owner is None,
+            n.kind is None,
+            -around.count.get(n.id, 0),
+            n.id,
+        ),
     )
     for number, other in enumerate(ranked):
         first = next((n for n in ranked[:number] if _may_be_one(rule, n, other, around)), None)
@@ -144,6 +151,8 @@ def _pairs(rule: Rule, key: str, nodes: list[Node], around: _Around) -> Iterator
 
 
 def _may_be_one(rule: Rule, one: Node, two: Node, around: _Around) -> bool:
+    if rule.compare == "describes":
+        return two.attributes.get("describes") == one.id
     if one.kind and two.kind and one.kind != two.kind:
         return False  # a database and the application before it may share a name
     if rule.compare == "alias":
@@ -188,6 +197,8 @@ def _keys(rule: Rule, node: Node) -> Iterable[str]:
     if rule.compare == "alias":
         found = (a.removeprefix(rule.prefix).casefold() for a in node.aliases if a.startswith(rule.prefix))
         return (key for key in found if key.strip(" []<>{}().!") not in _placeholders())
+    if rule.compare == "describes":
+        return (node.id, str(node.attributes.get("describes") or node.id))
     if rule.by_looks and ("/local-" in node.id or node.id.startswith("unresolved:")):
         return ()  # its name is of our making
     if rule.compare == "elsewhere":
