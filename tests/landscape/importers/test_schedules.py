@@ -276,3 +276,30 @@ def test_of_several_runs_of_a_script_each_counts(folder: Folder) -> None:
     runs = r"0 6 * * * [ $(date +\%u) = 1 ] && job.sh" + "\n0 6 1 1 * job.sh\n0 7 * * * job.sh\n"
     files = {"crontab": runs, "job.sh": CALL.format(guard="")}
     assert list(watches(folder(files)).values()) == [732]
+
+
+FUNCTION = """AWSTemplateFormatVersion: "2010-09-09"
+Resources:
+  Close:
+    Type: AWS::Serverless::Function
+    Properties:
+      Environment: {Variables: {ERP_URL: "https://erp.acme.org/close"}}
+"""
+SAM = """      Events: {At: {Type: Schedule, Properties: {Schedule: "%s"}}}
+"""
+EVENTS = """  At:
+    Type: AWS::Events::Rule
+    Properties: {ScheduleExpression: "%s", Targets: [{Id: a, Arn: !GetAtt Close.Arn}]}
+"""
+SCHEDULE = """  At:
+    Type: AWS::Scheduler::Schedule
+    Properties: {ScheduleExpression: "%s", Target: {Arn: !GetAtt Close.Arn, RoleArn: x}}
+"""
+
+
+@pytest.mark.parametrize("starter", [SAM, EVENTS, SCHEDULE])
+@pytest.mark.parametrize(
+    ("expression", "days"), [("cron(0 6 1 1 ? *)", 732), ("rate(30 days)", 60), ("at", 35)]
+)
+def test_a_schedule_of_cloudformation(folder: Folder, starter: str, expression: str, days: int) -> None:
+    assert list(watches(folder({"t.yaml": FUNCTION + starter % expression})).values()) == [days]

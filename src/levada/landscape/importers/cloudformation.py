@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from levada.landscape.importers._redact import excerpt
+from levada.landscape.importers._schedules import scheduled
 from levada.landscape.importers._settings import settings_flows
 from levada.landscape.importers._stacks import (
     Child,
@@ -23,6 +24,7 @@ from levada.landscape.importers._stacks import (
     targets,
 )
 from levada.landscape.importers.protocol import Context, Item, Malformed, SourceFile, Verified
+from levada.landscape.periods import UNSCHEDULED
 from levada.network._yaml import YamlError, line_of, read_yaml
 from levada.network.graph import Evidence, Flow, Node
 from levada.network.names import slug
@@ -105,7 +107,8 @@ class CloudFormation:
         scopes = [s for root in opened for s in root.walk()]
         for scope in scopes:
             self._share(scope)
-        items = [i for scope in scopes for i in self._items(scope, context)]
+        starts = [s for scope in scopes for s in self._schedules(scope)]
+        items = list(scheduled((i for scope in scopes for i in self._items(scope, context)), starts))
         told = {
             (i.consumer, i.provider)
             for i in items
@@ -136,6 +139,20 @@ class CloudFormation:
             if shared is not None:
                 found.update(targets(shared[0], shared[1], _refs))
         return found
+
+    def _schedules(self, scope: Scope) -> Iterator[tuple[str, str]]:
+        """What rules, schedulers and the events of SAM start, and when."""
+        for name, resource in scope.unit.resources.items():
+            properties = _mapping(resource.value.get("Properties"))
+            said = properties.get("ScheduleExpression")
+            if said is not None:
+                for target in self._targets([properties.get("Targets"), properties.get("Target")], scope):
+                    yield target.id, said if isinstance(said, str) else UNSCHEDULED
+            for event in _mapping(properties.get("Events")).values():
+                if _mapping(event).get("Type") in ("Schedule", "ScheduleV2"):
+                    inner = _mapping(_mapping(event).get("Properties"))
+                    said = inner.get("Schedule", inner.get("ScheduleExpression"))
+                    yield scope.id_of(name), said if isinstance(said, str) else UNSCHEDULED
 
     def _items(self, scope: Scope, context: Context) -> Iterator[Item]:
         file, data = self._templates[scope.unit.key]
