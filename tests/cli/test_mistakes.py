@@ -151,7 +151,7 @@ def test_a_plan_that_is_no_json_says_so(tmp_path, landscape):
 def test_questions_go_into_a_sheet(tmp_path, landscape):
     done = levada(tmp_path, "map", "landscape", "--questions", "questions.pdf")
     assert done.returncode == 2
-    assert ".csv or .xlsx" in done.stdout
+    assert ".csv or .xlsx" in done.stderr
     assert not (tmp_path / "questions.pdf").exists()
 
 
@@ -184,3 +184,41 @@ def test_a_folder_of_which_nothing_is_known_is_no_success(tmp_path, verb):
     done = levada(tmp_path, verb, "minutes.docx")
     assert done.returncode == 1
     assert "Nothing was read. What can be: levada map --formats" in done.stdout
+
+
+USAGE = [
+    ("map",),
+    ("map", "landscape", "--out", "network.pdf"),
+    ("map", "landscape", "--questions", "questions.pdf"),
+    ("blueprint",),
+    ("blueprint", "landscape", "--seconds", "0"),
+    ("plan",),
+    ("plan", "landscape", "--days", "-3"),
+    ("report", "--out", "r.html"),
+    ("report", "landscape", "--out", "r.pdf"),
+]
+
+
+@pytest.mark.parametrize("arguments", USAGE, ids=" ".join)
+def test_a_landscape_verb_that_is_called_wrongly_says_so_where_errors_are_told(
+    tmp_path, landscape, arguments
+):
+    done = levada(tmp_path, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("LV1829 ")
+    program = levada(tmp_path, *arguments, "--json")
+    assert program.returncode == 2
+    assert json.loads(program.stdout)["error"]["code"] == "LV1829"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "members"),
+    [
+        (("map", "--formats"), {"importer", "formats", "verified"}),
+        (("blueprint", "--parameters"), {"parameter", "value", "unit", "source"}),
+    ],
+)
+def test_what_can_be_listed_can_be_listed_for_programs(tmp_path, arguments, members):
+    rows = json.loads(levada(tmp_path, *arguments, "--json").stdout)
+    assert len(rows) > 5
+    assert all(row.keys() == members for row in rows)

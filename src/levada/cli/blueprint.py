@@ -56,13 +56,22 @@ def blueprint(
     """
     from rich.console import Console
 
+    from levada.cli._usage import CommandLineWrong
     from levada.landscape.blueprint_costs import load_costs
 
     console = Console(stderr=json)
     if not seconds > 0:
-        console.print("The seconds to search have to be more than 0.")
-        return 2
+        raise CommandLineWrong(
+            problem="The seconds to search have to be more than 0.", command="levada blueprint"
+        )
     held = load_costs(costs)
+    if parameters and json:
+        rows = [
+            {"parameter": n, "value": p.value, "unit": p.unit, "source": p.source}
+            for n, p in held.parameters.items()
+        ]
+        sys.stdout.write(json_module.dumps(rows, ensure_ascii=False, indent=2) + "\n")
+        return 0
     if parameters:
         from rich.table import Table
 
@@ -72,8 +81,8 @@ def blueprint(
         console.print(table)
         return 0
     if not sources:
-        console.print("Name the folders to map: [bold]levada blueprint DIR…[/]")
-        return 2
+        problem = "Name the folders to map: `levada blueprint DIR…`."
+        raise CommandLineWrong(problem=problem, command="levada blueprint")
     from levada.cli._sources import read_network, sources_of
     from levada.landscape.blueprint import blueprint as make
     from levada.landscape.blueprint_view import as_json

@@ -66,19 +66,19 @@ def map_(
 
     console = console_of(stderr=json)
     if formats:
-        _formats(console)
+        _formats(console, as_json=json)
         return 0
+    from levada.cli._usage import CommandLineWrong
+
     if not sources:
-        console.print(
-            "Name the folders to map: [bold]levada map DIR…[/]  (what can be read: levada map --formats)"
-        )
-        return 2
+        problem = "Name the folders to map: `levada map DIR…` (what can be read: `levada map --formats`)."
+        raise CommandLineWrong(problem=problem, command="levada map")
     if out is not None and out.suffix and out.suffix not in NETWORK_FILES and not out.is_dir():
-        console.print("A network is written to a file that ends with .yaml, .jsonl or .xlsx, or to a folder.")
-        return 2
+        problem = "A network is written to a file that ends with .yaml, .jsonl or .xlsx, or to a folder."
+        raise CommandLineWrong(problem=problem, command="levada map")
     if questions is not None and questions.suffix not in SHEETS:
-        console.print("Questions are written to a file that ends with .csv or .xlsx.")
-        return 2
+        problem = "Questions are written to a file that ends with .csv or .xlsx."
+        raise CommandLineWrong(problem=problem, command="levada map")
     from levada.cli._sources import sources_of, unread
 
     given = sources_of(sources, kafka_settings)
@@ -154,11 +154,15 @@ def _mapped(
         return map_folders(folders, live=clusters, progress=progress, review=review)
 
 
-def _formats(console: Console) -> None:
+def _formats(console: Console, *, as_json: bool) -> None:
     from rich.table import Table
 
     from levada.landscape.importers import importers
 
+    if as_json:
+        rows = [{"importer": i.name, "formats": i.formats, "verified": i.verified} for i in importers()]
+        sys.stdout.write(json_module.dumps(rows, ensure_ascii=False, indent=2) + "\n")
+        return
     table = Table("Importer", "Reads", "Verified", box=None, pad_edge=False, header_style="bold")
     for importer in importers():
         real = importer.verified == "on real exports"

@@ -60,6 +60,7 @@ def make(
     from rich.console import Console
 
     from levada.cli._sources import read_network, sources_of
+    from levada.cli._usage import CommandLineWrong
     from levada.landscape.blueprint import blueprint
     from levada.landscape.blueprint_costs import load_costs
     from levada.landscape.naming import Names
@@ -68,11 +69,10 @@ def make(
 
     console = Console(stderr=json)
     if not sources:
-        console.print("Name the folders to map: [bold]levada plan DIR…[/]")
-        return 2
+        raise CommandLineWrong(problem="Name the folders to map: `levada plan DIR…`.", command="levada plan")
     if days < 1 or teams < 1 or hours_week <= 0:
-        console.print("Days, teams and hours a week have to be more than 0.")
-        return 2
+        problem = "Days, teams and hours a week have to be more than 0."
+        raise CommandLineWrong(problem=problem, command="levada plan")
     given = sources_of(sources, kafka_settings)
     with console.status("Reading") as status:
         network, code = read_network(given, console)

@@ -45,6 +45,7 @@ def report(
     from rich.console import Console
 
     from levada.cli._sources import read_network, sources_of
+    from levada.cli._usage import CommandLineWrong
     from levada.landscape.blueprint_costs import load_costs
     from levada.landscape.blueprint_view import as_json as blueprint_json
     from levada.landscape.plan import next_monday
@@ -54,11 +55,12 @@ def report(
 
     console = Console(stderr=json)
     if not sources:
-        console.print("Name the folders to map: [bold]levada report DIR…[/]")
-        return 2
+        raise CommandLineWrong(
+            problem="Name the folders to map: `levada report DIR…`.", command="levada report"
+        )
     if out.suffix not in (".html", ".md", ".json"):
-        console.print("A report is written to a file that ends with .html, .md or .json.")
-        return 2
+        problem = "A report is written to a file that ends with .html, .md or .json."
+        raise CommandLineWrong(problem=problem, command="levada report")
     given = sources_of(sources, kafka_settings)
     with console.status("Reading") as status:
         network, code = read_network(given, console)
