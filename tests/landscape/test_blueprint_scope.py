@@ -56,6 +56,24 @@ def test_a_server_of_several_databases_is_the_storage_of_each() -> None:
     assert because(made(flows, Node(id="sqldata", kind="db"))) == {"own storage"}
 
 
+@pytest.mark.parametrize(
+    ("user", "part", "why"),
+    [
+        ("identity-api", "IdentityDb", "own storage"),
+        ("keycloak", "keycloak", "own storage"),
+        ("identity-api", "OrderingDb", "infrastructure"),
+    ],
+)
+def test_the_sign_ons_own_database_is_its_storage(user: str, part: str, why: str) -> None:
+    flows = [
+        Flow(consumer=user, provider="sqldata", object=part, mode="db"),
+        Flow(consumer="ordering-api", provider="sqldata", object="OrderingDb", mode="db"),
+    ]
+    ledger = {e.flow: e for e in made(flows, Node(id="sqldata", kind="db")).ledger}
+    assert ledger[flows[0].id].because == why
+    assert ("OpenID" in ledger[flows[0].id].reason) == (why == "infrastructure")
+
+
 def test_of_storage_that_nobody_owns_one_user_is_taken_for_its_owner() -> None:
     db = Node(id="astronomy-db", kind="db")
     two = many("astronomy-db", 2, object="astronomy_db", mode="db")

@@ -91,6 +91,8 @@ def _aside(
     contracts: Mapping[str, str],
 ) -> Aside | None:
     if why := plumbing(flow):
+        if _own_tables(network, flow):
+            return Aside("own storage", _own_by_name(names, flow.consumer, *_storage(flow)))
         return Aside("infrastructure", why)
     if brokered(network, flow):
         name = flow.object or flow.attributes.get("topic") or "an event"
@@ -170,14 +172,21 @@ def _owners(
             continue
         alike = [c for c in sorted(held) if _called_alike(network.nodes[c], node, part)]
         if len(alike) == 1:
-            what = f"{part} in {name}" if part else name
-            out[provider, part] = (
-                alike[0],
-                f"{what} is the storage of {names.system(alike[0])}, by its name: nobody puts an API before his own tables",
-            )
+            out[provider, part] = (alike[0], _own_by_name(names, alike[0], provider, part))
         else:
             unowned.add(provider)
     return out, frozenset(unowned)
+
+
+def _own_by_name(names: Names, owner: str, provider: str, part: str) -> str:
+    what = f"{part} in {names.system(provider)}" if part else names.system(provider)
+    return f"{what} is the storage of {names.system(owner)}, by its name: nobody puts an API before his own tables"
+
+
+def _own_tables(network: Network, flow: Flow) -> bool:
+    """Whether a system of the infrastructure uses storage that is called as it is: what it does for others says nothing of it."""
+    user, storage = network.nodes[flow.consumer], network.nodes[flow.provider]
+    return flow.mode == "db" and storage.kind == "db" and _called_alike(user, storage, flow.object or "")
 
 
 def _apart(user: Node, storage: Node) -> bool:
