@@ -303,3 +303,25 @@ def test_json_of_any_depth_is_survived(tmp_path: Path) -> None:
     deep = '{"nodes":' + "[" * 5000 + "]" * 5000 + ', "parameters": 1, "n8n": 1}'
     write(tmp_path, {"w.json": deep, "e.json": json.dumps({"data": [{"traceID": 1, "spans": None}]})})
     map_folders([tmp_path])
+
+
+@pytest.mark.parametrize(("lists", "manifests"), [("a", "b"), ("b", "a")])
+def test_a_persons_list_goes_before_what_importers_guess_in_any_order(
+    lists: str, manifests: str, tmp_path: Path
+) -> None:
+    for folder in (lists, manifests):
+        (tmp_path / folder).mkdir()
+    (tmp_path / lists / "systems.csv").write_text(
+        "id,name,kind,owner,domain\nbilling,Billing,record,finance,money\nproxy,,app,web,\n"
+    )
+    (tmp_path / manifests / "billing.yaml").write_text(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: billing\n"
+        "  labels: {team: blue, app.kubernetes.io/part-of: shop}\n"
+    )
+    (tmp_path / manifests / "proxy.conf").write_text("server { location / { proxy_pass http://billing; } }\n")
+    mapped = map_folders([tmp_path])
+    found = {n.id: (n.name, n.kind, n.owner, n.domain) for n in mapped.network.nodes.values()}
+    assert found["billing"] == ("Billing", "record", "finance", "money")
+    assert found["proxy"] == ("proxy", "app", "web", None)
+    texts = {f.text for f in mapped.network.findings if f.kind == "conflict"}
+    assert "billing: owner is finance and also blue; the first stands" in texts

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from levada.network.graph import Evidence, Finding, Flow, Node
 
 _NODE_FIELDS = ("kind", "layer", "owner", "domain")
+_LISTS = frozenset(("csv", "named-columns"))
+"""Importers of what people write down themselves."""
 _COUNTED = ("volume_day", "errors_day")
 _FLOW_FIELDS = (
     "volume_day",
@@ -30,7 +32,13 @@ _FLOW_FIELDS = (
 
 
 def merge_nodes(held: Node, new: Node) -> tuple[Node, list[Finding]]:
-    """One node of two with the same id, and the findings where they disagree."""
+    """One node of two with the same id, and the findings where they disagree.
+
+    What a person's list says goes before what was read out of configurations, whichever came first.
+    """
+    evidence = unite(held.evidence, new.evidence)
+    if _listed(new) and not _listed(held):
+        held, new = new, held
     changes, conflicts = _fields(held, new, _NODE_FIELDS, held.id)
     # A bare name equal to the id says nothing; a real name replaces it.
     if new.name and (not held.name or held.name == held.id):
@@ -45,11 +53,15 @@ def merge_nodes(held: Node, new: Node) -> tuple[Node, list[Finding]]:
                 **changes,
                 "aliases": tuple(dict.fromkeys(aliases)),
                 "attributes": _attributes(held.attributes, new.attributes),
-                "evidence": unite(held.evidence, new.evidence),
+                "evidence": evidence,
             },
         ),
         conflicts,
     )
+
+
+def _listed(node: Node) -> bool:
+    return any(e.importer in _LISTS for e in node.evidence)
 
 
 def merge_flows(held: Flow, new: Flow, *, apart: bool = False) -> tuple[Flow, list[Finding]]:
