@@ -92,7 +92,9 @@ def test_a_review_that_is_not_there_and_a_merge_that_it_has_not(tmp_path):
     assert "erp-2" in done.stderr
 
 
-def test_a_row_that_goes_into_a_pipe_stays_on_its_line(capsys):
+@pytest.mark.parametrize("columns", ["", "80"])
+def test_a_row_that_goes_into_a_pipe_stays_on_its_line(capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
     table(("Run", "Code"), [("r" * 32, "shop/Orders.v1/" + "x" * 80)], empty="")
     assert len(capsys.readouterr().out.splitlines()) == 2
 

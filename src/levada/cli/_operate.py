@@ -157,7 +157,7 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
-    console = console_of(highlight=False)
+    console = console_of(highlight=False, rows=True)
     made = list(rows)
     if not made:
         console.print(empty, soft_wrap=True)

@@ -15,10 +15,14 @@ WIDE = 200
 """Columns where no terminal is: a row of a pipe or a file stays on its line."""
 
 
-def console(*, stderr: bool = False, highlight: bool = True) -> Console:
-    """The console of a verb; of ``stderr`` where standard output is for a program."""
+def console(*, stderr: bool = False, highlight: bool = True, rows: bool = False) -> Console:
+    """The console of a verb; of ``stderr`` where standard output is for a program.
+
+    ``rows``: of a pipe each is one line, whatever ``COLUMNS`` says.
+    """
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    wide = None if stream.isatty() or "COLUMNS" in os.environ else WIDE
+    said = "COLUMNS" in os.environ and not rows
+    wide = None if stream.isatty() or said else WIDE
     return Console(stderr=stderr, width=wide, highlight=highlight)
