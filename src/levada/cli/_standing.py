@@ -91,10 +91,12 @@ async def _events(does: Does, _: App, options: str) -> Check:
 
 
 async def _code(does: Does, app: App, options: str) -> Check:
+    import msgspec
+
     from levada.deployment.forms import KeptForm
 
     counts: dict[str, dict[str, int]] = await _ask(does, "runs.counts")
-    kept = _forms(await _ask(does, "runs.forms"), KeptForm)
+    kept = msgspec.convert(await _ask(does, "runs.forms"), list[KeptForm])
     rows, forms = code_of_open(app, counts, kept)
     lacking = [row for row in rows if not row["known"]]
     if lacking:
@@ -109,12 +111,6 @@ async def _code(does: Does, app: App, options: str) -> Check:
             "Code", "failed", f"what the store holds of {', '.join(broken)} cannot be read", _FORMS_MEND
         )
     return Check("Code", "ok", "that of every open run is here")
-
-
-def _forms(rows: Any, kind: type[KeptForm]) -> list[KeptForm]:
-    import msgspec
-
-    return msgspec.convert(rows, list[kind])
 
 
 def code_of_open(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from datetime import UTC, date, datetime
 from urllib.parse import unquote
 
@@ -26,14 +26,14 @@ _ESCAPED = re.compile(r"\\x([0-9A-Fa-f]{2})")
 
 def bare(name: str) -> str:
     """A name without the mark of its kind, as it compares: a host in one map is an id in another."""
-    for kind in _KINDS:
-        name = name.removeprefix(kind)
     name = unicodedata.normalize("NFKC", _written(name))
     return slug(name) if name.isascii() else name.casefold()
 
 
 def _written(name: str) -> str:
-    """A name that a log has escaped, as nginx does with x and hexadecimal digits, or an address with percent."""
+    """Without the mark of its kind, and as it reads where a log has escaped it: nginx with x and hexadecimal digits, an address with percent."""
+    for kind in _KINDS:
+        name = name.removeprefix(kind)
     if "\\x" in name:
         name = _ESCAPED.sub(r"%\1", name)
     return unquote(name) if "%" in name else name
@@ -41,8 +41,6 @@ def _written(name: str) -> str:
 
 def account(name: str) -> str:
     """A name without its Windows domain before a backslash, or its realm: ``billing@ACME.INTERN`` is billing."""
-    for kind in _KINDS:
-        name = name.removeprefix(kind)
     return bare(_written(name).rpartition("\\")[2].partition("@")[0] or name)
 
 
@@ -81,27 +79,30 @@ class Traffic:
 
     def __init__(self, network: Network, edges: Sequence[Edge], systems: frozenset[str]) -> None:
         self._by_caller: dict[str, list[Flow]] = defaultdict(list)
-        self._nameless: list[Flow] = []
+        self._by_provider: dict[str, list[Flow]] = defaultdict(list)
+        self._nameless: set[str] = set()
+        """Ids of flows of callers whom nobody names."""
         self._providers = {i: frozenset(bare(n) for n in names_of(node)) for i, node in network.nodes.items()}
         self._stated = {
             i for i, node in network.nodes.items() if any(e.status != "observed" for e in node.evidence)
         }
         self._systems = systems
-        self._flows = list(network.flows.values())
         known = {name for e in edges for name in e.callers}
         held: dict[str, set[str]] = defaultdict(set)
         for edge in edges:
             for name in edge.callers - edge.identity:
                 held[name].add(bare(edge.consumer))
         self._shared = {name: whose for name, whose in held.items() if len(whose) > 1}
-        for flow in self._flows:
+        for flow in network.flows.values():
+            for name in self._providers[flow.provider]:
+                self._by_provider[name].append(flow)
             if any(e.status == "observed" for e in flow.evidence):
                 given = (*names_of(network.nodes[flow.consumer]), *credentials_of(flow))
                 names = {n for g in given for n in (bare(g), account(g))}
                 for name in names:
                     self._by_caller[name].append(flow)
                 if not names & known and self._is_nobody(flow.consumer, names):
-                    self._nameless.append(flow)
+                    self._nameless.add(flow.id)
 
     def _is_nobody(self, caller: str, names: Set[str]) -> bool:
         """Does nobody say who that is: an address, a host or a library that no list, file or plan knows?"""
@@ -130,9 +131,16 @@ class Traffic:
 
     def is_seen(self, edge: Edge, today: date) -> bool:
         """Whether what was given shows any traffic of the provider within the window, whoever calls it."""
-        return any(
-            self._providers[f.provider] & edge.providers and _within(f, edge.days, today) for f in self._flows
-        )
+        return any(_within(flow, edge.days, today) for flow in self._at(edge))
+
+    def _at(self, edge: Edge) -> Iterator[Flow]:
+        """What is known of the edge's provider, under any of its names."""
+        seen: set[str] = set()
+        for name in sorted(edge.providers):
+            for flow in self._by_provider.get(name, ()):
+                if flow.id not in seen:
+                    seen.add(flow.id)
+                    yield flow
 
     def _elsewhere(self, edge: Edge, flow: Flow, today: date) -> str | None:
         """A known caller at a system that nobody knows: a log may be named otherwise than its system."""
@@ -148,9 +156,9 @@ class Traffic:
         return f"{flow.consumer} was seen at {flow.provider}, and whether that is {edge.provider} nobody says: {found[0]}"
 
     def _by_nobody_known(self, edge: Edge, today: date) -> str | None:
-        for flow in self._nameless:
+        for flow in self._at(edge):
             same_way = flow.mode == edge.mode or (flow.mode in _CALLS and edge.mode in _CALLS)
-            if same_way and (found := self._use(edge, flow, today)) is not None:
+            if flow.id in self._nameless and same_way and (found := self._use(edge, flow, today)) is not None:
                 return (
                     f"{flow.provider} was used from {flow.consumer}, and who that is nobody says: {found[0]}"
                 )
@@ -158,13 +166,8 @@ class Traffic:
 
     def _configured(self, edge: Edge) -> str | None:
         """A script or file among what was given that still has the connection."""
-        for flow in self._flows:
-            if (
-                bare(flow.consumer) not in edge.identity
-                or not self._providers[flow.provider] & edge.providers
-            ):
-                continue
-            if is_another(flow.object, edge.object, edge.others):
+        for flow in self._at(edge):
+            if bare(flow.consumer) not in edge.identity or is_another(flow.object, edge.object, edge.others):
                 continue
             place = next((e for e in flow.evidence if e.status == "configured"), None)
             if place is not None:
