@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,11 @@ class Deployment:
 
     def levada(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return levada(self.folder, *arguments)
+
+    def states(self) -> Counter[str]:
+        """How many runs are in each state, as the verb lists them."""
+        rows = json.loads(self.levada("runs", "list", "--json", "--limit", "1000").stdout)
+        return Counter(row["state"] for row in rows)
 
     def start(self, *arguments: str) -> dict:
         """Serve; what it served with before has ended. Returns what it says when it is ready."""

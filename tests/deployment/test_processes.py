@@ -41,11 +41,6 @@ def entries(deployment):
         return []
 
 
-def states(deployment):
-    rows = json.loads(deployment.levada("runs", "list", "--json", "--limit", "1000").stdout)
-    return Counter(row["state"] for row in rows)
-
-
 def each_once(deployment):
     counted = Counter(entries(deployment))
     assert counted == {(f"o-{i}", w): 1 for i in range(ORDERS) for w in ("hold", "reserve", "ship")}
@@ -70,7 +65,7 @@ def test_a_killed_worker_is_replaced_and_its_runs_end_with_each_effect_once(depl
     for pid in first:
         os.kill(pid, signal.SIGKILL)
     gate.unlink()  # not before: whoever is quick would have nothing left to lose
-    deployment.until(lambda: states(deployment) == {"done": ORDERS}, 40)
+    deployment.until(lambda: deployment.states() == {"done": ORDERS}, 40)
     each_once(deployment)
     nothing_personal(deployment)
     second = deployment.children()
@@ -88,7 +83,7 @@ def test_children_end_with_a_killed_parent_and_a_restart_recovers(deployment):
     deployment.until(lambda: not any(deployment.alive(pid) for pid in children), 15)
     nothing_personal(deployment)
     deployment.start()
-    deployment.until(lambda: states(deployment) == {"done": ORDERS}, 40)
+    deployment.until(lambda: deployment.states() == {"done": ORDERS}, 40)
     each_once(deployment)
     nothing_personal(deployment)
 
