@@ -1,4 +1,4 @@
-"""Fences: which of two workers took a run later (``durability``, rules 3 and 11).
+"""Fences: which of two workers took a run later (durability, rules 3 and 11).
 
 A fence is one number: above, the generation of the run's subscription, below, how often the run was taken. The
 runs of a replay have the keys of those before them and are no later takings of them, so fences are compared

@@ -43,3 +43,18 @@ def test_nothing_is_loaded_from_elsewhere(site: Path):
 
 def test_no_program_of_the_repository_gets_into_the_site(site: Path):
     assert [p.name for p in site.rglob("*.py")] == []
+
+
+def test_each_rule_of_durability_that_the_code_names_stands_on_its_page():
+    page = (ROOT / "docs/explanation/durability.md").read_text().partition("## The rules, by number")[2]
+    stated = set(re.findall(r"^(\d+)\. \*\*", page, re.MULTILINE))
+    cited = re.compile(r"durability, rules? (\d+)(?: and (\d+))?")
+    named = {
+        number
+        for file in ROOT.glob("src/**/*.py")
+        for pair in cited.findall(file.read_text())
+        for number in pair
+        if number
+    }
+    assert named
+    assert named <= stated

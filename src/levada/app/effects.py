@@ -1,4 +1,4 @@
-"""How a repeat of an unsafe call is recognised at an adapter (``durability``, rules 2 and 3).
+"""How a repeat of an unsafe call is recognised at an adapter (durability, rules 2 and 3).
 
 ``@effect.table``: the operation's transaction stays open until the operation returns;
 then its result is written to ``levada_effect`` under the call's key, and change,

@@ -1,6 +1,6 @@
 """What a connector says when a system could not be used, and what is known of the outcome.
 
-The process engine goes by the class (``durability``, rule 3): :class:`Unavailable` is
+The process engine goes by the class (durability, rule 3): :class:`Unavailable` is
 known not to have happened, :class:`RemoteFault` is known to be refused,
 :class:`OutcomeUnknown` may or may not have happened.
 """

@@ -42,7 +42,7 @@ class Call:
 
     @property
     def needs_intent(self) -> bool:
-        """Whether an intent has to be journaled before the next attempt (rule 3)."""
+        """Whether an intent has to be journaled before the next attempt (durability, rule 3)."""
         return not self.intended and self.operation.effect is not Effect.SAFE
 
     @property

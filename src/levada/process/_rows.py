@@ -88,7 +88,7 @@ def _entry(run: str, entry: Entry) -> dict[str, Any]:
 
 
 def register(run: str, step: Step) -> list[Statement]:
-    """Registers a wait or a sleep. The row (type, key) is locked first (rule 5)."""
+    """Registers a wait or a sleep. The row (type, key) is locked first (durability, rule 5)."""
     base: dict[str, Any] = {"run": run, "step": step.id}
     if step.kind is Kind.SLEEP:
         return [

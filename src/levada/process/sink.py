@@ -70,7 +70,7 @@ class ArrivalSink:
         self._types = frozenset(types)
 
     async def take(self, delivery: Delivery) -> Sequence[Statement]:
-        """The statements that take it in and close what waits for it. (type, key) is locked first (rule 5)."""
+        """The statements that take it in and close what waits for it. (type, key) is locked first (durability, rule 5)."""
         event = delivery.event
         if event.key is None or event.type not in self._types:
             return []

@@ -1,7 +1,7 @@
 """A lease: one holder of a name at a time, whose late units are refused.
 
 A heartbeat alone does not keep a paused process from writing after it was taken for
-dead; the guard does, because it is part of the unit (``durability``, rule 11).
+dead; the guard does, because it is part of the unit (durability, rule 11).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Many processes share it. Time is the database's. A process that is paused or cut off
 holds nothing up: the server ends its transaction, and with it its locks, before the
-lease of its worker ends (``durability``, rule 11).
+lease of its worker ends (durability, rule 11).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A store knows no meaning. It runs *named queries* (the ``.sql`` files beside this
 module) in *units*. A unit is data, so it can wait in a queue, be grouped with
 others into one transaction, and cross a socket to the process that owns the file.
-No user code runs inside a transaction (``durability``, rule 2).
+No user code runs inside a transaction (durability, rule 2).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 One process owns the file; every write goes through one thread, which puts the units
 that are waiting into one transaction. With ``synchronous=FULL`` a group of 64 costs
-about what a single commit costs (``durability``, rule 12).
+about what a single commit costs (durability, rule 12).
 """
 
 from __future__ import annotations
