@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Annotated, Any, ClassVar, get_args, get_origin
 
-from levada.contract.api import API, Contract, contract_of, is_contract, undo_of
+from levada.contract._stating import undo_of
+from levada.contract.api import API, Contract, contract_of, is_contract
 from levada.contract.effect import Effect
 from levada.contract.errors import ContractError, TypeNotFound
 from levada.contract.event import Event, EventType, event_type
@@ -81,46 +82,56 @@ def _analyse(cls: type[API]) -> Implementation:
             reason="it is a contract: its operations are abstract",
             mend=f"Name a subclass that keeps it: class My{cls.__name__}({cls.__name__})",
         )
-    dependencies: dict[str, Dependency] = {}
-    publishes: dict[str, EventType] = {}
-    awaits: dict[str, EventType] = {}
-    resources: dict[str, tuple[ResourceRef, Any]] = {}
+    licence = _licence(cls, place)
+    handlers = {n: v for n, v in _members(cls) if isinstance(v, Handler)}
+    _check_layers(contract, licence.dependencies, place)
+    _check_handlers(cls, contract, handlers, place)
+    called, steps = _calls(cls, contract, handlers, licence.dependencies)
+    return Implementation(
+        cls=cls,
+        contract=contract,
+        place=place,
+        dependencies=licence.dependencies,
+        publishes=licence.publishes,
+        awaits=licence.awaits,
+        resources=licence.resources,
+        handlers=handlers,
+        effects={n: v.__levada_effect__ for n, v in _members(cls) if hasattr(v, "__levada_effect__")},
+        undone=_undone(cls, contract, licence.dependencies),
+        protect=cls.__stated__.get("protect"),
+        called=called,
+        steps=steps,
+    )
+
+
+@dataclass
+class _Licence:
+    """What the typed attributes of a class let it do, by the attribute's name."""
+
+    dependencies: dict[str, Dependency] = field(default_factory=dict)
+    publishes: dict[str, EventType] = field(default_factory=dict)
+    awaits: dict[str, EventType] = field(default_factory=dict)
+    resources: dict[str, tuple[ResourceRef, Any]] = field(default_factory=dict)
+
+
+def _licence(cls: type[API], place: str) -> _Licence:
+    made = _Licence()
     for name, hint in _annotations(cls, place).items():
         where = f"{cls.__qualname__}.{name} ({cls.__stated__['line']})"
         value = inspect.getattr_static(cls, name, None)
         if get_origin(hint) is ClassVar or hint is ClassVar:
             continue
         if isinstance(value, ResourceRef):
-            resources[name] = (value, hint)
+            made.resources[name] = (value, hint)
         elif (dependency := _dependency(name, hint)) is not None:
-            dependencies[name] = dependency
+            made.dependencies[name] = dependency
         elif get_origin(hint) is Publishes:
-            publishes[name] = _event(hint, where)
+            made.publishes[name] = _event(hint, where)
         elif get_origin(hint) is Awaits:
-            awaits[name] = _awaited(hint, where)
+            made.awaits[name] = _awaited(hint, where)
         elif not hasattr(cls, name):
             raise ContractError(place=where, reason=_unknown(hint), mend=_mend(hint))
-    handlers = {n: v for n, v in _members(cls) if isinstance(v, Handler)}
-    effects = {n: v.__levada_effect__ for n, v in _members(cls) if hasattr(v, "__levada_effect__")}
-    _check_layers(contract, dependencies, place)
-    _check_handlers(cls, contract, handlers, place)
-    undone = _undone(cls, contract, dependencies)
-    called, steps = _calls(cls, contract, handlers, dependencies)
-    return Implementation(
-        cls=cls,
-        contract=contract,
-        place=place,
-        dependencies=dependencies,
-        publishes=publishes,
-        awaits=awaits,
-        resources=resources,
-        handlers=handlers,
-        effects=effects,
-        undone=undone,
-        protect=cls.__stated__.get("protect"),
-        called=called,
-        steps=steps,
-    )
+    return made
 
 
 def _members(cls: type) -> list[tuple[str, Any]]:

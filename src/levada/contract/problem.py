@@ -4,24 +4,19 @@ On the wire a problem is RFC 9457 *Problem Details for HTTP APIs*.
 """
 
 import inspect
-import re
 import sys
 from typing import Any, ClassVar, dataclass_transform, get_origin
 
 import msgspec
 
+from levada.contract._kebab import kebab
 from levada.contract.errors import ContractError, TypeNotFound, here
 
-__all__ = ["Problem", "problem_code"]
+__all__ = ["Problem"]
 
 RESERVED = frozenset(
     {"type", "title", "status", "detail", "instance", "args", "code", "add_note", "with_traceback"}
 )
-
-
-def problem_code(name: str) -> str:
-    """``CustomerNotFound`` -> ``customer-not-found``: a problem's code in headers and logs."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
 
 
 class _ProblemMeta(type):
@@ -58,7 +53,7 @@ class _ProblemMeta(type):
                 mend="Choose one from 400 to 599",
             )
         cls.status = status if status is not None else getattr(parent, "status", 500)
-        cls.code = code or problem_code(name)
+        cls.code = code or kebab(name)
         cls.title = title or _title(name, namespace.get("__doc__"))
         cls.template = detail if detail is not None else getattr(parent, "template", None)
         cls.__struct__ = None
@@ -77,7 +72,7 @@ def _is_classvar(annotation: Any) -> bool:
 def _title(name: str, doc: str | None) -> str:
     if doc:
         return doc.strip().splitlines()[0].strip()
-    words = problem_code(name).replace("-", " ")
+    words = kebab(name).replace("-", " ")
     return words[:1].upper() + words[1:] + "."
 
 

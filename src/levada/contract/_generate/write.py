@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from levada.contract._generate.layout import annotated, class_head, laid_out, signature
 from levada.contract._generate.model import EnumClass, Field, Method, Module, ProblemClass, StructClass
 from levada.contract._generate.text import WIDTH, comment, docstring, quoted
-from levada.contract.problem import problem_code
+from levada.contract._kebab import kebab
 
 __all__ = ["IMPORTED", "heading", "imports", "marker", "members", "whole", "write"]
 
@@ -158,7 +158,7 @@ def _problem(made: ProblemClass) -> str:
     words = [f"status={made.status}"]
     if made.detail is not None:
         words.append(f"detail={quoted(made.detail)}")
-    if made.code is not None and made.code != problem_code(made.name):
+    if made.code is not None and made.code != kebab(made.name):
         words.append(f"code={quoted(made.code)}")
     return _class(class_head(made.name, ["Problem", *words]), made.doc, [_field(f) for f in made.fields])
 
