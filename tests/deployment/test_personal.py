@@ -120,6 +120,25 @@ async def test_what_is_undone_is_opened_for_the_undo_and_its_reason_is_masked():
         assert in_clear(image_of(net)) == []
 
 
+async def test_an_event_that_a_person_tells_a_run_is_sealed():
+    async with testing.network(Orders, Post) as net:
+        admin = Admin(net.store)
+        admin.know(net.app, net._runtime.personal)
+        await net[Orders].place(ORDER)
+        await net.settle()
+        (row,) = await admin.do("runs.list", {}, who="anna")
+        shown = await admin.do("runs.show", {"run": row["id"]}, who="anna")
+        (wait,) = shown["waits"]
+        paid = json.dumps({"order": "o-1", "payer_id": "p-9", "payer": PAYER})
+        said = {"run": row["id"], "step": wait["step"], "value": paid, "why": "by cheque"}
+        await admin.do("runs.answer", said, who="anna")
+        assert in_clear(image_of(net)) == []
+        await net.settle()
+        assert await net.runs() == {"done": 1}
+        assert PAYER in sent
+        assert in_clear(image_of(net)) == []
+
+
 async def test_a_durable_operation_and_a_kept_answer_are_sealed_and_answer_the_same_again():
     async with testing.network(Orders, Post) as net:
         context = Context(
@@ -364,7 +383,9 @@ async def test_a_forgotten_subject_is_gone_after_a_restart_and_a_replay_and_nobo
 async def test_who_comes_back_after_being_forgotten_has_another_key(tmp_path):
     async with served(f"sqlite:{tmp_path / 'levada.db'}", Orders, Post, work=False) as (app, store, admin):
         await app[Orders].place(ORDER)
-        await admin.do("subjects.forget", {"subject": "c-1", "why": "asked"}, who="anna")
+        # The subscription may have made a run of it by now.
+        asked = {"subject": "c-1", "why": "asked", "despite_runs": True}
+        await admin.do("subjects.forget", asked, who="anna")
         await app[Orders].place(NewOrder("o-2", "c-1", NAME, MAIL))
         assert [r["forgotten"] is None for r in await store.read("subject.of", {"subject": "c-1"})] == [
             False,

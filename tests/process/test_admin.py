@@ -147,7 +147,7 @@ async def test_a_run_between_attempts_says_what_failed_and_when_it_tries_again(w
     assert "ship (step /1), attempt 1: the van is full" in listed.reason
     shown = await admin.show(first["id"])
     assert shown.again == due
-    assert [c.split()[2] for c in shown.commands] == ["resume", "compensate", "skip"]
+    assert [c.split()[2] for c in shown.commands] == ["resume", "answer", "compensate", "skip"]
     world.legacy.faults.clear()
     world.advance(1)
     await worker.settle()
@@ -197,7 +197,153 @@ async def test_skip_opens_the_key_of_what_waits_for_its_next_attempt(world, admi
     assert (await admin.show(first["id"])).reason == "skipped: by hand"
 
 
-@pytest.mark.parametrize("action", ["resume", "compensate", "skip"])
+async def test_what_a_person_did_of_a_step_between_attempts_is_taken_for_its_result(world, admin, retrying):
+    worker, first, _, _ = await retrying()
+    run_id = first["id"]
+    assert f'levada runs answer {run_id} /1 RESULT --why "..."' in (await admin.show(run_id)).commands
+    await admin.answer(run_id, "/1", b"7", "ann", "taken there by hand")
+    world.legacy.faults.clear()
+    await worker.settle()
+    assert await world.states() == {"e-1": "done", "e-2": "done"}
+    assert world.legacy.done == ["hold", "hold", "ship"]
+    assert [(c.action, c.before, c.after) for c in world.audited] == [("answer", "scheduled", "scheduled")]
+    with pytest.raises(NoOpenCall):
+        await admin.answer(run_id, "/1", b"7", "ann", "again")
+
+
+async def test_an_answer_is_undone_like_any_other(world, admin, call, event, outcomes):
+    async def fulfil(_):
+        held = await call("hold")
+        await call("price")
+        raise run.Compensate(f"held {held}")
+
+    async def release(result):
+        await call("release", hold=result)
+
+    world.code(fulfil, undos={"hold": release}, operations={"price": Effect.SAFE})
+    for name in ("hold", "price", "release"):
+        world.legacy.faults[name] = lambda attempt: outcomes.refused(b"", again=True, reason="down")
+    worker, run_id = await stuck_run(world, event)
+    await admin.answer(run_id, "/0", b"41", "ann", "held by hand")
+    await worker.settle()
+    await admin.answer(run_id, "/1", b"5", "ann", "asked by telephone")
+    await worker.settle()
+    shown = await admin.show(run_id)
+    assert (shown.state, shown.reason) == ("compensating", "held 41")
+    step = "~/0/0"
+    assert [c.split()[2:5] for c in shown.commands] == [["resume", run_id], ["answer", run_id, f"'{step}'"]]
+    assert [s.arguments for s in shown.undos[0].steps] == [b'{"hold":41}']
+    await admin.answer(run_id, step, b"1", "ann", "released by hand")
+    await worker.settle()
+    assert (await world.run())["state"] == "compensated"
+    assert world.legacy.done == []
+
+
+async def test_resume_tries_an_undo_now(world, admin, retrying):
+    worker, first, _, _ = await retrying()
+    await admin.compensate(first["id"], "ann", "the customer called")
+    await worker.settle()
+    world.legacy.faults.clear()
+    await admin.resume(first["id"], "ann")
+    await worker.settle()
+    assert await world.states() == {"e-1": "compensated", "e-2": "done"}
+    assert world.legacy.done == ["hold", "ship", "release", "hold", "ship"]
+
+
+async def test_of_a_run_that_is_undone_what_fails_for_good_was_done_or_not(
+    world, call, event, admin, outcomes
+):
+    async def fulfil(_):
+        await call("hold")
+        await call("ship")
+
+    async def release(result):
+        await call("release")
+
+    world.code(fulfil, undos={"hold": release, "ship": release})
+    world.legacy.faults["ship"] = lambda attempt: Unknown("a defect", lasting=True)
+    worker, run_id = await stuck_run(world, event)
+    await admin.compensate(run_id, "ann", "it will never work")
+    await worker.settle()
+    assert (await world.run())["state"] == "compensating"
+    await admin.not_done(run_id, "/1", "ann", "the van is here")
+    await worker.settle()
+    assert (await world.run())["state"] == "compensated"
+    assert world.legacy.done == ["hold", "release"]
+
+
+async def test_a_refusal_that_made_it_stuck_is_answered_with_what_was_done_by_hand(
+    world, call, event, admin, outcomes
+):
+    async def fulfil(_):
+        try:
+            return await call("ship")
+        except outcomes.declined as refused:
+            raise RuntimeError("cannot ship") from refused
+
+    world.code(fulfil)
+    world.legacy.faults["ship"] = lambda attempt: outcomes.refused(b"forbidden")
+    worker, run_id = await stuck_run(world, event)
+    assert (await world.run())["problem"] == "LV1508"
+    assert [c.split()[2] for c in (await admin.show(run_id)).commands][:2] == ["resume", "answer"]
+    await admin.answer(run_id, "/0", b"7", "ann", "taken there by hand")
+    await worker.settle()
+    assert ((await world.run())["state"], (await world.run())["result"]) == ("done", b"7")
+    assert len(world.legacy.calls) == 1
+
+
+@pytest.mark.parametrize(("timeout", "told"), [(None, b'"by cheque"'), (600, b'"by cheque"'), (600, None)])
+async def test_a_wait_is_answered_with_its_event_or_that_its_time_is_up(world, event, admin, timeout, told):
+    async def fulfil(_):
+        return await await_step("Paid", "k", timeout=timeout)
+
+    world.code(fulfil)
+    worker, run_id = await stuck_run(world, event)
+    assert f'levada runs answer {run_id} /0 RESULT --why "..."' in (await admin.show(run_id)).commands
+    _, wait = await admin.open_wait(run_id, "/0")
+    assert (wait.type, wait.key) == ("Paid", "k")
+    await admin.answer_wait(run_id, "/0", told, "ann", "seen on the account")
+    await worker.settle()
+    found = await world.run()
+    assert (found["state"], found["result"]) == ("done", told or b"null")
+    assert [(c.action, c.before, c.after) for c in world.audited] == [("answer", "waiting", "scheduled")]
+    with pytest.raises(NoOpenCall):
+        await admin.answer_wait(run_id, "/0", told, "ann", "again")
+    await world.pay("k")
+    assert [u.event for u in await admin.unclaimed()] == ["p-1"]
+
+
+async def test_an_answer_that_an_event_overtakes_is_refused(world, event, admin):
+    async def fulfil(_):
+        return await await_step("Paid", "k")
+
+    world.code(fulfil)
+    worker, run_id = await stuck_run(world, event)
+
+    def pay(_):
+        world.store.db.execute("UPDATE levada_wait SET state='closed', event='p-1', value='\"paid\"'")
+
+    world.store.before_commit = pay
+    with pytest.raises(NoOpenCall):
+        await admin.answer_wait(run_id, "/0", b'"by cheque"', "ann", "seen")
+    world.store.before_commit = lambda unit: None
+    await worker.settle()
+    assert (await world.run())["result"] == b'"paid"'
+
+
+async def test_a_sleep_ends_when_a_person_says_so(world, event, admin):
+    async def fulfil(_):
+        await run.sleep(600)
+        return 1
+
+    world.code(fulfil)
+    worker, run_id = await stuck_run(world, event)
+    await admin.answer_wait(run_id, "/0", None, "ann", "the customer called")
+    await worker.settle()
+    assert (await world.run())["state"] == "done"
+
+
+@pytest.mark.parametrize("action", ["resume", "compensate", "skip", "answer"])
 async def test_a_worker_that_claims_the_run_just_now_keeps_it(world, admin, retrying, action):
     _, first, _, _ = await retrying()
     run_id = first["id"]
@@ -208,7 +354,8 @@ async def test_a_worker_that_claims_the_run_just_now_keeps_it(world, admin, retr
 
     world.store.before_commit = claim
     with pytest.raises(WrongState, match="is running"):
-        await getattr(admin, action)(run_id, "ann", "why")
+        step = ("/1", b"7") if action == "answer" else ()
+        await getattr(admin, action)(run_id, *step, "ann", "why")
     assert list(map(tuple, world.store.db.execute("SELECT * FROM levada_journal"))) == before
     row = world.store.db.execute("SELECT * FROM levada_run WHERE id=?", [run_id]).fetchone()
     assert (row["worker"], row["state"]) == ("w", "running")
@@ -330,8 +477,8 @@ async def test_what_was_not_done_is_made_and_no_other_call_is_repeated(world, ca
     await worker.settle()
     assert world.legacy.done == []
     assert (await world.run())["state"] == "stuck"  # the other is still unknown, and not repeated
-    with pytest.raises(NoOpenCall, match=r"of unknown outcome are"):
-        await admin.answer(run_id, steps["mail"], b"1", "ann", "why")
+    with pytest.raises(NoOpenCall, match=rf"lacks no known outcome at step {steps['mail']}; it does at"):
+        await admin.not_done(run_id, steps["mail"], "ann", "why")
     await admin.answer(run_id, steps["print"], b"7", "ann", "it lies in the tray")
     await worker.settle()
     world.advance(60)

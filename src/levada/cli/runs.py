@@ -94,15 +94,17 @@ def answer(
     dry_run: _Flag = False,
     common: Common = At,
 ) -> int:
-    """Tell a stuck run what became of a call of unknown outcome, and let it go on.
+    """Tell a run what only a person knows: what became of a call, or of what it waits for; it goes on with it.
 
-    A call that was done is not made again. One that was not done is made now; or, where the run is being
-    undone, left out. Other calls of unknown outcome stay as they are.
+    The run is stuck, waits for its next attempt, or waits. A call that was done, by the run or by hand, is not
+    made again. One that was not done is made now; or, where the run is being undone, left out. Other calls of
+    unknown outcome stay as they are.
 
     Args:
         run: Its id.
-        step: The call's step, as ``levada runs show`` names it.
-        result: What the system answered, as JSON; null where the operation answers nothing.
+        step: The step, as ``levada runs show`` names it.
+        result: What the system answered, or the awaited event, as JSON; null where the operation answers
+            nothing, or the time of a wait is up.
         not_done: The system was asked, and the call was not done.
         why: How you know; it goes into the audit.
         dry_run: Only say what would be done.

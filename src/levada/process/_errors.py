@@ -55,7 +55,7 @@ class UnknownOutcome(LevadaError, code="LV1505"):
 
 class RetriesExhausted(LevadaError, code="LV1506"):
     """{operation} (step {step}) did not succeed in {attempts} attempts; the last one: {reason}. Mend the
-    system, then resume.
+    system, then resume; or do it by hand and say so with `levada runs answer`.
     """
 
 
@@ -98,12 +98,12 @@ class NotAwaited(LevadaError, code="LV1514"):
 
 
 class NoOpenCall(LevadaError, code="LV1516"):
-    """Run {run} has no call of unknown outcome at step {step}; of unknown outcome are: {open}. `levada runs show` lists its steps."""
+    """Run {run} lacks no {missing} at step {step}; it does at: {open}. `levada runs show` lists its steps."""
 
 
 class RepeatFails(LevadaError, code="LV1517"):
     """{operation} (step {step}) failed {attempts} times in a way that no repeat changes: {reason}. Mend the
-    code or the data, then resume; or, if it was not done, say so with `levada runs answer`, and compensate or skip the run.
+    code or the data, then resume; or do it by hand and say so with `levada runs answer`; or compensate or skip the run.
     """
 
 

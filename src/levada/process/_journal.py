@@ -11,7 +11,7 @@ from levada.process._core import Broken, Core
 from levada.process._errors import RunChanged
 from levada.process._steps import Step
 
-__all__ = ["FORMAT", "Entry", "EntryKind", "replay", "standing"]
+__all__ = ["ANSWERS", "FORMAT", "REFUSALS", "Entry", "EntryKind", "replay", "standing"]
 
 FORMAT = 1
 """The version of the journal's rows that this code writes; it reads this and all former ones."""
@@ -31,7 +31,7 @@ class EntryKind(StrEnum):
     RESUMED = "resumed"  # an operator let a stuck run try again
 
 
-_REFUSALS = (EntryKind.REFUSED, EntryKind.FAILED)
+REFUSALS = (EntryKind.REFUSED, EntryKind.FAILED)
 ANSWERS = frozenset((EntryKind.KNOWN, EntryKind.REFUSED, EntryKind.FAILED))
 
 
@@ -85,7 +85,7 @@ def standing(journal: Sequence[Entry]) -> list[Entry]:
     """A journal without the refusals that made its run stuck and that an operator let be asked anew."""
     resumed = max((e.seq for e in journal if e.kind is EntryKind.RESUMED), default=-1)
     void = {e.step: e.seq for e in journal if e.kind is EntryKind.VOID and e.seq < resumed}
-    return [e for e in journal if not (e.kind in _REFUSALS and e.seq < void.get(e.step, -1))]
+    return [e for e in journal if not (e.kind in REFUSALS and e.seq < void.get(e.step, -1))]
 
 
 def _differs(core: Core, entry: Entry, step: Step | None) -> bool:

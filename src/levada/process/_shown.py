@@ -10,12 +10,21 @@ from msgspec.structs import replace
 
 from levada.app.context import parse_traceparent
 from levada.process._calls import AGAIN
-from levada.process._journal import Entry, EntryKind
+from levada.process._journal import ANSWERS, Entry, EntryKind
 from levada.process._states import State
 from levada.process._steps import Kind
 from levada.store.protocol import Row
 
-__all__ = ["BranchShown", "RunShown", "StepShown", "WaitShown", "open_calls", "shown"]
+__all__ = [
+    "BranchShown",
+    "RunShown",
+    "StepShown",
+    "WaitShown",
+    "open_calls",
+    "shown",
+    "unanswered",
+    "waited_for",
+]
 
 
 class StepShown(Struct, frozen=True):
@@ -80,7 +89,7 @@ class RunShown(Struct, frozen=True):
 
 def shown(row: Row, journal: Sequence[Entry], waits: Sequence[Row], behind: str | None = None) -> RunShown:
     """From a run's rows."""
-    open_waits = [WaitShown(w["step"], w["type"], w["key"], w["due"]) for w in waits if w["state"] == "open"]
+    open_waits = waited_for(waits)
     withdrawn = {w["step"] for w in waits if w["state"] == "withdrawn"}
     branches = _branches(_steps(journal, withdrawn).values())
     root = branches.pop("", None) or BranchShown("", (), ())
@@ -89,10 +98,10 @@ def shown(row: Row, journal: Sequence[Entry], waits: Sequence[Row], behind: str 
     return RunShown(
         root=root,
         undos=[branch for path, branch in branches.items() if path.startswith("~")],
-        waits=open_waits,
+        waits=list(open_waits.values()),
         behind=behind,
         again=row["due"] if failed and row["ready"] and row["worker"] is None else None,
-        commands=_commands(row, journal),
+        commands=_commands(row, journal, open_waits),
         trace=_trace(row["traceparent"]),
         **same,
     )
@@ -177,21 +186,55 @@ def _number(path: str) -> int:
     return int(path.rpartition(".")[2])
 
 
-def _commands(row: Row, journal: Sequence[Entry]) -> list[str]:
+def _commands(row: Row, journal: Sequence[Entry], waits: Iterable[str]) -> list[str]:
     run, state = row["id"], row["state"]
+    if state not in _IDLE or row["worker"] is not None:
+        return []
     undoing = any(entry.kind is EntryKind.COMPENSATE for entry in journal)
-    compensate = [] if undoing else [f'levada runs compensate {run} --why "..."']
-    if state == State.STUCK:
-        answers = [
-            f'levada runs answer {run} {shlex.quote(step)} {how} --why "..."'
-            for step in open_calls(journal)
-            for how in ("RESULT", "--not-done")
-        ]
-        return [f"levada runs resume {run}", *answers, *compensate, f'levada runs skip {run} --why "..."']
-    if state == State.SCHEDULED and row["worker"] is None:
-        now = [f"levada runs resume {run}"] if row["ready"] and journal else []
-        return [*now, *compensate, f'levada runs skip {run} --why "..."']
-    return compensate if state == State.WAITING else []
+    again = state == State.STUCK or (state in _RETRIED and row["ready"] and journal)
+    return [
+        *([f"levada runs resume {run}"] if again else []),
+        *_answers(run, journal, waits),
+        *([] if undoing else [f'levada runs compensate {run} --why "..."']),
+        *([f'levada runs skip {run} --why "..."'] if state in (State.STUCK, State.SCHEDULED) else []),
+    ]
+
+
+_RETRIED = (State.SCHEDULED, State.COMPENSATING)
+_IDLE = (State.STUCK, State.WAITING, *_RETRIED)
+
+
+def _answers(run: str, journal: Sequence[Entry], waits: Iterable[str]) -> list[str]:
+    unknown = open_calls(journal)
+    said = {step: ["RESULT", *(["--not-done"] if step in unknown else [])] for step in unanswered(journal)}
+    said |= {step: ["RESULT"] for step in waits}
+    return [
+        f'levada runs answer {run} {shlex.quote(step)} {how} --why "..."'
+        for step, ways in said.items()
+        for how in ways
+    ]
+
+
+def waited_for(waits: Iterable[Row]) -> dict[str, WaitShown]:
+    """What a run still waits for, of its rows, by step id."""
+    return {
+        w["step"]: WaitShown(w["step"], w["type"], w["key"], w["due"]) for w in waits if w["state"] == "open"
+    }
+
+
+def unanswered(journal: Sequence[Entry]) -> dict[str, Entry]:
+    """The calls that were begun and have no answer, by step id. One whose refusal made the run stuck is asked anew, too."""
+    calls: dict[str, Entry] = {}
+    refused: dict[str, Entry] = {}
+    for entry in journal:
+        if entry.kind is EntryKind.VOID:
+            calls[entry.step] = refused[entry.step]
+        elif entry.kind in ANSWERS:
+            calls.pop(entry.step, None)
+            refused[entry.step] = entry
+        elif entry.kind is EntryKind.ATTEMPT or (entry.kind is EntryKind.INTENT and entry.type == Kind.CALL):
+            calls[entry.step] = entry
+    return calls
 
 
 def open_calls(journal: Sequence[Entry]) -> dict[str, Entry]:

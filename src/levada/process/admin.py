@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
+from uuid import uuid4
 
 from msgspec import Struct
 
 from levada.process._calls import AGAIN, UNDO
 from levada.process._errors import NoOpenCall, RunNotFound, WhyMissing, WrongState
-from levada.process._journal import Entry, EntryKind
+from levada.process._journal import REFUSALS, Entry, EntryKind
 from levada.process._rows import CHANNEL, append_entry, entries, leave_lane, touch_lane
-from levada.process._shown import RunShown, open_calls, shown
+from levada.process._shown import RunShown, WaitShown, open_calls, shown, unanswered, waited_for
 from levada.process._states import State
 from levada.store.protocol import Row, Statement, Store, Unit
 
-__all__ = ["Admin", "Audit", "Change", "RunListed", "Unclaimed"]
+__all__ = ["Admin", "Audit", "Change", "OpenCall", "RunListed", "Unclaimed"]
 
 
 class RunListed(Struct, frozen=True):
@@ -52,6 +53,20 @@ class Unclaimed(Struct, frozen=True):
     taken_in: int
 
 
+class OpenCall(Struct, frozen=True):
+    """A call of a run that has no answer. ``unknown``: the run's calls of which some attempt may have done it."""
+
+    row: Row
+    call: Entry
+    undoing: bool
+    unknown: Sequence[str]
+
+    @property
+    def left_out(self) -> bool:
+        """Whether it is not made if it was not done: the run is being undone, and it is no undo itself."""
+        return self.undoing and not self.call.step.startswith("~")
+
+
 class Change(Struct, frozen=True):
     """What is being done to a run, for the audit."""
 
@@ -68,7 +83,7 @@ Audit: TypeAlias = Callable[[Change], Sequence[Statement]]
 
 
 class Admin:
-    """Lists runs, shows them, and lets go on those that are stuck or wait for their next attempt."""
+    """Lists runs, shows them, and lets go on those that are stuck, wait, or wait for their next attempt."""
 
     def __init__(self, store: Store, audit: Audit) -> None:
         self._store = store
@@ -114,7 +129,7 @@ class Admin:
         return [Unclaimed(**row) for row in rows]
 
     async def resume(self, run: str, who: str, why: str = "") -> None:
-        """Let a stuck run try again, from where it stands, or one that waits for its next attempt try now.
+        """Let a stuck run try again, from where it stands, or one that waits for its next attempt, to undo as well, try now.
 
         Of a stuck run an at_least_once call with an unknown outcome is made again: look in the system first.
 
@@ -130,64 +145,129 @@ class Admin:
         kind = "" if row["state"] == State.STUCK else UNDO
         mark = append_entry(run, Entry(0, EntryKind.RESUMED, "", "run.resumed", b"", why.encode(), kind))
         marks = [mark] if journal else []  # else it was not even begun
-        await self._change(row, "resume", _IDLE, who, why, state, [*marks, *_enqueue(row, state)])
+        await self._change(row, "resume", _RETRIED, who, why, state, [*marks, *_enqueue(row, state)])
 
     async def answer(self, run: str, step: str, value: bytes, who: str, why: str) -> None:
-        """Tell a stuck run the outcome of a call that an operator has found out, and let it go on.
+        """Give a run the result of a call that an operator knows, and let it go on.
+
+        The call may be of unknown outcome, wait for its next attempt, or have been refused so that the run is stuck.
 
         Args:
-            run: The stuck run.
+            run: A run that is stuck or waits for its next attempt.
             step: The call's step id.
             value: The encoded result.
             who: Who says so.
             why: How it is known; obligatory.
+
+        Raises:
+            RunNotFound: There is no such run.
+            NoOpenCall: It has no such call.
+            WrongState: It is neither, or a worker has it just now.
+            WhyMissing: No reason is given.
         """
-        row, call, undoing = await self._open_call(run, step)
-        entry = Entry(0, EntryKind.KNOWN, step, call.operation, call.arguments, value, "answered")
-        await self._answered(row, entry, who, why, undoing=undoing)
+        _say_why(why, "answer")
+        opened = await self.open_call(run, step)
+        call = opened.call
+        marks = [Entry(0, EntryKind.KNOWN, step, call.operation, call.arguments, value, "answered")]
+        if call.kind in REFUSALS:  # it counts no more once it was let be asked anew
+            marks.insert(0, Entry(0, EntryKind.RESUMED, "", "run.resumed", b"", why.encode(), UNDO))
+        await self._answered(opened, marks, who, why)
 
     async def not_done(self, run: str, step: str, who: str, why: str) -> None:
-        """Tell a stuck run that a call was certainly not done, and let it go on: it is made then.
+        """Tell a run that a call of unknown outcome was certainly not done, and let it go on: it is made then.
 
         Where the run is being undone, it is not made, and there is nothing of it to undo.
 
         Args:
-            run: The stuck run.
+            run: A run that is stuck or waits for its next attempt.
             step: The call's step id.
             who: Who says so.
             why: How it is known; obligatory.
-        """
-        row, call, undoing = await self._open_call(run, step)
-        kind, value, type_ = EntryKind.ATTEMPT, f"not done: {why}".encode(), AGAIN
-        if undoing and not step.startswith("~"):
-            kind, value, type_ = EntryKind.FAILED, b"", "not done"
-        entry = Entry(0, kind, step, call.operation, call.arguments, value, type_)
-        await self._answered(row, entry, who, why, undoing=undoing)
 
-    async def open_call(self, run: str, step: str) -> tuple[Row, Entry]:
-        """A run, and the intent of a call of it whose outcome is not known.
+        Raises:
+            RunNotFound: There is no such run.
+            NoOpenCall: It has no such call.
+            WrongState: It is neither, or a worker has it just now.
+            WhyMissing: No reason is given.
+        """
+        _say_why(why, "answer")
+        opened = await self.open_call(run, step)
+        call = opened.call
+        kind, value, type_ = EntryKind.ATTEMPT, f"not done: {why}".encode(), AGAIN
+        if opened.left_out:
+            kind, value, type_ = EntryKind.FAILED, b"", "not done"
+        elif step not in opened.unknown:
+            raise NoOpenCall(run=run, step=step, missing="known outcome", open=_listed(opened.unknown))
+        entry = Entry(0, kind, step, call.operation, call.arguments, value, type_)
+        await self._answered(opened, [entry], who, why)
+
+    async def open_call(self, run: str, step: str) -> OpenCall:
+        """A run, and what its journal has last of a call of it that has no answer.
 
         Raises:
             RunNotFound: There is no such run.
             NoOpenCall: It has no such call.
         """
-        row, call, _ = await self._open_call(run, step)
-        return row, call
-
-    async def _open_call(self, run: str, step: str) -> tuple[Row, Entry, bool]:
         row = await self._row(run)
         journal = entries(await self._store.read("runs.journal", {"run": run}))
-        calls = open_calls(journal)
+        calls = unanswered(journal)
         if step not in calls:
-            raise NoOpenCall(run=run, step=step, open=", ".join(calls) or "none")
-        return row, calls[step], any(e.kind is EntryKind.COMPENSATE for e in journal)
+            raise await self._no_open(run, step)
+        undoing = any(e.kind is EntryKind.COMPENSATE for e in journal)
+        return OpenCall(row, calls[step], undoing, list(open_calls(journal)))
 
-    async def _answered(self, row: Row, entry: Entry, who: str, why: str, *, undoing: bool) -> None:
+    async def _answered(self, opened: OpenCall, marks: Sequence[Entry], who: str, why: str) -> None:
+        row = opened.row
+        state = State.COMPENSATING if opened.undoing else State.SCHEDULED
+        # No mark that lets other calls of unknown outcome be made again, too.
+        statements = [*(append_entry(row["id"], entry) for entry in marks), *_enqueue(row, state)]
+        await self._change(row, "answer", _RETRIED, who, why, state, statements)
+
+    async def open_wait(self, run: str, step: str) -> tuple[Row, WaitShown]:
+        """A run, and what it waits for at a step: an event, a time, or both.
+
+        Raises:
+            RunNotFound: There is no such run.
+            NoOpenCall: It waits for nothing there.
+        """
+        row = await self._row(run)
+        waits = waited_for(await self._store.read("runs.waits_shown", {"run": run}))
+        if step not in waits:
+            raise await self._no_open(run, step)
+        return row, waits[step]
+
+    async def answer_wait(self, run: str, step: str, value: bytes | None, who: str, why: str) -> None:
+        """Close a wait of a run as its event, or its time, would; also while a worker has the run.
+
+        Args:
+            run: The run.
+            step: The step of its wait or sleep.
+            value: The encoded event; None: its time is up.
+            who: Who says so.
+            why: How it is known; obligatory.
+
+        Raises:
+            RunNotFound: There is no such run.
+            NoOpenCall: It waits for nothing there, or no longer.
+            WhyMissing: No reason is given.
+        """
         _say_why(why, "answer")
-        state = State.COMPENSATING if undoing else State.SCHEDULED
-        # No mark that it was resumed: that would let other calls of unknown outcome be made again, too.
-        statements = [append_entry(row["id"], entry), *_enqueue(row, state)]
-        await self._change(row, "answer", (State.STUCK,), who, why, state, statements)
+        row, _ = await self.open_wait(run, step)
+        event = None if value is None else f"answered-{uuid4().hex}"
+        close = {"run": run, "step": step, "event": event, "value": value}
+        statements = [Statement("runs.wait_answer", close, 1)]
+        suspended = not row["queued"] and row["state"] in (State.WAITING, State.COMPENSATING)
+        if suspended:
+            statements += [*touch_lane(row["lane"]), Statement("runs.wake", {"run": run})]
+        after = State.SCHEDULED if suspended and row["state"] == State.WAITING else row["state"]
+        change = Change("answer", run, who, why, row["state"], after)
+        if not (await self._store.commit(Unit([*statements, *self._audit(change)], (CHANNEL,)))).committed:
+            raise await self._no_open(run, step)
+
+    async def _no_open(self, run: str, step: str) -> NoOpenCall:
+        journal = entries(await self._store.read("runs.journal", {"run": run}))
+        waits = waited_for(await self._store.read("runs.waits_shown", {"run": run}))
+        return NoOpenCall(run=run, step=step, missing="answer", open=_listed([*unanswered(journal), *waits]))
 
     async def skip(self, run: str, who: str, why: str) -> None:
         """Give a run up as it is, that is stuck or waits for its next attempt. What it has done stays done; its key is open again.
@@ -249,7 +329,12 @@ class Admin:
 
 
 _IDLE = (State.STUCK, State.SCHEDULED)
+_RETRIED = (*_IDLE, State.COMPENSATING)
 """States in which no worker has a run; each change asks again whether one has claimed it meanwhile."""
+
+
+def _listed(steps: Sequence[str]) -> str:
+    return ", ".join(steps) or "none"
 
 
 def _say_why(why: str, action: str) -> None:

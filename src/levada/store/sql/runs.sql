@@ -155,6 +155,11 @@ UPDATE levada_wait SET state = 'journaled' WHERE run = :run AND step = :step AND
 UPDATE levada_wait SET state = 'withdrawn', event = NULL, value = NULL
 WHERE run = :run AND step = :step AND state IN ('open', 'closed')
 
+-- name: runs.wait_answer
+-- Close a wait by what an operator knows: its event, or that its time is up.
+UPDATE levada_wait SET state = 'closed', event = :event, value = :value, closed = :now
+WHERE run = :run AND step = :step AND state = 'open'
+
 -- name: runs.waits_withdraw
 -- The run is being undone: none of its waits counts any more.
 UPDATE levada_wait SET state = 'withdrawn', event = NULL, value = NULL
@@ -224,15 +229,16 @@ ORDER BY min(w.closed), min(CASE WHEN w.event IS NULL THEN w.due ELSE w.made END
 
 -- name: runs.enqueue
 -- Queue a run again, last in its lane unless it kept its place; one that is queued goes on at once, when its place
--- lets it. Not one that a worker has just claimed. `lane_touch` comes before.
+-- lets it. Not one that a worker has just claimed. Why it is being undone stays. `lane_touch` comes before.
 UPDATE levada_run
-SET queued = 1, due = :now, changed = :now, problem = NULL, reason = NULL, state = CAST(:state AS text),
+SET queued = 1, due = :now, changed = :now, problem = NULL, state = CAST(:state AS text),
+    reason = CASE WHEN state = 'compensating' THEN reason END,
     place = coalesce(place, (SELECT next FROM levada_lane l WHERE l.lane = levada_run.lane)),
     ready = CASE WHEN EXISTS (
         SELECT 1 FROM levada_run o
         WHERE o.lane = levada_run.lane AND o.place IS NOT NULL AND o.id <> levada_run.id
           AND (levada_run.place IS NULL OR o.place < levada_run.place)) THEN 0 ELSE 1 END
-WHERE id = :run AND worker IS NULL AND state = :from AND (queued = 0 OR state = 'scheduled')
+WHERE id = :run AND worker IS NULL AND state = :from AND (queued = 0 OR state IN ('scheduled', 'compensating'))
 
 -- name: runs.wake
 -- Queue a run whose wait was closed.
