@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from levada.app.assembly import Away, Local, Plan, assemble
 from levada.app.binding import Bind
-from levada.app.context import Context
+from levada.app.context import Context, current
 from levada.app.effects import EffectTable, KeyedDatabase, with_answers, with_effect
 from levada.app.errors import AssemblyError, NoStore
 from levada.app.ports import AwaitsPort, PublishesPort
@@ -116,32 +116,34 @@ class App:
         return self._remotes[dependency]
 
     def _local_targets(self, local: Local) -> dict[str, Target]:
-        implementation = local.implementation
-        shield = Shield(implementation.protect) if isinstance(implementation.protect, Protect) else None
-        made: dict[str, Target] = {}
-        for name, operation in local.contract.operations.items():
-            target: Callable[..., Awaitable[Any]] = getattr(local.instance, name)
-            if operation.shape != "stream":
-                if name in implementation.effects and not operation.safe:
-                    target = with_effect(
-                        target, local.instance, operation, implementation.effects[name], lambda: self.effects
-                    )
-                elif _fakes_a_system(local) and not operation.safe:
-                    target = with_answers(target, operation)
-                elif operation.durable:
-                    target = self._durable(local.contract.operation_id(name), operation)
-                elif not operation.safe and local.contract.layer != "system":
-                    target = self._once(local.contract.operation_id(name), operation, target)
-                if shield is not None:
-                    target = _shielded(shield, target)
-            made[name] = target
-        return made
+        protect = local.implementation.protect
+        shield = Shield(protect) if isinstance(protect, Protect) else None
+        return {
+            name: self._local_target(local, name, operation, shield)
+            for name, operation in local.contract.operations.items()
+        }
 
-    def _once(
-        self, name: str, operation: Operation, target: Callable[..., Awaitable[Any]]
-    ) -> Callable[..., Awaitable[Any]]:
-        from levada.app.context import current
+    def _local_target(self, local: Local, name: str, operation: Operation, shield: Shield | None) -> Target:
+        method: Target = getattr(local.instance, name)
+        if operation.shape == "stream":
+            return method
+        target = method if operation.safe else self._unsafe_target(local, name, operation, method)
+        return target if shield is None else _shielded(shield, target)
 
+    def _unsafe_target(self, local: Local, name: str, operation: Operation, method: Target) -> Target:
+        """The method of an operation that changes something, behind what recognises a repeat of the call."""
+        effect = local.implementation.effects.get(name)
+        if effect is not None:
+            return with_effect(method, local.instance, operation, effect, lambda: self.effects)
+        if _fakes_a_system(local):
+            return with_answers(method, operation)
+        if operation.durable:
+            return self._durable(local.contract.operation_id(name), operation)
+        if local.contract.layer != "system":
+            return self._once(local.contract.operation_id(name), operation, method)
+        return method
+
+    def _once(self, name: str, operation: Operation, target: Target) -> Target:
         # Not a coroutine of its own: most calls have no key, and go to the target as they are.
         def once(*arguments: Any) -> Awaitable[Any]:
             context = current()
@@ -151,9 +153,7 @@ class App:
 
         return once
 
-    def _durable(self, name: str, operation: Operation) -> Callable[..., Awaitable[Any]]:
-        from levada.app.context import current
-
+    def _durable(self, name: str, operation: Operation) -> Target:
         async def begin(*arguments: Any) -> Any:
             if self.runtime is None:
                 raise NoStore(what=f"The durable operation {name}")
@@ -262,7 +262,7 @@ def _fakes_a_system(local: Local) -> bool:
     return local.contract.layer == "system" and getattr(local.instance, "__levada_fake__", False)
 
 
-def _shielded(shield: Shield, target: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+def _shielded(shield: Shield, target: Target) -> Target:
     def shielded(*arguments: Any) -> Awaitable[Any]:
         return shield.call(target, arguments)
 
