@@ -54,7 +54,7 @@ async def test_a_failure_tells_the_trace_that_its_log_line_has(way, lines):
         assert re.fullmatch("[0-9a-f]{32}", began["trace"])
         assert began["trace"] != TRACE
     written, plain = lines()
-    failed = [line for line in written if line["event"] == "call failed"]
+    failed = [line for line in written if line["event"] == "call_failed"]
     assert [line["trace"] for line in failed] == [TRACE, began["trace"]]
     assert {line["operation"] for line in failed} == {"sales/Things/v1.fails"}
     assert f"trace={TRACE}" in plain

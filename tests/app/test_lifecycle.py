@@ -117,7 +117,7 @@ async def test_a_consumer_of_both_majors_is_told_once_of_the_one_that_ends(url, 
                 assert await app[Till].both() == (1.25, 125)
     finally:
         _current.reset(token)
-    told = [r for r in caplog.records if r.message == "contract is deprecated"]
+    told = [r for r in caplog.records if r.message == "contract_deprecated"]
     assert [(r.contract, r.sunset) for r in told] == [("money/Rates/v1", TOLD["sunset"])]
 
 

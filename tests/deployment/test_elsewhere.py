@@ -180,6 +180,6 @@ def test_one_that_is_not_let_in_is_told_so_and_asks_once(two, provider, consumer
     assert [step["attempts"] for step in shown["root"]["steps"]] == [1]
     assert post(f"{url}/shop/orders/v1/direct/cup") == 500
     lines = [json.loads(line) for line in (orders.folder / "log.txt").read_text().splitlines()]
-    refused = [line for line in lines if line["event"] == "a service does not let this deployment in"]
+    refused = [line for line in lines if line["event"] == "not_let_in"]
     assert len(refused) == 2
     assert all(said in line["mend"] for line in refused)

@@ -91,9 +91,9 @@ def test_the_operator_finds_the_cause_under_the_trace(deployment, personal, name
     assert f"trace {TRACE}" in plain
 
     lines = [json.loads(line) for line in (deployment.folder / "log.txt").read_text().splitlines()]
-    direct = [line for line in lines if line["event"] == "call failed" and "run" not in line]
+    direct = [line for line in lines if line["event"] == "call_failed" and "run" not in line]
     assert {(line["trace"], line["operation"]) for line in direct} >= {(TRACE, "shop/Ledger/v1.book")}
-    of_step = next(line for line in lines if line["event"] == "call failed" and "run" in line)
+    of_step = next(line for line in lines if line["event"] == "call_failed" and "run" in line)
     assert (of_step["trace"], of_step["run"], of_step["step"]) == (TRACE, run["id"], step["id"])
     of_code = next(line for line in lines if line["logger"] == "shop")
     assert (of_code["trace"], of_code["run"]) == (TRACE, run["id"])

@@ -243,22 +243,20 @@ class RemoteAPI:
         if not self._heeded:
             self._heeded = True
             told = {name: response.headers.get(name, "") for name in ("deprecation", "sunset")}
-            log.warning("contract is deprecated", extra={"contract": self.contract.id, **told})
+            log.warning("contract_deprecated", extra={"contract": self.contract.id, **told})
 
     def _problem(self, call: Call, response: aiohttp.ClientResponse, body: bytes) -> BaseException:
         told = call.problem(response.status, response.headers.get("levada-problem", ""), body)
         where = {"operation": self.contract.operation_id(call.operation.name), "service": self._base}
         if isinstance(told, (NotFound, MethodNotAllowed)):
-            log.error(
-                "a service does not serve what is asked of it: check the URL in [bind], and which majors it has",
-                extra=where,
-            )
+            mend = f'Check the URL in [bind] "{self.contract.id}", and which majors the service has'
+            log.error("operation_not_served", extra={**where, "mend": mend})
         elif isinstance(told, Forbidden) and self._sends_identity:
             # Who called here lacks a scope: refused as it would be in process.
             return Refusal(told)
         elif isinstance(told, (Unauthorized, Forbidden)) and not isinstance(told, call.operation.raises):
             said = {"said": told.reason, "mend": self.mend}
-            log.error("a service does not let this deployment in", extra=where | said)
+            log.error("not_let_in", extra=where | said)
             # Said by its border, as a border in process says it: it is not ill, and nothing was done.
             return Refusal(
                 type(told)(reason=f"{self.contract.id} does not let this in: {told.reason} {self.mend}.")

@@ -87,14 +87,14 @@ def settle(error: BaseException, operation: Operation, name: str) -> BaseExcepti
     if isinstance(error, Problem):
         return _of_problem(error, operation, name)
     if isinstance(error, TimeoutError) and not isinstance(error, asyncio.CancelledError):
-        log.warning("call timed out", extra={"operation": name}, exc_info=error)
+        log.warning("call_timed_out", extra={"operation": name}, exc_info=error)
         return DeadlineExceeded()
     if isinstance(error, StoreError) and not isinstance(error, QueryUnknown):
         return _of_store(error, name)
     if (of_system := _of_system(error, name)) is not None:
         return of_system
     if isinstance(error, Exception):
-        log.error("call failed", extra={"operation": name}, exc_info=error)
+        log.error("call_failed", extra={"operation": name}, exc_info=error)
         return InternalError()
     return error
 
@@ -103,17 +103,17 @@ def _of_system(error: BaseException, name: str) -> StandardProblem | None:
     """What a connector knows of its system (``outcome``: see ``levada.connect.errors``)."""
     known = getattr(error, "outcome", None)
     if known == "not_done":
-        log.warning("system not reached", extra={"operation": name, "error": str(error)})
+        log.warning("system_not_reached", extra={"operation": name, "error": str(error)})
         return NotSent(reason="The system behind this API cannot be reached now.")
     if known == "unknown":
-        log.warning("answer of the system lost", extra={"operation": name, "error": str(error)})
+        log.warning("system_answer_lost", extra={"operation": name, "error": str(error)})
         return Unavailable(reason="The answer of the system behind this API was lost.")
     return None
 
 
 def _of_store(error: StoreError, name: str) -> StandardProblem:
     """A store that is full, read-only or away is no fault of the code: it passes, and the request may come again."""
-    log.error("the store refused", extra={"operation": name, "error": str(error)})
+    log.error("store_refused", extra={"operation": name, "error": str(error)})
     if isinstance(error, StoreUnknown):
         reason = "The answer of the store was lost; repeat the request under the same key."
     else:
@@ -152,7 +152,7 @@ def _of_problem(problem: Problem, operation: Operation, name: str) -> Problem:
     if isinstance(problem, PASSING):
         return problem
     log.error(
-        "call ended with a problem that its operation does not declare",
+        "problem_undeclared",
         extra={"operation": name, "problem": problem.code},
         exc_info=problem,
     )
@@ -169,7 +169,7 @@ def ended(problem: Problem, operation: Operation) -> Problem | None:
                 return base.parse({k: v for k, v in document.items() if k in known})
             except (msgspec.ValidationError, TypeError, ValueError) as error:
                 log.error(
-                    "problem does not fit its own fields",
+                    "problem_malformed",
                     extra={"operation": operation.name, "problem": base.code},
                     exc_info=error,
                 )

@@ -247,7 +247,7 @@ class Server:
                 context = traced(dict(scope["headers"]))
                 if not isinstance(error, Problem):
                     fields = {"path": path, "trace": context.trace_id}
-                    log.error("request failed", extra=fields, exc_info=error)
+                    log.error("request_failed", extra=fields, exc_info=error)
                 await send_problem(send, error if isinstance(error, Problem) else InternalError(), context)
             return
         methods = self.routes.methods(path)

@@ -99,7 +99,7 @@ async def _look(bring: Callable[[], Awaitable[None]]) -> None:
         try:
             await bring()
         except LevadaError as error:
-            log.error("the gateway keeps its last good configuration", extra={"reason": error.message})
+            log.error("gateway_configuration_kept", extra={"reason": error.message})
 
 
 class Door:

@@ -94,7 +94,7 @@ class AdminServer:
         except LevadaError as error:
             await _answer(send, 409, {"error": {"code": error.code, "message": error.message}})
         except Exception:
-            log.exception("admin action failed", extra={"action": action})
+            log.exception("admin_action_failed", extra={"action": action})
             message = f"{action} failed in the deployment; its log tells why."
             await _answer(send, 500, {"error": {"code": "LV1000", "message": message}})
         else:

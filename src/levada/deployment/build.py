@@ -143,7 +143,7 @@ def personal_of(configuration: Configuration, app: App, store: Store) -> Persona
     try:
         return Personal(app, store, masters_of(configuration, store_url(configuration)))
     except LevadaError as error:
-        log.warning("personal.closed", extra={"code": error.code, "reason": error.message})
+        log.warning("personal_closed", extra={"code": error.code, "reason": error.message})
         return None
 
 

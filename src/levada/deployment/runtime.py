@@ -209,7 +209,7 @@ class StoreRuntime:
             try:
                 await self.forget_effects(kept)
             except (LevadaError, OSError) as error:
-                log.warning("effects are kept longer", extra={"reason": str(error)})
+                log.warning("effects_kept_longer", extra={"reason": str(error)})
 
     async def forget_effects(self, kept: RetentionSection) -> int:
         """Delete the results of calls that nobody can repeat any more from the systems' databases; how many."""
@@ -252,7 +252,7 @@ class StoreRuntime:
             unread = sum(position.lag for position in await self.subscriptions.positions(sub.name))
             if unread:
                 log.warning(
-                    "subscription without its handler", extra={"subscription": sub.name, "unread": unread}
+                    "subscription_without_handler", extra={"subscription": sub.name, "unread": unread}
                 )
 
     def _versions(self, local: Any, name: str) -> Sequence[Code]:

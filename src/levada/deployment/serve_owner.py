@@ -96,7 +96,7 @@ async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
             await work()
         except LevadaError as error:
             # The next turn tries again; nothing is lost meanwhile.
-            log.warning("a periodic task failed", extra={"code": error.code, "reason": error.message})
+            log.warning("periodic_task_failed", extra={"code": error.code, "reason": error.message})
 
 
 @asynccontextmanager

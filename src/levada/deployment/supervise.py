@@ -127,7 +127,7 @@ class Supervisor:
             if loop.time() - began > _SETTLED:
                 pause = _FIRST_PAUSE
             log.warning(
-                "worker ended, starting it again",
+                "worker_restarted",
                 extra={"worker": number, "reason": ended, "pause": pause},
             )
             await asyncio.sleep(pause)

@@ -188,7 +188,7 @@ class EnvoySupervisor:
         """The last good files again, also on disk: a restart must not find what was rejected."""
         self._good = {**self._good, "ecds.json": files["ecds.json"]}
         self._reason = reason
-        log.error("gateway configuration rejected", extra={"reason": reason})
+        log.error("gateway_configuration_rejected", extra={"reason": reason})
         for name in ("cds.json", "rds.json", "lds.json"):
             if (self.folder / name).read_bytes() != self._good[name]:
                 await self._put(name, self._good[name])
@@ -245,7 +245,7 @@ class EnvoySupervisor:
             code = await process.wait()
             lived = asyncio.get_running_loop().time() - started
             self._restarts += 1
-            log.error("envoy ended and is started again", extra={"code": code, "restarts": self._restarts})
+            log.error("envoy_restarted", extra={"code": code, "restarts": self._restarts})
             pause = 0.1 if lived > 10 else min(5.0, pause * 2)
             await asyncio.sleep(pause)
             write_files(self._good, self.folder)
@@ -255,7 +255,7 @@ class EnvoySupervisor:
                     self._reason = None
             except (GatewayFailed, OSError) as error:
                 self._reason = str(error)
-                log.error("envoy did not come up", extra={"reason": self._reason})
+                log.error("envoy_not_up", extra={"reason": self._reason})
 
 
 def version_of(content: bytes) -> str:

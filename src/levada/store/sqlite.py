@@ -79,7 +79,7 @@ class SqliteStore:
         """
         await asyncio.to_thread(self._open)
         if self.synchronous != "FULL" and self.path != ":memory:":
-            log.warning("store.less_durable path=%s synchronous=%s", self.path, self.synchronous)
+            log.warning("store_less_durable", extra={"path": self.path, "synchronous": self.synchronous})
         self._thread = threading.Thread(target=self._write, name="levada-write", daemon=True)
         self._thread.start()
         return self

@@ -135,7 +135,7 @@ class Taken:
         except ConnectError as unwritten:
             # The file lies with the failed ones; what it failed of is raised, and must not be hidden by this.
             log.error(
-                "the reason of a failed file could not be left beside it",
+                "file_reason_not_left",
                 extra={"resource": self.resource, "file": self.name, "reason": str(unwritten)},
             )
 

@@ -29,6 +29,7 @@ __all__ = ["Drop", "from_settings"]
 
 log = logging.getLogger("levada.connect.files")
 
+_MEND = "Rename the file, or correct the folder's rights"
 _UNFINISHED = (".part", ".tmp", ".filepart")
 
 
@@ -217,8 +218,8 @@ class Drop:
         """One file that cannot be taken (its name is too long with a claim's before it) keeps no other waiting."""
         if name not in self._refused:
             log.error(
-                "a file cannot be taken; rename it, or correct the folder's rights",
-                extra={"resource": self._name, "file": name, "reason": error.reason},
+                "file_not_taken",
+                extra={"resource": self._name, "file": name, "reason": error.reason, "mend": _MEND},
             )
         self._refused[name] = error.reason
 

@@ -49,7 +49,7 @@ class Masters:
         except LevadaError as error:
             if not self._mark:
                 raise
-            log.warning("personal.master_unreadable", extra={"reason": error.message})
+            log.warning("personal_master_unreadable", extra={"reason": error.message})
         else:
             self._mark, self._known[mark] = mark, key
         for former in self._former:
