@@ -173,6 +173,18 @@ def test_an_unknown_owner_stays_unknown_and_a_known_one_is_named() -> None:
         ({"schedule": "0 6 * * * (on a condition of the month)"}, 732),
         ({"schedule": "sometimes | @monthly"}, 62),
         ({"schedule": "sometimes", "period_s": 60}, 35),
+        ({"schedule": "0 0 3 L * ?"}, 62),
+        ({"schedule": "cron(0 3 L * ? *)"}, 62),
+        ({"schedule": "0 0 3 LW * *"}, 66),
+        ({"schedule": "0 0 3 L-2 * ?"}, 62),
+        ({"schedule": "0 0 3 1,15W * ?"}, 36),
+        ({"schedule": "0 0 3 ? * MON#1"}, 70),
+        ({"schedule": "0 0 3 ? * 6L"}, 70),
+        ({"schedule": "0 0 3 ? * 2#5"}, 238),
+        ({"schedule": "0 0 3 ? 1,7 FRIL"}, 378),
+        ({"schedule": "0 0 3 32W * ?"}, 35),
+        ({"schedule": "0 0 3 1 * MON"}, 854),
+        ({"schedule": "0 3 1 * MON"}, 14),
     ],
 )
 def test_the_watch_is_twice_the_longest_period(attributes: dict[str, Any], days: int) -> None:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import math
 import re
+from calendar import monthrange
+from collections.abc import Callable
 from datetime import date, timedelta
+from functools import lru_cache
 
 from levada.network.graph import Flow
 
@@ -77,8 +80,10 @@ def _read(schedule: str) -> list[int | None]:
     return [*found] if alone else [None, *found]  # "monthly, but not in May": a month, or longer
 
 
+@lru_cache(1000)
 def _of_expression(text: str) -> int | None:
     """Days between two days on which a crontab, Quartz, EventBridge or systemd runs something, at the most."""
+    crontab = len(text.split()) == 5
     parts = re.sub(r"^cron\((.*)\)$", r"\1", text, flags=re.IGNORECASE).split()
     if len(parts) in (6, 7):
         # Quartz and Spring count seconds first, and perhaps years last; AWS has years last alone. Both have a
@@ -88,8 +93,9 @@ def _of_expression(text: str) -> int | None:
             return None  # in some years only
         parts = parts[:5] if years_last else parts[1:6]
     if len(parts) == 5:
-        either = not parts[2].startswith(("*", "?")) and not parts[4].startswith(("*", "?"))
-        return _longest_gap(parts[2], parts[3], parts[4], either=either)
+        # Of two days a crontab takes either; Spring and Azure, which count seconds, want both.
+        either = crontab and not any(parts[n].startswith(("*", "?")) for n in (2, 4))
+        return _longest_gap(parts[2], parts[3], parts[4], either=either, marks=not crontab)
     found = re.fullmatch(
         r"(?:(?P<week>[A-Za-z][A-Za-z,.]*)\s*)?(?:\*-(?P<month>[\d*,./]+)-(?P<day>[\d*,./]+))?(?:(?:^|\s+)(?P<time>[\d*,./]+:[\d*,./:]+))?(?:\s+[A-Z][\w/+-]*)?",
         text,
@@ -120,22 +126,79 @@ def _days_of_week(text: str | None) -> str | None:
     return "".join(short).replace("..SUN", "..7").replace("..", "-")
 
 
-def _longest_gap(day: str, month: str, weekday: str, *, either: bool) -> int | None:
-    """Days between two that fit the fields; ``either``: the day of the month or that of the week is enough."""
-    days, months = _set(day, 1, 31, {}), _set(month, 1, 12, _MONTHS)
-    weekdays = _set(weekday, 0, 7, _DAYS)
-    if days is None or months is None or weekdays is None:
+def _longest_gap(day: str, month: str, weekday: str, *, either: bool, marks: bool = False) -> int | None:
+    """Days between two that fit the fields.
+
+    ``either``: the day of the month or that of the week is enough; ``marks``: those of Quartz are read.
+    """
+    on_day, on_weekday = _days_of(day, _of_month, marks), _days_of(weekday, _of_week, marks)
+    months = _set(month, 1, 12, _MONTHS)
+    if on_day is None or on_weekday is None or months is None:
         return None
-    weekdays = {d % 7 for d in weekdays}
     longest, last = 0, None
     at = date(2023, 1, 1)
     for _ in range(9 * 366):
-        on_day, on_weekday = at.day in days, at.isoweekday() % 7 in weekdays
-        if at.month in months and ((on_day or on_weekday) if either else (on_day and on_weekday)):
-            longest = max(longest, (at - last).days if last else 0)
-            last = at
+        if at.month in months:
+            fits = (on_day(at) or on_weekday(at)) if either else (on_day(at) and on_weekday(at))
+            if fits:
+                longest = max(longest, (at - last).days if last else 0)
+                last = at
         at += timedelta(days=1)
     return longest + range_days(day) if longest else None
+
+
+_Days = Callable[[date], bool]
+
+
+def _days_of(field: str, read: Callable[[str, bool], _Days | None], marks: bool) -> _Days | None:
+    """The days that one of a field's parts means; None if one of them cannot be read."""
+    tests = [read(part, marks) for part in field.split(",")]
+    known = [t for t in tests if t is not None]
+    return (lambda at: any(t(at) for t in known)) if len(known) == len(tests) else None
+
+
+def _of_month(part: str, marks: bool) -> _Days | None:
+    """Days of the month; with ``L`` (the last), ``L-2`` (two before it), ``15W`` (the working day next to it), ``LW``."""
+    if marks and (found := re.fullmatch(r"L(?:-(\d\d?))?", part, re.IGNORECASE)):
+        before = int(found[1] or 0)
+        return (lambda at: at.day == _last_day(at) - before) if before < 28 else None
+    if marks and (found := re.fullmatch(r"(L|\d\d?)W", part, re.IGNORECASE)):
+        wanted = None if found[1] in "Ll" else int(found[1])
+        return (lambda at: at == _near(at, wanted)) if wanted is None or 1 <= wanted <= 31 else None
+    days = _set(part, 1, 31, {})
+    return None if days is None else lambda at: at.day in days
+
+
+def _last_day(at: date) -> int:
+    return monthrange(at.year, at.month)[1]
+
+
+def _near(at: date, wanted: int | None) -> date | None:
+    """The working day of its month that is next to a day of it, or the last one; None if the month lacks the day."""
+    last = _last_day(at)
+    if (wanted or last) > last:
+        return None
+    day = at.replace(day=wanted or last)
+    if day.weekday() == 5:
+        return day - timedelta(days=1) if day.day > 1 else day + timedelta(days=2)
+    if day.weekday() == 6:
+        return day + timedelta(days=1) if day.day < last else day - timedelta(days=2)
+    return day
+
+
+def _of_week(part: str, marks: bool) -> _Days | None:
+    """Days of the week; with ``MON#1`` (the first of the month) and ``6L`` (the last of the month)."""
+    found = re.fullmatch(r"(\w+?)(?:(L)|#([1-5]))", part, re.IGNORECASE) if marks else None
+    days = _set(found[1] if found else part, 0, 7, _DAYS)
+    if days is None:
+        return None
+    days = {d % 7 for d in days}
+    if found and found[2]:
+        return lambda at: at.isoweekday() % 7 in days and at.day > _last_day(at) - 7
+    if found:
+        nth = int(found[3])
+        return lambda at: at.isoweekday() % 7 in days and (at.day + 6) // 7 == nth
+    return lambda at: at.isoweekday() % 7 in days
 
 
 def range_days(days: str) -> int:

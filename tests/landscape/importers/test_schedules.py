@@ -303,3 +303,150 @@ SCHEDULE = """  At:
 )
 def test_a_schedule_of_cloudformation(folder: Folder, starter: str, expression: str, days: int) -> None:
     assert list(watches(folder({"t.yaml": FUNCTION + starter % expression})).values()) == [days]
+
+
+@pytest.mark.parametrize(
+    ("start", "days"),
+    [
+        ("timer:tick?period=86400000", 7),
+        ("timer:tick?period=30d", 60),
+        ("timer:tick?period=30d&repeatCount=1", 35),
+        ("timer:tick", 7),
+        ("quartz:nightly?cron=0+0+2+*+*+?", 7),
+        ("quartz://billing/monthly?cron=0+0+2+1+*+?", 62),
+        ("quartz:x?trigger.repeatInterval=2592000000&trigger.repeatCount=-1", 60),
+        ("quartz:x?trigger.repeatInterval=2592000000", 35),
+        ("cron:tab?schedule=0 0 6 1 1 ?", 732),
+        ("cron:tab?schedule={{close.at}}", 732),
+        ("cron:tab?schedule={{other.at:0 6 1 * *}}", 62),
+        ("cron:tab?schedule={{nowhere}}", 35),
+        ("scheduler:x?delay=10&timeUnit=DAYS", 20),
+        ("kamelet:cron-source?schedule=0 0 6 1 * ?", 62),
+        ("kamelet:timer-source?period=2592000000", 60),
+        ("jms:queue:close", 35),
+        ("direct:close", 35),
+    ],
+)
+def test_a_route_of_camel_begins_by_the_clock(folder: Folder, start: str, days: int) -> None:
+    yaml = (
+        f"- route:\n    from:\n      uri: '{start}'\n      steps:\n      - to: https://erp.acme.org/close\n"
+    )
+    xml = f"""<routes xmlns="http://camel.apache.org/schema/spring"><route><from uri="{start.replace("&", "&amp;")}"/>
+    <choice><when><to uri="https://erp.acme.org/close"/></when></choice></route></routes>"""
+    java = 'class R extends RouteBuilder { void configure() {\nfrom("%s")\n.to("https://erp.acme.org/close"); } }'
+    for name, text in (("r.camel.yaml", yaml), ("r.xml", xml), ("R.java", java % start)):
+        found = watches(folder({"application.properties": "close.at=0 6 1 1 *\n", f"{name}": text}))
+        assert next(d for f, d in found.items() if "erp.acme.org" in f) == days, name
+        (folder({}) / name).unlink()
+
+
+def test_a_period_of_camel_stands_among_its_parameters(folder: Folder) -> None:
+    text = "- from:\n    uri: timer:x\n    parameters: {period: '{{pause:30d}}'}\n    steps:\n    - to: https://erp.acme.org/x\n"
+    assert list(watches(folder({"r.camel.yaml": text})).values()) == [60]
+
+
+PIPE = """apiVersion: camel.apache.org/v1
+kind: Pipe
+metadata: {name: close}
+spec:
+  source: {ref: {kind: Kamelet, name: %s}, properties: {%s}}
+  sink: {ref: {kind: Kamelet, name: http-sink}, properties: {url: "https://erp.acme.org/close"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "properties", "days"),
+    [
+        ("cron-source", 'schedule: "0 6 1 * *"', 62),
+        ("timer-source", 'period: "5000"', 7),
+        ("jms-source", "", 35),
+    ],
+)
+def test_a_pipe_of_camel_begins_by_the_clock(folder: Folder, name: str, properties: str, days: int) -> None:
+    found = watches(folder({"p.yaml": PIPE % (name, properties)}))
+    assert found["camel/close > erp.acme.org (sync/http)"] == days
+
+
+def routes(*routes: str) -> str:
+    """A file of routes, each given as its beginning and its steps."""
+    return "".join(
+        f"- from:\n    uri: '{begin}'\n    steps:\n" + "".join(f"    - to: '{to}'\n" for to in to.split())
+        for begin, _, to in (r.partition(" > ") for r in routes)
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "days"),
+    [
+        ({"a": ["timer:x?period=30d > direct:close", "direct:close > https://erp.acme.org/x"]}, 60),
+        (
+            {"a": ["timer:x?period=30d > direct:a", "direct:a > seda:b", "seda:b > https://erp.acme.org/x"]},
+            60,
+        ),
+        ({"a": ["timer:x?period=30d > direct:close"], "b": ["direct:close > https://erp.acme.org/x"]}, 60),
+        ({"a": ["timer:x > direct:b", "jms:queue:x > direct:b", "direct:b > https://erp.acme.org/x"]}, 35),
+        ({"a": ["timer:x > https://erp.acme.org/x", "jms:queue:x > https://erp.acme.org/x"]}, 35),
+        (
+            {
+                "a": [
+                    "timer:x > direct:a",
+                    "direct:a > direct:b",
+                    "direct:b > direct:a https://erp.acme.org/x",
+                ]
+            },
+            7,
+        ),
+        ({"a": ["direct:a > direct:b", "direct:b > direct:a https://erp.acme.org/x"]}, 35),
+    ],
+)
+def test_routes_of_camel_that_call_each_other(folder: Folder, files: dict[str, list[str]], days: int) -> None:
+    written = {f"{name}.camel.yaml": routes(*of) for name, of in files.items()}
+    found = watches(folder(written))
+    assert next(d for f, d in found.items() if "erp.acme.org" in f) == days
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"C.java": 'class C { void now() { template.sendBody("direct:close", 1); } }'},
+        {
+            "o.camel.yaml": "- from:\n    uri: jms:queue:x\n    steps:\n    - recipientList: {simple: '${header.to}'}\n"
+        },
+        {
+            "o.camel.yaml": "- rest:\n    post:\n    - {path: /close, to: 'direct:close'}\n- from:\n    uri: timer:o\n"
+        },
+    ],
+)
+def test_a_route_of_camel_that_something_else_may_call(folder: Folder, beside: dict[str, str]) -> None:
+    text = routes("timer:x > direct:close", "direct:close > https://erp.acme.org/x")
+    found = watches(folder({"r.camel.yaml": text, **beside}))
+    assert next(d for f, d in found.items() if "erp.acme.org" in f) == 35
+
+
+def test_a_topic_that_is_written_by_the_clock(folder: Folder) -> None:
+    text = routes("timer:x?period=30d > kafka:orders")
+    assert watches(folder({"r.camel.yaml": text})) == {"camel/r > kafka [orders] (async/kafka)": 60}
+    reader = routes("kafka:orders > https://erp.acme.org/x")
+    found = watches(folder({"r.camel.yaml": text, "s.camel.yaml": reader}))
+    assert found == {"camel/s > camel/r [orders] (async/kafka)": 60, "camel/s > erp.acme.org (sync/http)": 35}
+    other = routes("timer:x?period=30d > kafka:orders", "jms:queue:x > kafka:orders")
+    found = watches(folder({"r.camel.yaml": other, "s.camel.yaml": ""}))
+    assert found["camel/r > kafka [orders] (async/kafka)"] == 60
+
+
+def test_a_poll_of_camel_asks_by_its_own_clock(folder: Folder) -> None:
+    begin = "sftp://files.acme.org/in?scheduler=quartz&scheduler.cron=0+0+2+1+*+?"
+    found = watches(folder({"r.camel.yaml": routes(f"{begin} > https://erp.acme.org/x")}))
+    assert found == {"camel/r > files.acme.org (file/sftp)": 62, "camel/r > erp.acme.org (sync/http)": 35}
+
+
+def test_routes_of_java_that_begin_without_a_text(folder: Folder) -> None:
+    text = """class R extends RouteBuilder { void configure() {
+    onException(Exception.class).to("https://alarm.acme.org/x");
+    from("timer:a?period=30d").to("https://erp.acme.org/a");
+    from(incoming()).to("https://erp.acme.org/b");
+    from("timer:c?period=30d", "jms:queue:c").to("https://crm.acme.org/c"); } }"""
+    found = watches(folder({"p/src/main/java/R.java": text}))
+    assert {f.split(" > ")[1].split(" ")[0]: d for f, d in found.items()} == {
+        "alarm.acme.org": 35, "erp.acme.org": 60, "crm.acme.org": 60,
+    }  # fmt: skip

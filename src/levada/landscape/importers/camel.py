@@ -1,18 +1,22 @@
-"""Apache Camel: routes in YAML and XML, Kamelet bindings and pipes."""
+"""Apache Camel: routes in YAML, XML and Java, Kamelet bindings and pipes."""
 
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from typing import Any
 from urllib.parse import unquote
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from levada.landscape.importers._address import addresses, is_local, node_of_host
+from levada.landscape.importers._camel_routes import Endpoint, Routes, poll_of
 from levada.landscape.importers._connector import connector_flow, url_flow
 from levada.landscape.importers._products import by_word
 from levada.landscape.importers._properties import Properties
+from levada.landscape.importers._schedules import with_schedules
 from levada.landscape.importers._sql import tables_in
 from levada.landscape.importers._xml import XmlNode
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
@@ -137,26 +141,110 @@ class Camel:
             return 0.9 if "<from" in file.head or "camelContext" in file.head else 0.2
         return 0.0
 
+    def __init__(self) -> None:
+        self._routes = Routes()
+        self._uses: list[_Use] = []
+        self._opened = 0
+
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
-        """Endpoints that lead outside, with properties of ``application.properties`` beside the file filled in."""
+        """The applications, and what their routes name; with properties of ``application.properties`` beside the file filled in."""
         values = _properties(file, context)
+        self._routes.look(file, _group(file))
         if file.suffix == ".xml":
-            yield from _endpoints(_app(file), _xml_uris(file.xml), file, context, values)
+            yield self._application(_app(file), _xml_uris(file.xml), file, context, values)
             return
         if file.suffix in (".java", ".kt", ".groovy"):
-            yield from _endpoints(_java_app(file), _java_uris(file.text), file, context, values)
+            yield self._application(_java_app(file), _java_uris(file.text), file, context, values)
             return
         for document in file.documents:
             if isinstance(document, dict) and document.get("kind") in ("KameletBinding", "Pipe"):
-                yield from _binding(document, file, context, values)
+                yield self._binding(document, file, context, values)
             elif isinstance(document, dict):
                 name = str((document.get("metadata") or {}).get("name") or _app(file))
-                yield from _endpoints(name, _yaml_uris(document.get("spec") or {}, 0), file, context, values)
+                yield self._application(name, _yaml_uris(document.get("spec") or {}), file, context, values)
             else:
-                yield from _endpoints(_app(file), _yaml_uris(document, 0), file, context, values)
+                yield self._application(_app(file), _yaml_uris(document), file, context, values)
+
+    def _application(
+        self, name: str, uris: Iterable[Uri], file: SourceFile, context: Context, values: Mapping[str, str]
+    ) -> Node:
+        me = f"camel/{slug(name).replace('/', '-')}"
+        begun = self._opened
+        for uri in uris:
+            route = begun + uri.route if uri.route else 0
+            self._opened = max(self._opened, route)
+            self._take(
+                me, structs.replace(uri, route=route), context.at(file, uri.line), _group(file), values
+            )
+        return Node(id=me, name=name, kind="app", attributes={"tool": "camel"}, evidence=context.at(file, 1))
+
+    def _take(
+        self, me: str, uri: Uri, evidence: tuple[Evidence, ...], group: str, values: Mapping[str, str]
+    ) -> None:
+        if not uri.uri:
+            self._routes.opened(uri.route, group)
+            return
+        endpoint = _endpoint_of(uri, values)
+        self._routes.add(endpoint, group)
+        self._uses.append(_Use(me, endpoint, evidence, values))
+
+    def _binding(
+        self, document: Mapping[str, Any], file: SourceFile, context: Context, values: Mapping[str, str]
+    ) -> Node:
+        meta: Any = document.get("metadata") or {}
+        name = str(meta.get("name") or file.path.stem)
+        me = f"camel/{slug(name).replace('/', '-')}"
+        self._opened += 1
+        spec: Any = document.get("spec") or {}
+        steps: Any = spec.get("steps") or []
+        ends = [(spec.get("source"), True), *((s, False) for s in steps), (spec.get("sink"), False)]
+        for end, listens in ends:
+            uri = _uri_of_end(end, listens, self._opened) if isinstance(end, dict) else None
+            if uri is not None:
+                self._take(me, uri, context.at(file, uri.line), _group(file), values)
+        seen = context.at(file, line_of(meta, "name"))
+        return Node(id=me, name=name, kind="app", attributes={"tool": "camel"}, evidence=seen)
+
+    def finish(self, context: Context) -> Iterable[Item]:
+        """What the endpoints lead to, each flow with the schedules of all routes that it belongs to."""
+        schedules = self._routes.schedules(context)
+        items: list[Item] = []
+        said: dict[str, set[str]] = {}
+        for use in self._uses:
+            starts = schedules[use.endpoint.route]
+            poll = poll_of(use.endpoint) if use.endpoint.listens else None
+            for item in _endpoint(use, starts, context):
+                items.append(item)
+                if isinstance(item, Flow):
+                    said.setdefault(item.id, set()).update({poll} if poll else starts)
+        for item in items:
+            yield with_schedules(item, said[item.id]) if isinstance(item, Flow) else item
 
 
-Uri = tuple[str, dict[str, Any], bool, int | None]
+class Uri(Struct, frozen=True):
+    """An endpoint as a file names it, and the how manieth of the file's routes it belongs to (0: to none).
+
+    One without an address begins a route in a way that cannot be read.
+    """
+
+    uri: str
+    parameters: dict[str, Any]
+    listens: bool
+    line: int | None
+    route: int
+
+
+class _Use(Struct, frozen=True):
+    me: str
+    endpoint: Endpoint
+    evidence: tuple[Evidence, ...]
+    values: Mapping[str, str]
+
+
+def _group(file: SourceFile) -> str:
+    """The project, or folder, whose routes call each other."""
+    before, inside, _ = f"/{file.source}".partition("/src/main/")
+    return before.strip("/") if inside else file.source.rpartition("/")[0]
 
 
 def _app(file: SourceFile) -> str:
@@ -177,8 +265,9 @@ def _properties(file: SourceFile, context: Context) -> dict[str, str]:
 
 
 _JAVA = re.compile(
-    r'(?<!//)(?<![\w"])(from|to|toD|wireTap|enrich|pollEnrich)F?\(\s*"([a-z][a-z0-9+-]*:[^"\n]*)"'
+    r'(?<!//)(?<![\w"])(from|to|toD|wireTap|enrich|pollEnrich)(F?)\(\s*"([a-z][a-z0-9+-]*:[^"\n]*)"(\s*,)?'
 )
+_BEGINS = re.compile(r"(?<![\w\"])(?:from|fromF|rest|onException|onCompletion|errorHandler|intercept\w*)\(")
 
 
 def _java_app(file: SourceFile) -> str:
@@ -195,73 +284,85 @@ def _java_app(file: SourceFile) -> str:
 
 def _java_uris(text: str) -> Iterator[Uri]:
     code = re.sub(r"/\*.*?\*/", lambda m: "\n" * m[0].count("\n"), text, flags=re.DOTALL)
+    code = re.sub(r"(?m)(?<!:)//.*$", "", code)
+    begins = [m.start() for m in _BEGINS.finditer(code)]
+    read: set[int] = set()
     for found in _JAVA.finditer(code):
-        begun = code.rfind("\n", 0, found.start()) + 1
-        if not re.search(r"(?<!:)//", code[begun : found.start()]):
-            yield found[2], {}, found[1] == "from", code.count("\n", 0, found.start()) + 1
+        route, line = bisect(begins, found.start()), code.count("\n", 0, found.start()) + 1
+        listens = found[1] == "from"
+        if (not listens and route not in read) or (listens and found[4] and not found[2]):
+            # It begins with an endpoint that is no text, with several, or handles what goes wrong elsewhere.
+            yield Uri("", {}, True, line, route)
+        read.add(route)
+        yield Uri(found[3], {}, listens, line, route)
 
 
 def _xml_uris(root: XmlNode) -> Iterator[Uri]:
+    routes = [n for n in root.walk() if n.name == "route"]
+    of = {id(n): number for number, route in enumerate(routes, 1) for n in route.walk()}
+    for number, route in enumerate(routes, 1):
+        if not any(n.name == "from" and n.attrs.get("uri") for n in route.walk()):
+            yield Uri("", {}, True, route.line, number)
     for node in root.walk():
         uri = node.attrs.get("uri")
         if uri and (node.name in _STEPS or node.name == "from"):
-            yield uri, {}, node.name == "from", node.line
+            yield Uri(uri, {}, node.name == "from", node.line, of.get(id(node), 0))
 
 
-def _yaml_uris(value: Any, depth: int) -> Iterator[Uri]:
+def _yaml_uris(value: Any) -> Iterator[Uri]:
+    return _uris_within(value, count(1), 0, 0)
+
+
+def _uris_within(value: Any, numbers: Iterator[int], route: int, depth: int) -> Iterator[Uri]:
     if depth > 60:
         return
     if isinstance(value, dict):
+        here = next(numbers) if "from" in value and not route else route
         for key, child in value.items():
             if key in _STEPS or key == "from":
-                uri = (
-                    child if isinstance(child, str) else child.get("uri") if isinstance(child, dict) else None
-                )
-                if isinstance(uri, str):
-                    parameters: Any = child.get("parameters") if isinstance(child, dict) else None
-                    yield (
-                        uri,
-                        parameters if isinstance(parameters, dict) else {},
-                        key == "from",
-                        line_of(value, key),
-                    )
-            yield from _yaml_uris(child, depth + 1)
+                found = child.get("uri") if isinstance(child, dict) else child
+                if isinstance(found, str):
+                    held: Any = child.get("parameters") if isinstance(child, dict) else None
+                    parameters = held if isinstance(held, dict) else {}
+                    yield Uri(found, parameters, key == "from", line_of(value, key), here)
+            yield from _uris_within(child, numbers, here, depth + 1)
     elif isinstance(value, list):
         for child in value:
-            yield from _yaml_uris(child, depth + 1)
+            yield from _uris_within(child, numbers, route, depth + 1)
 
 
-def _endpoints(
-    name: str, uris: Iterable[Uri], file: SourceFile, context: Context, values: Mapping[str, str]
-) -> Iterator[Item]:
-    me = f"camel/{slug(name).replace('/', '-')}"
-    yield Node(id=me, name=name, kind="app", attributes={"tool": "camel"}, evidence=context.at(file, 1))
-    for uri, parameters, listens, line in uris:
-        yield from _endpoint(me, uri, parameters, listens, context.at(file, line), context, values)
+def _endpoint_of(uri: Uri, values: Mapping[str, str]) -> Endpoint:
+    def filled(text: str) -> str:
+        return re.sub(
+            r"\{\{\??([^{}:]+)(?::([^{}]*))?\}\}",
+            lambda m: values.get(m[1], m[2] if m[2] is not None else m[0]),
+            text,
+        )
 
-
-def _endpoint(
-    me: str, uri: str, parameters: Mapping[str, Any], listens: bool, evidence: tuple[Evidence, ...],
-    context: Context, values: Mapping[str, str],
-) -> Iterator[Item]:  # fmt: skip
-    uri = re.sub(
-        r"\{\{([^{}:]+)(?::([^{}]*))?\}\}",
-        lambda m: values.get(m[1], m[2] if m[2] is not None else m[0]),
-        uri,
-    )
-    scheme, _, rest = uri.partition(":")
+    scheme, _, rest = filled(uri.uri).partition(":")
     rest, _, query = rest.partition("?")
-    scheme = scheme.lower()
     options: dict[str, str] = {
-        **{p.partition("=")[0]: p.partition("=")[2] for p in query.split("&") if p},
-        **{k: str(v) for k, v in parameters.items()},
+        **{p.partition("=")[0]: unquote(p.partition("=")[2]) for p in query.split("&") if p},
+        **{k: unquote(str(v)) for k, v in uri.parameters.items()},
     }
-    options = {
-        k: re.sub(r"\{\{([^{}]+)\}\}", lambda m: values.get(m[1], m[0]), unquote(v))
-        for k, v in options.items()
-    }
+    options = {k: filled(v) for k, v in options.items()}
+    return Endpoint(scheme.lower(), rest, options, uri.listens, uri.route)
+
+
+_URLS = frozenset(
+    ("http", "https", "netty-http", "vertx-http", "ahc", "cxf", "cxfrs", "spring-ws", "grpc", "rest-openapi", "http4", "https4",
+     "undertow", "ws", "wss", "ftp", "sftp", "ftps", *_MAIL)
+)  # fmt: skip
+"""Components whose endpoint is an address."""
+
+
+def _endpoint(use: _Use, starts: Iterable[str], context: Context) -> Iterator[Item]:
+    me, evidence, endpoint = use.me, use.evidence, use.endpoint
+    scheme, rest, options, listens = endpoint.scheme, endpoint.rest, endpoint.options, endpoint.listens
     if scheme == "kamelet":
-        yield from _kamelet(me, rest.split("/")[0], options, listens, evidence, context)
+        yield from _kamelet(me, rest.split("/")[0], options, listens, evidence, context, starts)
+    elif scheme in _OF_KUBERNETES:
+        yield from _object(me, scheme, rest, options, listens, evidence, context, starts)
     elif scheme in _TOPICS:
         topic = (
             re.sub(r"^(queue|topic|temp-queue):", "", rest.lstrip("/"))
@@ -269,28 +370,8 @@ def _endpoint(
             or options.get("destinationName")
             or "?"
         )
-        yield from _topic(me, scheme, topic, options, listens, evidence, context)
-    elif scheme in (
-        "http",
-        "https",
-        "netty-http",
-        "vertx-http",
-        "ahc",
-        "cxf",
-        "cxfrs",
-        "spring-ws",
-        "grpc",
-        "rest-openapi",
-        "http4",
-        "https4",
-        "undertow",
-        "ws",
-        "wss",
-        "ftp",
-        "sftp",
-        "ftps",
-        *_MAIL,
-    ):
+        yield from _topic(me, scheme, topic, options, listens, evidence, context, starts)
+    elif scheme in _URLS:
         if not listens or scheme in ("ftp", "sftp", "ftps", *_MAIL):
             base = {"http4": "http", "https4": "https"}.get(scheme, scheme)
             rest = options.get("httpUri", "") if not rest.strip("/") else rest
@@ -308,7 +389,7 @@ def _endpoint(
             evidence=evidence,
         )
     elif scheme in _DATABASES:
-        yield from _database(me, scheme, rest, evidence, values)
+        yield from _database(me, scheme, rest, evidence, use.values)
     elif scheme not in _INTERNAL and scheme and "{" not in scheme:
         what = (
             options.get("table")
@@ -343,6 +424,7 @@ def _database(
 
 def _kamelet(
     me: str, name: str, options: Mapping[str, str], listens: bool, evidence: tuple[Evidence, ...], context: Context,
+    starts: Iterable[str],
 ) -> Iterator[Item]:  # fmt: skip
     if name in _INTERNAL or _ACTION.search(name) or _own_kamelet(name, context):
         return
@@ -362,7 +444,7 @@ def _kamelet(
     )
     product = by_word(word)
     if topic and (word in _TOPICS or (product is not None and product.kind == "broker")):
-        yield from _topic(me, word, topic, options, listens, evidence, context)
+        yield from _topic(me, word, topic, options, listens, evidence, context, starts)
         return
     what = (
         options.get("tableName")
@@ -378,8 +460,8 @@ def _kamelet(
 def _base(word: str) -> str:
     """What a Kamelet is made for, without how: ``kafka-not-secured-avro`` is Kafka."""
     parts = word.split("-")
-    for count in range(len(parts), 0, -1):
-        shorter = "-".join(parts[:count])
+    for kept in range(len(parts), 0, -1):
+        shorter = "-".join(parts[:kept])
         if shorter in _TOPICS or by_word(shorter) is not None:
             return shorter
     return re.sub(r"-(secured|batch|streaming|create|update|delete|search|feed)$", "", word)
@@ -434,7 +516,7 @@ def _addressed(
 
 def _topic(
     me: str, scheme: str, topic: str, options: Mapping[str, str], listens: bool, evidence: tuple[Evidence, ...],
-    context: Context,
+    context: Context, starts: Iterable[str],
 ) -> Iterator[Item]:  # fmt: skip
     product = by_word(scheme)
     broker, name = (product.id, product.name) if product else (scheme, scheme)
@@ -454,6 +536,7 @@ def _topic(
             evidence,
             broker=broker,
             protocol=product.id if product else scheme,
+            schedules=starts,
         )
 
 
@@ -462,40 +545,36 @@ def _project(evidence: tuple[Evidence, ...]) -> str:
     return f"{slug(folder)}." if folder else ""
 
 
-def _binding(
-    document: Mapping[str, Any], file: SourceFile, context: Context, values: Mapping[str, str]
-) -> Iterator[Item]:
-    meta: Any = document.get("metadata") or {}
-    name = str(meta.get("name") or file.path.stem)
-    me = f"camel/{slug(name).replace('/', '-')}"
-    yield Node(
-        id=me,
-        name=name,
-        kind="app",
-        attributes={"tool": "camel"},
-        evidence=context.at(file, line_of(meta, "name")),
-    )
-    spec: Any = document.get("spec") or {}
-    steps: Any = spec.get("steps") or []
-    for end, listens in [(spec.get("source"), True), *((s, False) for s in steps), (spec.get("sink"), False)]:
-        if not isinstance(end, dict):
-            continue
-        reference: Any = end.get("ref") if isinstance(end.get("ref"), dict) else {}
-        properties: Any = end.get("properties") if isinstance(end.get("properties"), dict) else {}
-        options = {str(k): str(v) for k, v in properties.items()}
-        evidence = context.at(file, line_of(reference, "name") or line_of(end))
-        kind = str(reference.get("kind") or "")
-        if end.get("uri"):
-            yield from _endpoint(me, str(end["uri"]), options, listens, evidence, context, values)
-        elif kind == "Kamelet":
-            yield from _kamelet(me, str(reference.get("name")), options, listens, evidence, context)
-        elif kind == "KafkaTopic":
-            yield from _topic(me, "kafka", str(reference.get("name")), options, listens, evidence, context)
-        elif kind in ("Channel", "InMemoryChannel", "Broker"):
-            topic = str(options.get("type") or reference.get("name"))
-            yield Node(id="knative", name="Knative Eventing", kind="broker", evidence=evidence)
-            context.topic("reads" if listens else "writes", me, topic, evidence, broker="knative")
-        elif reference.get("name"):
-            yield Flow(
-                consumer=me, provider=str(reference["name"]), mode="sync", protocol="http", evidence=evidence
-            )
+def _uri_of_end(end: Mapping[str, Any], listens: bool, route: int) -> Uri | None:
+    """An end of a binding as an endpoint; what is no Kamelet stands under its kind (``k8s-channel:orders``)."""
+    reference: Any = end.get("ref") if isinstance(end.get("ref"), dict) else {}
+    held: Any = end.get("properties")
+    properties = held if isinstance(held, dict) else {}
+    line = line_of(reference, "name") or line_of(end)
+    if end.get("uri"):
+        return Uri(str(end["uri"]), properties, listens, line, route)
+    kind, name = str(reference.get("kind") or ""), reference.get("name")
+    if not name:
+        return None
+    scheme = {
+        "Kamelet": "kamelet", "KafkaTopic": "kafka", "Channel": "k8s-channel", "InMemoryChannel": "k8s-channel",
+        "Broker": "k8s-channel",
+    }.get(kind, "k8s-object")  # fmt: skip
+    return Uri(f"{scheme}:{name}", properties, listens, line, route)
+
+
+_OF_KUBERNETES = frozenset(("k8s-channel", "k8s-object"))
+
+
+def _object(
+    me: str, scheme: str, name: str, options: Mapping[str, str], listens: bool, evidence: tuple[Evidence, ...],
+    context: Context, starts: Iterable[str],
+) -> Iterator[Item]:  # fmt: skip
+    if scheme == "k8s-channel":
+        topic = options.get("type") or name
+        yield Node(id="knative", name="Knative Eventing", kind="broker", evidence=evidence)
+        context.topic(
+            "reads" if listens else "writes", me, topic, evidence, broker="knative", schedules=starts
+        )
+    else:
+        yield Flow(consumer=me, provider=name, mode="sync", protocol="http", evidence=evidence)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from levada.landscape.importers._source import Malformed, SourceFile
+from levada.landscape.periods import UNSCHEDULED
 from levada.network.graph import Evidence, Finding, Flow, Node, Severity, Status
 
 __all__ = ["Context", "Finishes", "Importer", "Item", "Malformed", "SourceFile", "Verified"]
@@ -63,6 +64,7 @@ class Context:
         self.importer = ""
         self._topics: dict[tuple[str, str], dict[str, dict[str, list[Evidence]]]] = {}
         self._protocols: dict[str, str] = {}
+        self._written: dict[tuple[str, str], set[str]] = {}
         self._holders: dict[str, set[str]] = {}
         self._folders: dict[str, list[SourceFile]] = {}
         for file in self.files.values():
@@ -103,11 +105,12 @@ class Context:
 
     def topic(
         self, role: Literal["writes", "reads"], app: str, topic: str, evidence: Iterable[Evidence], *,
-        broker: str = "kafka", protocol: str | None = None,
+        broker: str = "kafka", protocol: str | None = None, schedules: Iterable[str] = (),
     ) -> None:  # fmt: skip
         """Note who writes or reads a topic; at the end each reader becomes a consumer of each writer.
 
-        A topic with only one side known becomes a flow with the broker.
+        A topic with only one side known becomes a flow with the broker. ``schedules`` are those by which
+        a writer writes it: what is written by the clock goes on by the clock.
         """
         held = tuple(evidence)
         if re.search(r"\$\{|\{\{|#\[|^\?$", topic):
@@ -116,6 +119,8 @@ class Context:
         sides = self._topics.setdefault((broker, topic), {"writes": {}, "reads": {}})
         self._protocols.setdefault(broker, protocol or broker)
         sides[role].setdefault(app, []).extend(held)
+        if role == "writes":
+            self._written.setdefault((topic, app), set()).update(schedules or (UNSCHEDULED,))
 
     def holds(self, broker: str, topics: Iterable[str]) -> None:
         """Note that a broker that was asked itself has these topics; who names no broker means the one that has it."""
@@ -134,7 +139,6 @@ class Context:
             attributes = {"topic": name} if computed else {}
             how: dict[str, Any] = {
                 "object": None if computed else name,
-                "attributes": attributes,
                 "mode": "async",
                 "protocol": self._protocols[broker],
             }
@@ -142,15 +146,26 @@ class Context:
                 writers = {w: e for w, e in sides["writes"].items() if w != reader}
                 for writer, told in writers.items():
                     yield Flow(
-                        consumer=reader, provider=writer, evidence=tuple(dict.fromkeys([*seen, *told])), **how
-                    )
+                        consumer=reader, provider=writer, evidence=tuple(dict.fromkeys([*seen, *told])),
+                        attributes=attributes | self._rhythm(topic, writer), **how,
+                    )  # fmt: skip
                 if not writers:
                     yield Node(id=broker, name=broker, kind="broker")
-                    yield Flow(consumer=reader, provider=broker, evidence=tuple(dict.fromkeys(seen)), **how)
+                    yield Flow(
+                        consumer=reader, provider=broker, evidence=tuple(dict.fromkeys(seen)),
+                        attributes=attributes, **how,
+                    )  # fmt: skip
             for writer, told in sides["writes"].items():
                 if not any(r != writer for r in sides["reads"]):
                     yield Node(id=broker, name=broker, kind="broker")
-                    yield Flow(consumer=writer, provider=broker, evidence=tuple(dict.fromkeys(told)), **how)
+                    yield Flow(
+                        consumer=writer, provider=broker, evidence=tuple(dict.fromkeys(told)),
+                        attributes=attributes | self._rhythm(topic, writer), **how,
+                    )  # fmt: skip
+
+    def _rhythm(self, topic: str, writer: str) -> dict[str, str]:
+        told = self._written.get((topic, writer), set())
+        return {"schedule": " | ".join(sorted(told))} if told - {UNSCHEDULED} else {}
 
     def _settled(self) -> Iterator[Finding]:
         """Topics of a broker that nobody named, put under the one that has them; of several it is told."""
