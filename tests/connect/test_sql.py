@@ -7,6 +7,7 @@ import pytest
 from levada.connect import OutcomeUnknown, Unavailable, open_resource
 from levada.connect.errors import NotStarted
 from levada.connect.sql import Conflict, Database, Duplicate, SqlRefused, SqlSettings, StoreFileRefused
+from levada.testing.link import Link
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])
@@ -181,6 +182,27 @@ async def _cut(db: Database, pid: int) -> None:
         async with asyncio.timeout(5):
             while await other.fetchval("select count(*) from pg_stat_activity where pid = $1", pid):
                 await asyncio.sleep(0.01)
+
+
+async def test_a_connection_told_that_it_ends_is_lent_once_more_and_never_again(postgres_dsn: str):
+    """The driver raises an error of its own for it, where the server's hanging up does not arrive."""
+    async with Link.to(postgres_dsn) as link:
+        link.keep_open()
+        settings = SqlSettings(url=link.url(postgres_dsn), pool=1)
+        async with Database(settings) as db, Database(postgres_dsn) as other:
+            for begins in (db.begin, db.connection):
+                async with begins() as connection:
+                    pid = await connection.fetchval("select pg_backend_pid()")
+                ended = link.ended
+                await _cut(other, pid)
+                while link.ended == ended:
+                    await asyncio.sleep(0.01)
+                with pytest.raises(Unavailable):
+                    async with begins() as connection:
+                        await connection.fetchval("select 1")
+                async with begins() as connection:
+                    assert await connection.fetchval("select 1") == 1
+            await link.heal()
 
 
 async def test_a_connection_lost_before_the_commit_did_nothing(postgres_dsn: str):

@@ -421,3 +421,32 @@ async def test_the_dispatcher_runs_many_and_stops(log: Log, make: Make):
     assert all(sorted(s.ids) == sorted(e.id for e in events) for s in sinks.values())
     # Released: the next process does not wait for the lease.
     assert await Reader(log, "billing", Books()).claim()
+
+
+async def test_a_defect_keeps_one_subscription_waiting_and_no_other(log: Log, make: Make, monkeypatch: Any):
+    """Whatever a driver or we raise: a reader that ended with it would be silent for good."""
+    one, other = Books(), Books()
+    for name in ("one", "other"):
+        await Subscriptions(log).declare(name, [TOPIC])
+    dispatcher = Dispatcher(log, {"one": one, "other": other}, poll=0.02)
+    step, failures = dispatcher.readers["one"].step, 3
+
+    async def fails_at_first() -> int:
+        nonlocal failures
+        failures -= 1
+        if failures >= 0:
+            raise RuntimeError("cannot switch to state 12")
+        return await step()
+
+    monkeypatch.setattr(dispatcher.readers["one"], "step", fails_at_first)
+    running = asyncio.create_task(dispatcher.run())
+    events = [make(f"o-{i}") for i in range(5)]
+    await log.append(events)
+    async with asyncio.timeout(20):
+        while not other.given:
+            await asyncio.sleep(0.01)
+        while len(one.given) < 5 or len(other.given) < 5 or dispatcher.troubles:
+            await asyncio.sleep(0.01)
+    assert failures < 0
+    dispatcher.stop()
+    await running

@@ -266,3 +266,28 @@ async def test_what_is_in_the_log_stays_in_the_outbox_as_long_as_it_is_told_to(
     assert await relay.clean() == 0
     relay.keep = 0.0
     assert await relay.clean() == 1
+
+
+async def test_a_defect_delays_a_relay_and_does_not_end_it(
+    any_system: Any, log: Log, make: Make, monkeypatch: Any
+):
+    relay = Relay("erp", any_system, log)
+    step, told = relay.step, []
+
+    async def fails_at_first() -> int:
+        if len(told) < 2:
+            told.append(relay.trouble)
+            raise RuntimeError("cannot switch to state 12")
+        return await step()
+
+    monkeypatch.setattr(relay, "step", fails_at_first)
+    await put(any_system, make("o-1"))
+    running = asyncio.create_task(relay.run(poll=0.01))
+    async with asyncio.timeout(20):
+        while not await ids(log):
+            await asyncio.sleep(0.01)
+        while relay.trouble is not None:
+            await asyncio.sleep(0.01)
+    relay.stop()
+    await running
+    assert told == [None, "RuntimeError: cannot switch to state 12"]

@@ -1,6 +1,7 @@
 """Changes while the gateway serves: what comes into force, what does not, and what nobody notices."""
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from levada.gateway import Credential, Gateway, Plan, Route, Upstream
+from levada.gateway import Credential, Gateway, Plan, Route, Upstream, supervise
 from levada.gateway.accesslog import AccessLog
 from levada.gateway.errors import EnvoyMissing, GatewayRejected
 from levada.gateway.fleet import write_fleet
@@ -52,6 +53,25 @@ async def test_a_bad_route_keeps_no_revoked_key_alive(fronted):
             while not await _answers(ask, "new"):
                 await asyncio.sleep(0.02)
         assert (await ask("/a/1"))[0] == 401
+
+
+async def test_a_disk_that_is_full_when_envoy_dies_only_delays_its_return(fronted, monkeypatch):
+    real, times = supervise.write_files, 0
+
+    def full_at_first(files, folder):
+        nonlocal times
+        times += 1
+        if times < 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(files, folder)
+
+    async with fronted() as (gateway, _, ask):
+        monkeypatch.setattr(supervise, "write_files", full_at_first)
+        os.kill(gateway.pid, signal.SIGKILL)
+        async with asyncio.timeout(20):
+            while times < 3 or not await _answers(ask, "good"):
+                await asyncio.sleep(0.02)
+        assert gateway.status().reason is None
 
 
 async def _answers(ask, key):
@@ -170,6 +190,7 @@ PARENT = """
 import asyncio, sys
 from pathlib import Path
 from levada.gateway import GatewayConfiguration, Listener, Upstream
+from levada.gateway import supervise
 from levada.gateway.supervise import EnvoySupervisor
 async def main():
     told = GatewayConfiguration(listener=Listener(port=0), routes=[], plans=[],

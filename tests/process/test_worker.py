@@ -378,3 +378,27 @@ async def test_waiting_for_what_is_not_declared_is_stuck_instead_of_for_ever(wor
     await world.worker().settle()
     stuck = await world.run()
     assert (stuck["state"], stuck["problem"]) == ("stuck", "LV1514")
+
+
+async def test_a_defect_of_the_worker_delays_a_run_and_does_not_keep_it(world, call, event, monkeypatch):
+    """A run whose task ended would stay with a worker that forgot it, as long as that one lives."""
+
+    async def fulfil(_):
+        await call("hold")
+
+    world.code(fulfil)
+    worker = world.worker()
+    live, times = worker._live, []
+
+    async def fails_at_first(row, *, fresh):
+        times.append(row.id)
+        if len(times) < 3:
+            raise RuntimeError("cannot switch to state 12")
+        return await live(row, fresh=fresh)
+
+    monkeypatch.setattr(worker, "_live", fails_at_first)
+    await world.happen(event("e-1"))
+    await worker.settle()
+    assert len(times) == 3
+    assert (await world.run())["state"] == "done"
+    assert world.legacy.done == ["hold"]

@@ -10,6 +10,7 @@ import pytest
 from levada.store import Statement, StoreError, StoreUnknown, Unit, open_store
 from levada.store.errors import StoreNewer, StoreUnusable
 from levada.store.postgres import PostgresSettings, PostgresStore, place_of
+from levada.testing.link import Link
 from levada.testing.servers.postgres import PostgresServer, postgres_server
 
 
@@ -261,15 +262,53 @@ def test_a_place_is_shown_without_password_and_options():
     assert place_of("postgresql://ann:p%40ss@db:5432/levada?password=x") == "postgresql://ann@db:5432/levada"
 
 
-async def test_nobody_waits_for_a_writer_that_has_ended(database, monkeypatch):
-    store = await open_store(database)
+async def test_a_connection_told_that_it_ends_is_not_used_once_more(database, closing):
+    """The driver raises an error that is none of the server's then; it once ended the readers of events for good."""
+    async with Link.to(database) as link:
+        link.keep_open()
+        store = await closing(open_store(link.url(database)))
+        assert (await store.commit(put("a"))).committed
+        assert await names(store, ["a"]) == ["a"]
+        await cut_off(database)
+        while link.ended < 2:
+            await asyncio.sleep(0.01)
+        assert await names(store, ["a"]) == ["a"]
+        assert (await store.commit(put("b"))).committed
+        assert await names(store, ["a", "b"]) == ["a", "b"]
+
+
+async def test_wake_ups_are_heard_again_after_a_defect(database, closing, monkeypatch):
+    store = await closing(open_store(database))
+    heard = store._hear_once
+    times = 0
+
+    async def fails_first():
+        nonlocal times
+        times += 1
+        if times == 1:
+            raise AttributeError("transport")
+        await heard()
+
+    monkeypatch.setattr(store, "_hear_once", fails_first)
+    other = await closing(open_store(database))
+    async with store.listen("here") as wakes, asyncio.timeout(10):
+        while times < 2:
+            await asyncio.sleep(0.01)
+        await other.commit(Unit(put("a").statements, ("here",)))
+        assert await anext(wakes) == "here"
+
+
+async def test_a_defect_of_the_writer_fails_its_group_and_the_next_is_written(database, closing, monkeypatch):
+    store = await closing(open_store(database))
 
     async def fails(connection, units, last):
+        monkeypatch.undo()
         raise MemoryError
 
     monkeypatch.setattr("levada.store.postgres.transact", fails)
     outcomes = await asyncio.gather(*(store.commit(put(str(n))) for n in range(600)), return_exceptions=True)
-    assert all(isinstance(o, StoreError) for o in outcomes)
-    with pytest.raises(StoreError, match="ended"):
-        await store.commit(put("later"))
-    await store.close()
+    failed = [isinstance(o, StoreUnknown) for o in outcomes]
+    assert any(failed)
+    assert not all(failed)
+    assert await names(store, [str(n) for n in range(600)]) == [str(n) for n in range(600) if not failed[n]]
+    assert (await store.commit(put("later"))).committed

@@ -39,6 +39,7 @@ from levada.process.start import start
 from levada.process.worker import Settings as WorkerSettings
 from levada.process.worker import Worker, missing_handlers
 from levada.store.control import Idempotency
+from levada.store.errors import StoreClosed
 from levada.store.protocol import Row, Store, Unit
 from levada.store.sqlite import SqliteStore
 
@@ -141,15 +142,18 @@ class StoreRuntime:
                 await holder.claim(force=True)
         loop = asyncio.get_running_loop()
         if self.settings.dispatch:
-            self._tasks.append(loop.create_task(self.dispatcher.run(), name="levada dispatcher"))
-            self._tasks += [loop.create_task(r.run(), name=f"levada relay {r.name}") for r in self.relays]
+            self._keep("levada dispatcher", self.dispatcher.run)
+            for relay in self.relays:
+                self._keep(f"levada relay {relay.name}", relay.run)
             if self.settings.retention is not None and self._systems:
                 forgetting = self._forgetting(self.settings.retention)
                 self._forgets = loop.create_task(forgetting, name="levada effects")
         if self.settings.work and self.codes:
-            self._tasks.append(loop.create_task(self.worker.serve(), name="levada worker"))
-        for task in self._tasks:
-            task.add_done_callback(_complain)
+            self._keep("levada worker", self.worker.serve)
+
+    def _keep(self, name: str, serve: Callable[[], Awaitable[None]]) -> None:
+        """Serve in the background until it is stopped; a defect in it is logged, and it begins anew."""
+        self._tasks.append(asyncio.get_running_loop().create_task(_kept(name, serve), name=name))
 
     @property
     def _reading_lease(self) -> float:
@@ -407,6 +411,20 @@ def _answer(operation: Operation, row: Row) -> Any:
     raise Conflict(reason=f"The run {row['id']} is {row['state']}: {reason or 'an operator has ended it'}.")
 
 
-def _complain(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("background task ended", extra={"task": task.get_name()}, exc_info=error)
+async def _kept(name: str, serve: Callable[[], Awaitable[None]]) -> None:
+    pause = 0.1
+    while True:
+        try:
+            return await serve()
+        except Exception as error:
+            if _only_closed(error):
+                return None
+            log.error("background_task_failed", extra={"task": name, "pause": pause}, exc_info=error)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, 10.0)
+
+
+def _only_closed(error: Exception) -> bool:
+    if isinstance(error, ExceptionGroup):
+        return error.split(StoreClosed)[1] is None
+    return isinstance(error, StoreClosed)

@@ -97,6 +97,8 @@ async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         except LevadaError as error:
             # The next turn tries again; nothing is lost meanwhile.
             log.warning("periodic_task_failed", extra={"code": error.code, "reason": error.message})
+        except Exception as error:
+            log.error("periodic_task_failed", extra={"reason": repr(error)}, exc_info=error)
 
 
 @asynccontextmanager

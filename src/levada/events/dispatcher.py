@@ -248,10 +248,17 @@ class Dispatcher:
             return moved > 0
         except (ReaderFenced, LogGap, SubscriptionUnknown, StoreError) as error:
             # Nothing was moved: another reader has it, somebody has to look, or the store is away.
-            if str(error) != self.troubles.get(reader.name):
-                self.troubles[reader.name] = str(error)
-                _log.warning("events.reader_troubled subscription=%s error=%s", reader.name, error)
-            return False
+            self._tell(reader.name, str(error), None)
+        except Exception as error:
+            # A defect of ours may keep one subscription waiting, never the others.
+            self._tell(reader.name, f"{type(error).__name__}: {error}", error)
+        return False
+
+    def _tell(self, name: str, trouble: str, defect: Exception | None) -> None:
+        """Say a trouble once, not at every attempt."""
+        if trouble != self.troubles.get(name):
+            self.troubles[name] = trouble
+            _log.warning("events.reader_troubled subscription=%s error=%s", name, trouble, exc_info=defect)
 
 
 async def _wait(wake: asyncio.Event, seconds: float) -> None:

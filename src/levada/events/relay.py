@@ -157,7 +157,7 @@ class Relay:
         try:
             await self.release()
         except StoreError as error:
-            self._tell(error)
+            self._tell(str(error))
 
     def wake(self) -> None:
         """Say that there is something to be relayed."""
@@ -177,21 +177,26 @@ class Relay:
             return moved
         except (LevadaError, OSError) as error:
             # The store, or the system's database, may be away: nothing was moved, and nothing is lost.
-            self._tell(error)
-            return 0
+            self._tell(str(error))
+        except Exception as error:
+            # A defect, ours or a driver's: nothing was moved here, either, and the next attempt may be better.
+            self._tell(f"{type(error).__name__}: {error}", error)
+        return 0
 
     async def _cleaned(self) -> int:
         try:
             return await self.clean() if self.epoch is not None else 0
         except (LevadaError, OSError) as error:
-            self._tell(error)
-            return 0
+            self._tell(str(error))
+        except Exception as error:
+            self._tell(f"{type(error).__name__}: {error}", error)
+        return 0
 
-    def _tell(self, error: LevadaError | OSError) -> None:
+    def _tell(self, trouble: str, defect: Exception | None = None) -> None:
         """Say a trouble once, not at every attempt."""
-        if str(error) != self.trouble:
-            self.trouble = str(error)
-            _log.warning("events.relay_troubled relay=%s error=%s", self.name, error)
+        if trouble != self.trouble:
+            self.trouble = trouble
+            _log.warning("events.relay_troubled relay=%s error=%s", self.name, trouble, exc_info=defect)
 
     async def _window(self, tx: Transaction) -> tuple[Sequence[Row], Place]:
         """Rows of the window begun, or of the next one up to the present horizon."""

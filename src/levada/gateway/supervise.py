@@ -248,8 +248,8 @@ class EnvoySupervisor:
             log.error("envoy_restarted", extra={"code": code, "restarts": self._restarts})
             pause = 0.1 if lived > 10 else min(5.0, pause * 2)
             await asyncio.sleep(pause)
-            write_files(self._good, self.folder)
             try:
+                write_files(self._good, self.folder)
                 await self._bring_up()
                 if self._desired == self.status().applied:
                     self._reason = None

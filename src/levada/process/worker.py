@@ -101,6 +101,8 @@ class Worker:
                     task.cancel()
         finally:
             await self.kill()
+            # Served anew, it is another worker: what this one held goes on once its lease is over.
+            self.id = ""
 
     async def drain(self) -> None:
         """Take nothing new, bring calls in flight to their end, give everything back."""
@@ -277,6 +279,9 @@ class Worker:
                 return
             except StoreError as error:
                 log.warning("run_reloads", extra={"run": row.id, "error": str(error)})
+            except Exception as error:
+                # A defect of ours: it may delay a run, and be read; it may not leave it with a worker that forgot it.
+                log.error("run_reloads", extra={"run": row.id, "error": repr(error)}, exc_info=error)
             current, fresh = None, False
             await asyncio.sleep(pause)
             pause = min(2 * pause, 5.0)

@@ -12,7 +12,7 @@ from levada.store._queries import Query, queries
 from levada.store.errors import QueryUnknown, StoreError, StoreUnusable
 from levada.store.protocol import Row, Value
 
-__all__ = ["Connection", "PostgresSettings", "driver"]
+__all__ = ["Connection", "PostgresSettings", "driver", "failures"]
 
 
 class PostgresSettings(Struct, frozen=True, kw_only=True):
@@ -45,6 +45,16 @@ def driver() -> Any:
             place="postgresql", reason='It needs asyncpg: pip install "levada[postgres]".'
         ) from error
     return asyncpg
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What a connection may raise that is the server's or the network's doing.
+
+    ``InternalClientError`` is among them: the driver raises it where a connection that has just been told
+    that the server ends it is used once more, before it has seen it closed.
+    """
+    pg = driver()
+    return (OSError, pg.PostgresError, pg.InterfaceError, pg.InternalClientError)
 
 
 class Connection:
@@ -110,9 +120,11 @@ class Connection:
     def lost(self, error: BaseException) -> bool:
         """Whether an error means that the connection is of no more use."""
         pg = driver()
-        # One statement that took too long leaves a connection of unknown state.
+        if isinstance(error, pg.PostgresError) and getattr(error, "severity_en", None) in ("FATAL", "PANIC"):
+            return True  # the server ends a session after these, whether it is seen closed already or not
+        # One statement that took too long leaves a connection of unknown state, as does one the driver is lost in.
         return self.raw.is_closed() or isinstance(
-            error, (OSError, TimeoutError, pg.PostgresConnectionError, pg.AdminShutdownError)
+            error, (OSError, pg.PostgresConnectionError, pg.InternalClientError)
         )
 
     def drop(self) -> None:

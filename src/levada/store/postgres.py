@@ -8,14 +8,14 @@ lease of its worker ends (durability, rule 11).
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 import os
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
-from levada.store._pgconnection import Connection, PostgresSettings, driver
+from levada.store._pgconnection import Connection, PostgresSettings, driver, failures
 from levada.store._pggroup import CommitLost, NeedsAlone, channels_of, transact
 from levada.store._waking import Wakes
 from levada.store.errors import StoreClosed, StoreError, StoreUnknown, StoreUnusable
@@ -23,6 +23,8 @@ from levada.store.protocol import Outcome, Row, Unit, Value
 from levada.store.schema import pending
 
 __all__ = ["PostgresSettings", "PostgresStore", "applied", "place_of"]
+
+_log = logging.getLogger(__name__)
 
 GROUP = 256
 """Units in one transaction at most."""
@@ -83,7 +85,7 @@ class PostgresStore:
                     reason=f"It is PostgreSQL {version.major}; use {OLDEST} or later.",
                 )
             await _migrate(self._writer, place_of(self.url))
-        except (OSError, driver().PostgresError, driver().InterfaceError) as error:
+        except failures() as error:
             await self._end()
             raise _unusable(self.url, error) from error
         except (ValueError, OverflowError):
@@ -118,8 +120,14 @@ class PostgresStore:
             group = [self._jobs.popleft() for _ in range(min(GROUP, len(self._jobs)))]
             try:
                 await self._group(group)
+            except Exception as error:
+                # A defect of ours. What became of the group nobody knows; nobody may wait for ever, and the next
+                # ones are written on a new connection.
+                _log.exception("store_writer_failed")
+                self._lose()
+                for _, future in group:
+                    _fail(future, StoreUnknown(reason=f"The writer failed: {error!r}."))
             except BaseException as error:
-                # A defect of ours: nobody may wait for ever.
                 for _, future in (*group, *self._jobs):
                     _fail(future, StoreError(reason=f"The writer has ended: {error!r}."))
                 self._jobs.clear()
@@ -194,7 +202,7 @@ class PostgresStore:
         while self._writer is None:
             try:
                 self._writer = await Connection.open(self.url, self.settings)
-            except (OSError, driver().PostgresError, driver().InterfaceError) as error:
+            except failures() as error:
                 if loop.time() + pause > deadline:
                     raise ConnectionError(f"The server cannot be reached: {error}") from error
                 await asyncio.sleep(pause)
@@ -212,20 +220,17 @@ class PostgresStore:
         Only the same start of the same server is believed: after a failover the number
         may belong to somebody else's transaction.
         """
-        deadline = asyncio.get_running_loop().time() + self.settings.patience
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.settings.patience
         fate, server = "in progress", lost.server
-        try:
-            while fate == "in progress" and asyncio.get_running_loop().time() < deadline:
-                connection = await self._connected(deadline)
-                row = await connection.one("store.fate", xact=lost.xact)
+        while fate == "in progress" and server == lost.server and loop.time() < deadline:
+            try:
+                row = await (await self._connected(deadline)).one("store.fate", xact=lost.xact)
                 fate, server = row["fate"], row["server"]
-                if server != lost.server:
-                    break
-                if fate == "in progress":
-                    await asyncio.sleep(0.02)
-        except (OSError, driver().PostgresError, driver().InterfaceError) as error:
-            self._lose()
-            raise StoreUnknown(reason=f"{error}.") from lost
+            except failures():
+                self._lose()
+            if fate == "in progress":
+                await asyncio.sleep(0.02)
         if server != lost.server or fate not in ("committed", "aborted"):
             raise StoreUnknown(reason="The server was started anew meanwhile, or does not answer.") from lost
         return fate == "committed"
@@ -256,7 +261,7 @@ class PostgresStore:
                     query = connection.query(name)
                     now = (await connection.one("store.clock"))["now"] if "now" in query.names else 0
                     rows, _ = await connection.run(query, params, max(now, self._last))
-                except (OSError, pg.PostgresError, pg.InterfaceError, StoreError, ValueError) as error:
+                except (*failures(), StoreError, ValueError) as error:
                     usable = connection is not None and not connection.lost(error)
                     stale = isinstance(error, pg.InvalidCachedStatementError)
                     if connection is not None and usable and not stale:
@@ -287,18 +292,25 @@ class PostgresStore:
 
     async def _hear(self) -> None:
         while True:
-            with contextlib.suppress(OSError, driver().PostgresError, driver().InterfaceError):
-                connection = await Connection.open(self.url, self.settings)
-                gone = asyncio.Event()
-                try:
-                    connection.raw.add_termination_listener(_setting(gone))
-                    await connection.raw.add_listener("levada", self._heard)
-                    # Something may have been said while nobody heard.
-                    self._wakes.wake_all()
-                    await gone.wait()
-                finally:
-                    connection.drop()
+            try:
+                await self._hear_once()
+            except Exception as error:
+                if not isinstance(error, failures()):
+                    _log.exception("store_wakes_unheard")
             await asyncio.sleep(0.2)
+
+    async def _hear_once(self) -> None:
+        """Hear what other processes say, until the connection is lost."""
+        connection = await Connection.open(self.url, self.settings)
+        gone = asyncio.Event()
+        try:
+            connection.raw.add_termination_listener(_setting(gone))
+            await connection.raw.add_listener("levada", self._heard)
+            # Something may have been said while nobody heard.
+            self._wakes.wake_all()
+            await gone.wait()
+        finally:
+            connection.drop()
 
     def _heard(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
         self._wakes.wake([payload])
@@ -351,7 +363,7 @@ async def applied(url: str) -> Sequence[Row]:
             return (await connection.run(connection.query("schema.done"), {}))[0] if there else []
         finally:
             connection.drop()
-    except (OSError, driver().PostgresError, driver().InterfaceError) as error:
+    except failures() as error:
         raise _unusable(url, error) from error
     except (ValueError, OverflowError):
         raise _unreadable(url) from None

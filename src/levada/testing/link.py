@@ -24,12 +24,16 @@ class Link:
         self._open = asyncio.Event()
         self._open.set()
         self._left: int | None = None
+        self._told = asyncio.Event()
+        self._told.set()
         self.host = "127.0.0.1"
         self.port = 0
         self.connections = 0
         """How many are open now."""
         self.most = 0
         """How many were open at once."""
+        self.ended = 0
+        """How many the server has ended by itself."""
 
     @classmethod
     def to(cls, url: str) -> Link:
@@ -51,6 +55,10 @@ class Link:
         """Let so many pieces of answers through, over all connections, then cut them all; new ones are cut, too."""
         self._left = answers
 
+    def keep_open(self) -> None:
+        """Hand on what the server says at its end of a connection, never that it has closed it: as a lost packet does."""
+        self._told.clear()
+
     def cut(self) -> None:
         """Cut every connection there is."""
         for writer in list(self._writers):
@@ -64,6 +72,7 @@ class Link:
     async def heal(self) -> None:
         """Be an ordinary connection again."""
         self._left = None
+        self._told.set()
         self._open.set()
         if self._server is None:
             await self._listen()
@@ -131,3 +140,5 @@ class Link:
                     self._left -= 1
                 writer.write(piece)
                 await writer.drain()
+        self.ended += 1
+        await self._told.wait()

@@ -26,6 +26,8 @@ __all__ = ["PostgresBackend"]
 # Sessions are changed by few statements; after these alone the server-side reset is worth its round trip.
 _PLAIN = re.compile(r"\s*(?:select|insert|update|delete|with|merge|values)\b", re.IGNORECASE)
 _SESSION = re.compile(r"pg_(?:try_)?advisory_lock|set_config|pg_notify|dblink|;\s*\S", re.IGNORECASE)
+_FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What a connection may raise; the last one where the server has ended it, which is not seen yet."""
 _LOST_STATES = ("08", "57P01", "57P02", "57P03")
 
 
@@ -124,7 +126,7 @@ class PostgresBackend:
             if raw.is_closed() or raw.is_in_transaction():
                 raw.terminate()  # one whose transaction could not be ended is not lent again
             await self._pool.release(proxy)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except _FAILURES:
             # What was to be committed is committed by now: a connection that dies on its way back changes nothing.
             raw.terminate()
 
@@ -143,7 +145,7 @@ class PostgresBackend:
             raise Unavailable(resource=self.name, reason=reason) from None
         except SecretMissing:
             raise
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+        except (*_FAILURES, ValueError) as error:
             # A wrong DSN ends up here, too; its text would show the password in a chained error.
             raise Unavailable(resource=self.name, reason=self.safe(error)) from None
 
@@ -191,7 +193,7 @@ class PostgresDriver:
             if not self._con.is_closed():
                 await self._con.execute("ROLLBACK", timeout=self._backend.settings.connect_timeout)
                 self.in_transaction = False
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except _FAILURES:
             self._con.terminate()  # the server rolls back what it no longer hears of
 
     async def run(self, sql: str, args: Sequence[Any]) -> int:
@@ -234,6 +236,8 @@ class PostgresDriver:
         name, state = self._backend.name, str(getattr(error, "sqlstate", None) or "")
         reason = self._backend.safe(error)
         lost = self._con.is_closed() or isinstance(error, OSError) or state.startswith(_LOST_STATES)
+        if state.startswith(_LOST_STATES) or isinstance(error, asyncpg.InternalClientError):
+            self._con.terminate()  # it may not be seen closed for long, and would be lent again
         if isinstance(error, TimeoutError):
             reason, lost = "no answer in time.", True
         if isinstance(error, asyncpg.PostgresError) and not lost:
@@ -243,6 +247,9 @@ class PostgresDriver:
             return kind(resource=name, fault=state, reason=reason)
         if not lost and not isinstance(error, asyncpg.InternalClientError):
             return error  # a wrong argument, found before anything was sent
-        if committing or not self.in_transaction:
+        unsent = isinstance(error, asyncpg.InternalClientError) and str(error).startswith(
+            "cannot switch to state"
+        )
+        if not unsent and (committing or not self.in_transaction):
             return OutcomeUnknown(resource=name, reason=reason)
         return Unavailable(resource=name, reason=reason)
