@@ -15,7 +15,6 @@ from msgspec import Struct
 __all__ = ["BUCKETS", "CallRecord", "Cell", "Outcome", "Recorder"]
 
 Outcome: TypeAlias = Literal["ok", "caller", "declared", "provider"]
-OUTCOMES: tuple[Outcome, ...] = ("ok", "caller", "declared", "provider")
 OK, CALLER, DECLARED, PROVIDER = range(4)
 
 BUCKETS = 64

@@ -16,8 +16,6 @@ from levada.contract.upcast import decode_stored
 
 __all__ = ["Event", "EventType", "event_type"]
 
-KEYWORDS = frozenset({"version", "domain", "name", "frozen", "kw_only"})
-
 
 class EventMeta(StructMeta):
     """Takes the class keywords of events and makes frozen, keyword-only structs."""

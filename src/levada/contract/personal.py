@@ -12,7 +12,7 @@ from levada.contract.errors import ContractError
 from levada.contract.operation import Operation
 from levada.contract.types import PersonalMark
 
-__all__ = ["Found", "arguments_of", "has_personal", "names_of", "of_arguments", "of_value", "takes_personal"]
+__all__ = ["Found", "has_personal", "names_of", "of_arguments", "of_value", "takes_personal"]
 
 
 class Found(Struct, frozen=True):
@@ -86,11 +86,6 @@ def of_arguments(operation: Operation, arguments: Sequence[Any]) -> Iterator[Fou
             yield from of_value(parameter.type, value)
         elif value is not None:
             yield Found(mark.subject, str(named[mark.subject]), value)
-
-
-def arguments_of(operation: Operation) -> bool:
-    """Whether the arguments alone can hold personal data."""
-    return any(_mark(p.type) is not None or has_personal(p.type) for p in operation.parameters)
 
 
 def _walk(type_: Any, value: Any) -> Iterator[Found]:

@@ -1,7 +1,7 @@
 """The admin API: every change by a person goes through it, and leaves a row in the audit.
 
-One table of actions serves the command line, the console and HTTP (on the admin socket
-alone): ``await admin.do("runs.resume", {"run": "…", "why": "…"}, who="anna")``.
+One table of actions serves the command line and HTTP (on the admin socket alone):
+``await admin.do("runs.resume", {"run": "…", "why": "…"}, who="anna")``.
 """
 
 from __future__ import annotations

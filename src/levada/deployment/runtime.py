@@ -106,7 +106,6 @@ class StoreRuntime:
         self.relays: list[Relay] = []
         self._systems: list[Any] = []
         self._forgets: asyncio.Task[None] | None = None
-        self._relay_of: dict[int, Relay] = {}
         self.dispatcher: Dispatcher | None = None
         self.worker: Worker | None = None
         app.attach(self, SystemEffects())

@@ -31,7 +31,6 @@ class Batch:
         self.owners: list[str | None] = [None]
         self.closed: set[str] = set()
         self.seen: set[str] = set()
-        self.deliveries = 0
         self.moved = 0
 
     def add(self, owner: str | None, *statements: Statement) -> None:
@@ -58,7 +57,6 @@ class Batch:
         except _Aside as aside:
             self._aside_again(row, aside)
         else:
-            self.deliveries += 1
             self.add(delivery.id, Statement("parked.take", {"id": row["id"]}, 1), *taken)
 
     async def read(self, row: Mapping[str, Any]) -> None:
@@ -80,7 +78,6 @@ class Batch:
         except _Aside as aside:
             self._aside(record, aside)
         else:
-            self.deliveries += 1
             self.add(delivery.id, self._inbox(record), *taken)
 
     def _hold_back(self, row: Mapping[str, Any], delivery: Delivery) -> None:

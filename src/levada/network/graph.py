@@ -249,22 +249,6 @@ class Network(Struct, kw_only=True):
         ]
         return hits[0] if len(hits) == 1 else None
 
-    def flows_of(
-        self,
-        *,
-        consumer: str | None = None,
-        provider: str | None = None,
-        status: Status | None = None,
-    ) -> list[Flow]:
-        """The flows with this consumer, provider and strongest status; each None is any."""
-        return [
-            f
-            for f in self.flows.values()
-            if (consumer is None or f.consumer == consumer)
-            and (provider is None or f.provider == provider)
-            and (status is None or f.status == status)
-        ]
-
     def pairs(self) -> dict[tuple[str, str], list[Flow]]:
         """Flows by (consumer, provider)."""
         out: dict[tuple[str, str], list[Flow]] = {}

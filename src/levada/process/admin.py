@@ -1,4 +1,4 @@
-"""What operators see of runs and do to them, as data; the command line and the console show it.
+"""What operators see of runs and do to them, as data; the command line shows it.
 
 Each change is one unit and conditional: it never touches a run that a worker has in memory, also one claimed just now.
 Who did it and why is handed to ``audit``, whose statements commit with the change.

@@ -99,6 +99,14 @@ def test_what_the_checks_allow_is_the_type(project, tmp_path):
     project.checked()
 
 
+def test_columns_that_differ_in_spelling_alone_keep_a_name_each(project, tmp_path):
+    url = f"sqlite:{tmp_path / 'shop.db'}"
+    with sqlite3.connect(tmp_path / "shop.db") as books:
+        books.execute('CREATE TABLE item (id INTEGER PRIMARY KEY, "Net Price" INTEGER, "net-price" INTEGER)')
+    project.adopt(url, "--domain", "sales", "--name", "Shop")
+    assert "passed" in project.tested()
+
+
 async def test_times_with_and_without_a_zone_are_told_apart(erp, project, load):
     books = await asyncpg.connect(erp)
     await books.execute("""

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from levada.connect.adopt._fetch import Place
 from levada.connect.adopt._package import Adopted, Package, package_name
+from levada.connect.adopt._sql_dialect import Dialect, stored
 from levada.connect.adopt._tables import ZONELESS, Column, Table, read_tables
 from levada.connect.adopt._wishes import Wishes
 from levada.connect.adopt.errors import NotAdopted
@@ -32,7 +33,6 @@ from levada.contract.problem import RESERVED
 
 __all__ = ["adopt_database"]
 
-_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _NAMES = "names: these are the tables' words; give them the domain's, the adapter's SELECT maps them"
 _ZONE = "zone: {columns} has no time zone; find out which one is meant, and let the adapter give it"
 _LIMIT = "Annotated[int, Meta(ge=1, le=1000)]"
@@ -116,23 +116,44 @@ def _database_name(url: str) -> str:
 
 
 def _entity(table: Table, module: Module, taken: Taken) -> _Entity | None:
+    """A table's part of the contract, added to the module; None: it has none, and the module notes why."""
+    if (unfit := _unfit(table)) is not None:
+        module.notes.append(f"{table.name}: left out, {unfit}")
+        return None
+    names, wires = _names(table)
+    struct = _struct(table, names, wires, taken)
+    _note(table, module)
+    key = [Field(names[c.name], c.type) for c in table.key]
+    missing = _missing(table, struct, key, taken)
+    one, many = _one(table, struct, missing, key, module), _many(table, struct, module)
+    module.structs.append(struct)
+    module.problems.append(missing)
+    return _Entity(table, struct, missing, names, wires, one, many)
+
+
+def _unfit(table: Table) -> str | None:
+    """Why rows of a table cannot be found and paged, if so."""
     if not table.key:
-        module.notes.append(f"{table.name}: left out, it has no key to find and page its rows by")
-        return None
-    if bad := [
-        c.name for c in table.key if c.text or c.type in ("Any", "bytes") or c.type.startswith("tuple[")
-    ]:
-        module.notes.append(f"{table.name}: left out, its key {', '.join(bad)} cannot stand in an address")
-        return None
-    used: set[str] = set()
-    # A problem has members of its own, and the key becomes some of it.
-    names = {
-        c.name: field_name(c.name, used | (RESERVED if c in table.key else set())) for c in table.columns
-    }
+        return "it has no key to find and page its rows by"
+    bad = [c.name for c in table.key if c.text or c.type in ("Any", "bytes") or c.type.startswith("tuple[")]
+    return f"its key {', '.join(bad)} cannot stand in an address" if bad else None
+
+
+def _names(table: Table) -> tuple[dict[str, str], dict[str, str]]:
+    """What each column is called in the contract, and in the rows of the adapter's statements."""
+    names: dict[str, str] = {}
+    for column in table.columns:
+        # A problem has members of its own, and the key becomes some of it.
+        reserved = RESERVED if column in table.key else frozenset[str]()
+        names[column.name] = field_name(column.name, {*names.values(), *reserved})
     wires: dict[str, str] = {}
     for column, name in names.items():
         bare = name.rstrip("_")
         wires[column] = name if bare in wires.values() else bare
+    return names, wires
+
+
+def _struct(table: Table, names: dict[str, str], wires: dict[str, str], taken: Taken) -> StructClass:
     struct = StructClass(taken.take(table.name), [], table.doc)
     struct.fields = [
         Field(
@@ -143,39 +164,49 @@ def _entity(table: Table, module: Module, taken: Taken) -> _Entity | None:
         )
         for c in table.columns
     ]
+    return struct
+
+
+def _note(table: Table, module: Module) -> None:
+    """What a person has to know of the columns, and to decide."""
     for column in table.columns:
         if column.text:
             module.notes.append(f"{table.name}.{column.name}: of a type of its own, read as text")
     if zoneless := [f"{table.name}.{c.name}" for c in table.columns if ZONELESS in c.type]:
         module.decide.append(_ZONE.format(columns=", ".join(zoneless)))
-    fields = [Field(names[c.name], c.type) for c in table.key]
-    words = ", ".join("{" + f.name + "}" for f in fields)
-    missing = ProblemClass(
-        taken.take(f"{struct.name}NotFound"),
-        404,
-        fields,
-        f"There is no such {_said(table.name)}.",
-        f"No {_said(table.name)} {words}.",
+
+
+def _missing(table: Table, struct: StructClass, key: list[Field], taken: Taken) -> ProblemClass:
+    words = ", ".join("{" + f.name + "}" for f in key)
+    said = _said(table.name)
+    return ProblemClass(
+        taken.take(f"{struct.name}NotFound"), 404, key, f"There is no such {said}.", f"No {said} {words}."
     )
-    path = "/" + "-".join(snake_name(table.name).rstrip("_").split("_"))
-    one = Method(
-        method_name(table.name, module),
-        "get",
-        path + "".join("/{" + f.name + "}" for f in fields),
-        fields,
-        struct.name,
-    )
+
+
+def _path(table: Table) -> str:
+    return "/" + "-".join(snake_name(table.name).rstrip("_").split("_"))
+
+
+def _one(
+    table: Table, struct: StructClass, missing: ProblemClass, key: list[Field], module: Module
+) -> Method:
+    path = _path(table) + "".join("/{" + f.name + "}" for f in key)
+    one = Method(method_name(table.name, module), "get", path, key, struct.name)
     one.doc = table.doc or f"The {_said(table.name)} of a key."
     one.options["raises"] = f"[{missing.name}]"
     module.methods.append(one)
+    return one
+
+
+def _many(table: Table, struct: StructClass, module: Module) -> Method:
+    name = method_name(f"list_{table.name}", module)
     arguments = [Field("cursor", "str | None", "None"), Field("limit", _LIMIT, "100")]
-    many = Method(method_name(f"list_{table.name}", module), "get", path, arguments, f"Page[{struct.name}]")
+    many = Method(name, "get", _path(table), arguments, f"Page[{struct.name}]")
     many.options["raises"] = "[CursorRefused]"
     many.doc = f"All of {_said(table.name)}, by key. ``cursor``: where the page before ended."
     module.methods.append(many)
-    module.structs.append(struct)
-    module.problems.append(missing)
-    return _Entity(table, struct, missing, names, wires, one, many)
+    return many
 
 
 def _said(name: str) -> str:
@@ -194,7 +225,7 @@ class _Writer:
     ) -> None:
         self.module = module
         self.entities = entities
-        self.dialect = dialect
+        self.dialect = Dialect(dialect)
         self.resource = wishes.resource or snake_name(module.name)
         self.reference = place.reference or f"env:{self.resource.upper()}_URL"
         self.url = None if place.reference else place.root
@@ -238,38 +269,12 @@ class _Writer:
         return "\n\n\n".join([f'T = TypeVar("T")\n\n{statements}', body, makers, *json, _AFTER, _PAGE])
 
     def _statements(self, entity: _Entity) -> list[str]:
-        table, upper = entity.table, entity.snake.upper()
-        chosen = ", ".join(self._selected(c, entity.wires[c.name]) for c in table.columns)
-        source = (f"{self._quoted(table.schema)}." if table.schema else "") + self._quoted(table.name)
-        select = f"SELECT {chosen} FROM {source}"  # noqa: S608 - names are quoted, values are placeholders
-        keys = [self._quoted(c.name) for c in table.key]
-        order = f" ORDER BY {', '.join(keys)}"
-        count = len(keys)
-        where = " AND ".join(f"{k} = ${n}" for n, k in enumerate(keys, 1))
+        table, wires, upper = entity.table, entity.wires, entity.snake.upper()
         return [
-            _constant(f"_{upper}", f"{select} WHERE {where}"),
-            _constant(f"_{upper}_FIRST", f"{select}{order}{self._limit(1)}"),
-            _constant(f"_{upper}_AFTER", f"{select} WHERE {_beyond(keys)}{order}{self._limit(count + 1)}"),
+            _constant(f"_{upper}", self.dialect.one(table, wires)),
+            _constant(f"_{upper}_FIRST", self.dialect.first(table, wires)),
+            _constant(f"_{upper}_AFTER", self.dialect.after(table, wires)),
         ]
-
-    def _selected(self, column: Column, name: str) -> str:
-        source = self._quoted(column.name)
-        if column.text:
-            return f"CAST({source} AS {'TEXT' if self.dialect in ('postgresql', 'sqlite') else 'CHAR'}) AS {self._quoted(name)}"
-        return source if column.name == name else f"{source} AS {self._quoted(name)}"
-
-    def _quoted(self, name: str) -> str:
-        if _PLAIN.fullmatch(name) and name.upper() not in _KEYWORDS:
-            return name
-        mark = "`" if self.dialect in ("mysql", "mariadb") else '"'
-        return mark + name.replace(mark, mark * 2) + mark
-
-    def _limit(self, at: int) -> str:
-        if self.dialect in ("oracle", "db2"):
-            return f" FETCH FIRST ${at} ROWS ONLY"
-        if self.dialect == "mssql":
-            return f" OFFSET 0 ROWS FETCH NEXT ${at} ROWS ONLY"
-        return f" LIMIT ${at}"
 
     def _methods(self, entity: _Entity) -> list[str]:
         upper, make = entity.snake.upper(), f"_{entity.snake}"
@@ -343,12 +348,7 @@ class _Writer:
 
     def _tests(self) -> list[str]:
         found = [self._fake_test(e) for e in self.entities]
-        return found + [self._adapter_test(e) for e in self.entities if self._fits_sqlite(e.table)]
-
-    def _fits_sqlite(self, table: Table) -> bool:
-        """Whether a database in a file can stand in: it has no schemas, no arrays, and LIMIT alone."""
-        arrays = any(c.type.startswith("tuple[") for c in table.columns)
-        return table.schema is None and not arrays and self._limit(1).startswith(" LIMIT")
+        return found + [self._adapter_test(e) for e in self.entities if self.dialect.fits_sqlite(e.table)]
 
     def _fake_test(self, entity: _Entity) -> str:
         name = self.module.name
@@ -367,10 +367,7 @@ class _Writer:
 
     def _adapter_test(self, entity: _Entity) -> str:
         name, table = self.module.name, entity.table
-        columns = ", ".join(f"{self._quoted(c.name)} {_affinity(c)}" for c in table.columns)
-        places = ", ".join(f"${n}" for n in range(1, len(table.columns) + 1))
-        source = self._quoted(table.name)
-        values = ", ".join(_stored(c, entity.names[c.name]) for c in table.columns)
+        values = ", ".join(stored(c, entity.names[c.name]) for c in table.columns)
         keys = ", ".join(f"row.{n}" for _, n in entity.key)
         lines = [
             f"assert await net[{name}].{entity.one.name}({keys}) == row",
@@ -383,9 +380,9 @@ class _Writer:
             '        db = Database(f"sqlite:{tmp_path}/test.db")',
             f"        async with testing.network(Sql{name}, resources={{{quoted(self.resource)}: db}}) as net:",
             "            async with db.begin() as tx:",
-            _statement("create", f"CREATE TABLE {source} ({columns})", " " * 16),
+            _statement("create", self.dialect.create(table), " " * 16),
             "                await tx.execute(create)",
-            _statement("insert", f"INSERT INTO {source} VALUES ({places})", " " * 16),  # noqa: S608 - as above
+            _statement("insert", self.dialect.insert(table), " " * 16),
             laid_out(f"await tx.execute(insert, {values})", " " * 16),
             *(laid_out(line, " " * 12) for line in lines),
             "",
@@ -411,15 +408,6 @@ def test_the_real_tables_are_there() -> None:
     asyncio.run(scenario())"""
 
 
-def _beyond(keys: list[str]) -> str:
-    """The rows behind a key, in words that every database knows."""
-    ways = [
-        " AND ".join([*(f"{k} = ${n}" for n, k in enumerate(keys[:at], 1)), f"{keys[at]} > ${at + 1}"])
-        for at in range(len(keys))
-    ]
-    return ways[0] if len(ways) == 1 else " OR ".join(f"({w})" for w in ways)
-
-
 def _constant(name: str, text: str) -> str:
     return _statement(name, text, "")
 
@@ -435,115 +423,3 @@ def _statement(name: str, text: str, indent: str) -> str:
             lines.append("")
         lines[-1] += word
     return f"{indent}{name} = (\n" + "\n".join(inner + quoted(each) for each in lines) + f"\n{indent})"
-
-
-def _affinity(column: Column) -> str:
-    if column.type.startswith("Literal["):
-        return "INTEGER" if column.type[8] not in "'\"" else "TEXT"
-    return {"int": "INTEGER", "bool": "INTEGER", "float": "REAL", "Decimal": "NUMERIC", "bytes": "BLOB"}.get(
-        column.type, "TEXT"
-    )
-
-
-def _stored(column: Column, name: str) -> str:
-    """The value of a row as SQLite keeps it."""
-    value = f"row.{name}"
-    if column.json:
-        return f"msgspec.json.encode({value}).decode()"
-    if column.type in ("int", "str", "float", "bool", "bytes") or column.type.startswith("Literal["):
-        return value
-    return f"msgspec.to_builtins({value})"
-
-
-_KEYWORDS = frozenset(
-    [
-        "ALL",
-        "ALTER",
-        "AND",
-        "ANY",
-        "AS",
-        "ASC",
-        "BETWEEN",
-        "BY",
-        "CASE",
-        "CAST",
-        "CHECK",
-        "COLUMN",
-        "CONSTRAINT",
-        "CREATE",
-        "CROSS",
-        "CURRENT_DATE",
-        "CURRENT_TIME",
-        "DATE",
-        "DEFAULT",
-        "DELETE",
-        "DESC",
-        "DISTINCT",
-        "DROP",
-        "ELSE",
-        "END",
-        "EXCEPT",
-        "EXISTS",
-        "FETCH",
-        "FOR",
-        "FOREIGN",
-        "FROM",
-        "FULL",
-        "GRANT",
-        "GROUP",
-        "HAVING",
-        "IN",
-        "INDEX",
-        "INNER",
-        "INSERT",
-        "INTERSECT",
-        "INTO",
-        "IS",
-        "JOIN",
-        "KEY",
-        "LEFT",
-        "LIKE",
-        "LIMIT",
-        "NATURAL",
-        "NOT",
-        "NULL",
-        "NUMBER",
-        "OF",
-        "OFFSET",
-        "ON",
-        "OPTION",
-        "OR",
-        "ORDER",
-        "OUTER",
-        "PRIMARY",
-        "READ",
-        "REFERENCES",
-        "RIGHT",
-        "ROW",
-        "ROWS",
-        "SELECT",
-        "SESSION",
-        "SET",
-        "SIZE",
-        "SOME",
-        "TABLE",
-        "THEN",
-        "TIME",
-        "TIMESTAMP",
-        "TO",
-        "TRIGGER",
-        "UNION",
-        "UNIQUE",
-        "UPDATE",
-        "USER",
-        "USING",
-        "VALUE",
-        "VALUES",
-        "VIEW",
-        "WHEN",
-        "WHERE",
-        "WINDOW",
-        "WITH",
-    ]
-)
-"""Words that some database reserves; a name that is one of them is quoted."""

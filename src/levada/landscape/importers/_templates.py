@@ -9,15 +9,10 @@ from typing import Any
 from levada.landscape.importers.protocol import Malformed, SourceFile
 from levada.network._yaml import YamlError, read_yaml
 
-__all__ = ["documents_of", "templated"]
+__all__ = ["documents_of"]
 
 _ONLY = re.compile(r"^\s*(?:- )?\{\{.*\}\}\s*$")
 _HOLE = re.compile(r"\{\{-?\s*([^{}]*?)\s*-?\}\}")
-
-
-def templated(file: SourceFile) -> bool:
-    """Has it placeholders?"""
-    return "{{" in file.head
 
 
 def documents_of(file: SourceFile, values: Mapping[str, str] | None = None) -> list[Any]:
