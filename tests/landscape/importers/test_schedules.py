@@ -176,6 +176,70 @@ resource "aws_lambda_event_source_mapping" "orders" {
     assert set(found.values()) == {35}
 
 
+SERVICE = """resource "google_cloud_run_v2_service" "close" {
+  name = "close"
+  template { containers { env {
+    name  = "ERP_URL"
+    value = "https://erp.acme.org/close"
+  } } }
+}
+resource "google_cloud_run_v2_job" "batch" {
+  name = "batch"
+  template { template { containers { env {
+    name  = "CRM_URL"
+    value = "https://crm.acme.org/x"
+  } } } }
+}
+resource "google_pubsub_topic" "tick" { name = "tick" }
+resource "google_cloudfunctions_function" "tell" {
+  name = "tell"
+  environment_variables = { CRM_URL = "https://crm.acme.org/x" }
+  event_trigger {
+    event_type = "google.pubsub.topic.publish"
+    resource   = google_pubsub_topic.tick.name
+  }
+}
+variable "at" { default = "0 6 1 * *" }
+"""
+JOB_OF_GOOGLE = """resource "google_cloud_scheduler_job" "at" {
+  name     = "at"
+  schedule = %s
+  %s
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("schedule", "target", "watched"),
+    [
+        ('"0 6 1 1 *"', "http_target { uri = google_cloud_run_v2_service.close.uri }", {"close": 732}),
+        ("var.at", 'http_target { uri = "${google_cloud_run_v2_service.close.uri}/run" }', {"close": 62}),
+        ('"every 24 hours"', "http_target { uri = google_cloud_run_v2_service.close.uri }", {"close": 7}),
+        ("local.unknown", "http_target { uri = google_cloud_run_v2_service.close.uri }", {}),
+        ('"0 6 1 1 *"\n  paused = true', "http_target { uri = google_cloud_run_v2_service.close.uri }", {}),
+        (
+            '"0 6 1 * *"',
+            'http_target { uri = "https://r-run.googleapis.com/apis/v1/jobs/${google_cloud_run_v2_job.batch.name}:run" }',
+            {"batch": 62},
+        ),
+        ('"0 6 1 1 *"', "pubsub_target { topic_name = google_pubsub_topic.tick.id }", {"tell": 732}),
+        ('"0 6 * * *"', "pubsub_target { topic_name = google_pubsub_topic.tick.id }", {}),
+        ('"0 6 1 1 *"', 'http_target { uri = "https://partner.org/run" }', {"at": 732}),
+    ],
+)
+def test_a_job_of_google_cloud_scheduler(
+    folder: Folder, schedule: str, target: str, watched: dict[str, int]
+) -> None:
+    found = watches(folder({"main.tf": SERVICE + JOB_OF_GOOGLE % (schedule, target)}))
+    expected = {
+        "close > erp.acme.org (sync/http)": 35, "batch > crm.acme.org (sync/http)": 35,
+        "tell > crm.acme.org (sync/http)": 35, "tell > tick (async/pubsub)": 35,
+    }  # fmt: skip
+    if "partner" in target:
+        expected["at > partner.org (sync/http)"] = 35
+    assert found == {f: watched.get(f.partition(" > ")[0], d) for f, d in expected.items()}
+
+
 @pytest.mark.parametrize(
     ("timer", "days"),
     [
@@ -450,3 +514,63 @@ def test_routes_of_java_that_begin_without_a_text(folder: Folder) -> None:
     assert {f.split(" > ")[1].split(" ")[0]: d for f, d in found.items()} == {
         "alarm.acme.org": 35, "erp.acme.org": 60, "crm.acme.org": 60,
     }  # fmt: skip
+
+
+def logic_app(*triggers: dict[str, Any], **more: Any) -> str:
+    """A workflow that calls a URL, within its template."""
+    call = {"type": "Http", "inputs": {"method": "GET", "uri": "https://erp.acme.org/close"}}
+    definition = {
+        "$schema": "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#",
+        "triggers": {f"t{n}": t for n, t in enumerate(triggers)}, "actions": {"call": call}, **more,
+    }  # fmt: skip
+    workflow = {
+        "type": "Microsoft.Logic/workflows",
+        "name": "close",
+        "properties": {"definition": definition},
+    }
+    return json.dumps({"parameters": {"every": {"defaultValue": 3}}, "resources": [workflow]})
+
+
+@pytest.mark.parametrize(
+    ("recurrence", "days"),
+    [
+        ({"frequency": "Day", "interval": 1}, 7),
+        ({"frequency": "Week", "interval": 2, "schedule": {"weekDays": ["Monday"]}}, 28),
+        ({"frequency": "Month", "interval": 1}, 62),
+        ({"frequency": "Month", "interval": "[parameters('every')]"}, 186),
+        ({"frequency": "Month", "interval": "@parameters('often')"}, 124),
+        ({"frequency": "Month", "interval": "@{utcNow()}"}, 35),
+        ({"frequency": "Month", "interval": 1, "schedule": {"monthDays": [1, 15]}}, 34),
+        ({"frequency": "Month", "interval": 1, "schedule": {"monthDays": [31]}}, 122),
+        ({"frequency": "Month", "interval": 1, "schedule": {"monthDays": [-1]}}, 62),
+        ({"frequency": "Month", "interval": 2, "schedule": {"monthDays": [1]}}, 124),
+        (
+            {
+                "frequency": "Month",
+                "interval": 1,
+                "schedule": {"monthlyOccurrences": [{"day": "Monday", "occurrence": 1}]},
+            },
+            70,
+        ),
+        ({"frequency": "Year", "interval": 1}, 732),
+        ({"frequency": "Fortnight", "interval": 1}, 35),
+        ({}, 35),
+    ],
+)
+def test_a_recurrence_of_logic_apps(folder: Folder, recurrence: dict[str, Any], days: int) -> None:
+    trigger = {"type": "Recurrence", "recurrence": recurrence}
+    text = logic_app(trigger, parameters={"often": {"type": "int", "defaultValue": 2}})
+    assert list(watches(folder({"app.json": text})).values()) == [days]
+    both = watches(folder({"app.json": logic_app(trigger, {"type": "Request", "inputs": {}})}))
+    assert min(both.values()) >= 35
+
+
+def test_a_workflow_that_looks_for_what_is_new(folder: Folder) -> None:
+    name = "@parameters('$connections')['sftpwithssh']['connectionId']"
+    look = {
+        "type": "ApiConnection", "inputs": {"host": {"connection": {"name": name}}},
+        "recurrence": {"frequency": "Month", "interval": 1},
+    }  # fmt: skip
+    found = watches(folder({"app.json": logic_app(look)}))
+    assert sorted(found.values()) == [35, 62]
+    assert found["logic-apps/close > erp.acme.org (sync/http)"] == 35

@@ -34,7 +34,7 @@ MAX_DEPTH = 30
 """Units within units, and references to references, that are followed; deeper is a cycle or a trick."""
 
 _KINDS: tuple[tuple[str, Kind | None], ...] = (
-    (r"_lambda_function\Z|::Function\Z|ecs_task_definition|ECS::TaskDefinition|cloud_run(_v2)?_service\Z|cloudfunctions2?_function\Z"
+    (r"_lambda_function\Z|::Function\Z|ecs_task_definition|ECS::TaskDefinition|cloud_run(_v2)?_(service|job)\Z|cloudfunctions2?_function\Z"
      r"|(function|web|linux_web|linux_function|windows_function|container)_app\Z|app_service\Z|sfn_state_machine|StateMachine\Z|AppRunner::Service|apprunner_service", "app"),
     (r"sqs_queue\Z|SQS::Queue\Z|sns_topic\Z|SNS::Topic\Z|event_bus\Z|EventBus\Z|kinesis_stream\Z|Kinesis::Stream\Z|msk_(serverless_)?cluster\Z|MSK::(Serverless)?Cluster\Z"
      r"|servicebus_(namespace|queue|topic)\Z|eventhub\Z|pubsub_topic\Z|mq_broker\Z|AmazonMQ::Broker\Z|kinesis_firehose_delivery_stream\Z|KinesisFirehose::DeliveryStream\Z", "broker"),

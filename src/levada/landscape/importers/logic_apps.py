@@ -8,7 +8,9 @@ from typing import Any
 
 from levada.landscape.importers._connector import connector_flow, url_flow
 from levada.landscape.importers._redact import excerpt
+from levada.landscape.importers._schedules import with_schedules
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
+from levada.landscape.periods import UNSCHEDULED
 from levada.network.graph import Flow, Node
 from levada.network.names import slug
 
@@ -39,9 +41,15 @@ class LogicApps:
                 id=me, name=name, kind="app", attributes={"tool": "logic-apps"}, evidence=context.at(file, 1)
             )
             values = _parameters(data, definition)
-            for kind in ("triggers", "actions"):
-                for key, step in _steps(definition.get(kind), 0):
-                    yield from _step(key, step, me, kind == "triggers", file, context, values)
+            triggers = list(_steps(definition.get("triggers"), 0))
+            starts = [_starts(trigger, values) for _, trigger in triggers]
+            for key, trigger in triggers:
+                poll = [_recurrence(trigger, values)] if "recurrence" in trigger else starts
+                for item in _step(key, trigger, me, True, file, context, values):
+                    yield with_schedules(item, poll)
+            for key, step in _steps(definition.get("actions"), 0):
+                for item in _step(key, step, me, False, file, context, values):
+                    yield with_schedules(item, starts)
 
 
 def _definitions(
@@ -92,9 +100,66 @@ def _parameters(data: Mapping[str, Any], definition: Mapping[str, Any]) -> dict[
             value: Any = (
                 declared.get("defaultValue", declared.get("value")) if isinstance(declared, dict) else None
             )
-            if isinstance(value, str) and not value.startswith("["):
-                out.setdefault(name, value)
+            if isinstance(value, str | int) and not str(value).startswith("["):
+                out.setdefault(name, str(value))
     return out
+
+
+def _starts(trigger: Mapping[str, Any], values: Mapping[str, str]) -> str:
+    """When a trigger starts the workflow: one that asks for what is new does so only if there is something."""
+    by_the_clock = str(trigger.get("type")) in ("Recurrence", "SlidingWindow")
+    return _recurrence(trigger, values) if by_the_clock else UNSCHEDULED
+
+
+def _recurrence(trigger: Mapping[str, Any], values: Mapping[str, str]) -> str:
+    """``every 2 weeks``; the days of a month that are named as Quartz writes them."""
+    held: Any = trigger.get("recurrence")
+    recurrence = held if isinstance(held, dict) else {}
+    unit, number = (
+        _filled(str(recurrence.get(k, d)), values) for k, d in (("frequency", ""), ("interval", 1))
+    )
+    if (
+        unit.lower() not in ("second", "minute", "hour", "day", "week", "month", "year")
+        or not number.isdigit()
+    ):
+        return UNSCHEDULED
+    told = f"every {int(number)} {unit.lower()}s"
+    within: Any = recurrence.get("schedule")
+    if unit.lower() != "month" or not isinstance(within, dict):
+        return told
+    days = _days_of_month(within)
+    if int(number) == 1 or days is None:
+        return days or told
+    # Which months these are is not said; a day that some of them lack may be left out once.
+    return (
+        told
+        if re.fullmatch(r"0 0 0 (?:(?:1?\d|2[0-8]|L)(?:,|\b))+ \* \?", days)
+        else f"{told} | {UNSCHEDULED}"
+    )
+
+
+def _days_of_month(within: Mapping[str, Any]) -> str | None:
+    days: Any = within.get("monthDays")
+    if isinstance(days, list) and days and all(isinstance(d, int) for d in days):
+        marks = [str(d) if d > 0 else "L" if d == -1 else f"L{d + 1}" for d in days]
+        return f"0 0 0 {','.join(marks)} * ?"
+    occurrences: Any = within.get("monthlyOccurrences")
+    marks = []
+    for one in occurrences if isinstance(occurrences, list) else ():
+        day, nth = (one.get("day"), one.get("occurrence")) if isinstance(one, dict) else (None, None)
+        if not isinstance(day, str) or not isinstance(nth, int) or not (nth == -1 or 1 <= nth <= 5):
+            return UNSCHEDULED
+        marks.append(f"{day[:3].upper()}{'L' if nth == -1 else f'#{nth}'}")
+    return f"0 0 0 ? * {','.join(marks)}" if marks else None
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    """The text with parameters of the workflow, or of the template around it, that have a value."""
+    return re.sub(
+        r"@\{parameters\('([^']+)'\)\}|^@parameters\('([^']+)'\)|^\[parameters\('([^']+)'\)\]$",
+        lambda m: values.get(m[1] or m[2] or m[3], m[0]),
+        text,
+    )
 
 
 _EVERYWHERE = frozenset(("playbook", "playbooks", "workflow", "workflows", "logicapp", "logicapps", "logic-app", "logic-apps", "src"))  # fmt: skip
@@ -121,11 +186,7 @@ def _step(
     evidence = context.at(file, file.line_with(f'"{name}"'))
     kind = str(step.get("type"))
     if kind in ("Http", "HttpWebhook"):
-        uri = re.sub(
-            r"@\{parameters\('([^']+)'\)\}|^@parameters\('([^']+)'\)",
-            lambda m: values.get(m[1] or m[2], m[0]),
-            str(inputs.get("uri") or ""),
-        )
+        uri = _filled(str(inputs.get("uri") or ""), values)
         found = list(url_flow(me, uri.replace("@{", "{"), evidence))
         yield from found
         if not found:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from levada.landscape.importers._connector import url_flow
 from levada.landscape.importers._hcl import Block, pairs, read_hcl
 from levada.landscape.importers._redact import excerpt
 from levada.landscape.importers._schedules import scheduled
@@ -173,6 +174,8 @@ def _scope_items(scope: Scope, context: Context) -> Iterator[Item]:
             yield from _counted(block, f"{resource.type}.{resource.name}", resource.file, context)
             if kind_of(resource.type)[1] in ("app", "channel"):
                 yield from _uses(scope.id_of(key), block, scope, seen, context, resource.file)
+        elif resource.type == _GOOGLE_JOB:
+            yield from _calls_of_job(key, resource, scope, context)
         elif joined:
             yield from _counted(block, f"{resource.type}.{resource.name}", resource.file, context)
             yield from _join(block, *joined, scope, seen)
@@ -197,6 +200,43 @@ def _schedules(scope: Scope) -> Iterator[tuple[str, str]]:
             for arn in (b.attributes["arn"] for b in starter.walk() if "arn" in b.attributes):
                 for target in targets(arn, scope, _refs):
                     yield target.id, _literal(said, scope) or UNSCHEDULED
+    for key, resource in scope.unit.resources.items():
+        if resource.type == _GOOGLE_JOB:
+            yield from _schedules_of_job(key, resource.value, scope)
+
+
+_GOOGLE_JOB = "google_cloud_scheduler_job"
+
+
+def _schedules_of_job(key: str, job: Block, scope: Scope) -> Iterator[tuple[str, str]]:
+    """What a job of Google's Cloud Scheduler starts: what its address is of, or who hears its topic; itself, too."""
+    paused = job.attributes.get("paused", "").strip() == "true"
+    said = UNSCHEDULED if paused else _literal(job.attributes.get("schedule"), scope) or UNSCHEDULED
+    yield scope.id_of(key), said
+    for block in job.walk():
+        for target in targets(block.attributes.get("uri"), scope, _refs):
+            yield target.id, said
+        topics = targets(block.attributes.get("topic_name"), scope, _refs)
+        for name, other in scope.unit.resources.items() if topics else ():
+            triggers = [b for b in other.value.walk() if b.type == "event_trigger"]
+            if any(topics.keys() & targets(b, scope, _refs).keys() for b in triggers):
+                yield scope.id_of(name), said
+
+
+def _calls_of_job(key: str, resource: Resource, scope: Scope, context: Context) -> Iterator[Item]:
+    """A job that calls somebody else's address is a consumer itself; what it starts here is told by its schedule."""
+    job: Block = resource.value
+    seen = context.at(resource.file, resource.line)
+    me = scope.id_of(key)
+    for uri in (b.attributes["uri"] for b in job.walk() if b.type == "http_target" and "uri" in b.attributes):
+        url = None if targets(uri, scope, _refs) else _literal(uri, scope)
+        if url is not None and not re.match(r"https?://[\w.-]*\bgoogleapis\.com/", url):
+            label = _literal(job.attributes.get("name"), scope)
+            yield Node(id=me, name=label or resource.name, kind="app", evidence=seen)
+            yield from url_flow(me, url, seen)
+        elif url is None and not targets(uri, scope, _refs):
+            text = f"{me}: the address that it calls is computed: {excerpt(uri, 80)}"
+            yield context.finding("unresolved-address", text, resource.file, resource.line, severity="info")
 
 
 def _foreign(name: str, child: Child, scope: Scope, context: Context) -> Iterator[Item]:
@@ -283,6 +323,8 @@ def _environment(block: Block) -> Iterator[tuple[str, str]]:
     for inner in block.walk():
         for key in ("variables", "environment", "environment_variables", "app_settings"):
             yield from pairs(inner.attributes.get(key, "")).items()
+        if inner.type == "env" and {"name", "value"} <= inner.attributes.keys():
+            yield inner.attributes["name"].strip('"'), inner.attributes["value"]
         for found in re.finditer(
             r"name\"?\s*[=:]\s*\"(\w+)\"\s*,?\s*\"?value\"?\s*[=:]\s*(\"[^\"\n]*\"|[\w.\[\]]+)",
             inner.attributes.get("container_definitions", ""),
