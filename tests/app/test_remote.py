@@ -14,6 +14,7 @@ from levada import Settings, SystemAPI, http
 from levada.app.binding import Remote
 from levada.app.client import RemoteAPI
 from levada.app.context import Context, _current
+from levada.app.outcome import Refusal
 from levada.app.proxy import Target
 from levada.contract import contract_of
 from levada.contract.standard import DeadlineExceeded, InternalError, NotSent, Unavailable
@@ -132,8 +133,9 @@ async def test_what_is_not_safe_is_sent_again_where_nobody_listened():
     )
     await remote.start()
     try:
-        with pytest.raises(NotSent):
+        with pytest.raises(Refusal) as refused:
             await ask(dict(remote.targets(contract)), "add", Thing("1", 2))
+        assert isinstance(refused.value.problem, NotSent)
         assert remote.budget._balance == 9.0  # one retry was taken from it
     finally:
         await remote.stop()

@@ -74,6 +74,7 @@ class Code:
     across_waits: bool = False
     operations: dict = field(default_factory=dict)
     undos: dict = field(default_factory=dict)
+    attempts: int = 4
 
     def start(self, given):
         return self.start_with(msgspec.json.decode(given.data))
@@ -84,7 +85,9 @@ class Code:
 
     def operation(self, operation):
         effect = self.operations.get(operation, Effect.TABLE)
-        return Operation(effect, undoable=operation in self.undos, retry=Retry(attempts=4, lasting=3))
+        return Operation(
+            effect, undoable=operation in self.undos, retry=Retry(attempts=self.attempts, lasting=3, same=3)
+        )
 
     def payload(self, step):
         return "from the journal"

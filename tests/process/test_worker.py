@@ -212,14 +212,67 @@ async def test_what_no_repeat_changes_is_stuck_after_few_attempts(world, call, e
 
     world.code(fulfil)
     world.legacy.faults["invoice"] = lambda attempt: outcomes.unknown("the row is there", lasting=True)
+    stuck = await worked_for_days(world, event)
+    assert (stuck["state"], stuck["problem"]) == ("stuck", "LV1517")
+    assert "the row is there" in stuck["reason"]
+    assert [attempt for _, attempt, _ in world.legacy.calls] == [1, 2, 3]
+
+
+async def worked_for_days(world, event):
     await world.happen(event("e-1"))
     for _ in range(12):
         await world.worker().settle()  # another one each time: what was tried is known from the journal
         world.advance(DAY)
-    stuck = await world.run()
-    assert (stuck["state"], stuck["problem"]) == ("stuck", "LV1517")
-    assert "the row is there" in stuck["reason"]
-    assert [attempt for _, attempt, _ in world.legacy.calls] == [1, 2, 3]
+    return await world.run()
+
+
+@pytest.mark.parametrize(
+    ("answers", "tried", "problem"),
+    [
+        (["no price"], 3, "LV1517"),
+        (["trace 1", "trace 2", "no price", "no price", "no price"], 5, "LV1517"),
+        (["no price", "no price", "lost", "no price", "no price", "no price"], 6, "LV1517"),
+        (["no price", "no price", "full", "full", "no price"], 5, "LV1517"),
+        ([f"trace {n}" for n in range(10)], 9, "LV1506"),
+    ],
+    ids=[
+        "the same",
+        "the same at last",
+        "but for an unknown outcome",
+        "but for what was not sent",
+        "each other",
+    ],
+)
+async def test_a_failure_that_is_answered_in_the_same_words_again_is_a_defect(
+    world, call, event, outcomes, answers, tried, problem
+):
+    async def fulfil(_):
+        await call("invoice")
+
+    said = []
+
+    def answered(attempt):
+        said.append(reason := answers[min(len(said), len(answers) - 1)])
+        if reason == "full":
+            return outcomes.refused(b"", again=True, reason=reason)
+        return outcomes.unknown(reason, failed=reason != "lost")
+
+    world.code(fulfil, attempts=9)
+    world.legacy.faults["invoice"] = answered
+    stuck = await worked_for_days(world, event)
+    assert (stuck["state"], stuck["problem"]) == ("stuck", problem)
+    assert (len(said), said[-1] in stuck["reason"]) == (tried, True)
+    assert all(repeated for _, _, repeated in world.legacy.calls[1:])
+
+
+async def test_a_failure_of_what_may_not_be_repeated_is_an_unknown_outcome(world, call, event, outcomes):
+    async def fulfil(_):
+        await call("mail")
+
+    world.code(fulfil, operations={"mail": Effect.AT_LEAST_ONCE})
+    world.legacy.faults["mail"] = lambda attempt: outcomes.unknown("no price", failed=True)
+    assert (await worked_for_days(world, event))["problem"] == "LV1505"
+    assert len(world.legacy.calls) == 1
 
 
 async def test_a_stuck_run_is_told_in_the_log_with_its_place_in_the_code(world, event, caplog):

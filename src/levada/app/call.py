@@ -83,7 +83,7 @@ class Call:
         try:
             return self._border.decoder.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Refusal(InternalError(reason=_NOT_OURS.format(what=error))) from error
+            raise Refusal(InternalError(reason=_NOT_OURS.format(what=error))) from None
 
     def problem(self, status: int, code: str, body: bytes) -> BaseException:
         """The problem of an answer.

@@ -29,6 +29,7 @@ from levada.contract.problem import Problem
 from levada.contract.standard import (
     DeadlineExceeded,
     Forbidden,
+    InternalError,
     MethodNotAllowed,
     NotFound,
     NotSent,
@@ -137,6 +138,9 @@ class RemoteAPI:
                     or monotonic() + pause >= context.deadline
                     or not self.budget.withdraw()
                 ):
+                    if isinstance(problem, NotSent):
+                        # Said by this border, of this very call: nothing can have been done.
+                        raise Refusal(problem) from problem.__cause__
                     raise
                 await asyncio.sleep(pause)
 
@@ -247,6 +251,8 @@ class RemoteAPI:
 
     def _problem(self, call: Call, response: aiohttp.ClientResponse, body: bytes) -> BaseException:
         told = call.problem(response.status, response.headers.get("levada-problem", ""), body)
+        if isinstance(told, InternalError) and "retry-after" in response.headers:
+            return Unavailable(reason=told.reason)  # a failure that passes, as it says itself
         where = {"operation": self.contract.operation_id(call.operation.name), "service": self._base}
         if isinstance(told, (NotFound, MethodNotAllowed)):
             mend = f'Check the URL in [bind] "{self.contract.id}", and which majors the service has'

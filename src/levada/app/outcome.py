@@ -70,7 +70,7 @@ def cause_of(problem: Problem) -> str:
 def hidden_by(problem: Problem) -> BaseException | None:
     """The exception that a problem hides from its caller; None: nothing is known."""
     found: BaseException | None = problem
-    while isinstance(found, StandardProblem | BaseExceptionGroup):
+    while isinstance(found, StandardProblem | Refusal | BaseExceptionGroup):
         found = found.exceptions[0] if isinstance(found, BaseExceptionGroup) else found.__cause__
     return found
 
@@ -91,7 +91,7 @@ def settle(error: BaseException, operation: Operation, name: str) -> BaseExcepti
         return DeadlineExceeded()
     if isinstance(error, StoreError) and not isinstance(error, QueryUnknown):
         return _of_store(error, name)
-    if (of_system := _of_system(error, name)) is not None:
+    if (of_system := _of_system(error, operation, name)) is not None:
         return of_system
     if isinstance(error, Exception):
         log.error("call_failed", extra={"operation": name}, exc_info=error)
@@ -99,9 +99,11 @@ def settle(error: BaseException, operation: Operation, name: str) -> BaseExcepti
     return error
 
 
-def _of_system(error: BaseException, name: str) -> StandardProblem | None:
-    """What a connector knows of its system (``outcome``: see ``levada.connect.errors``)."""
+def _of_system(error: BaseException, operation: Operation, name: str) -> StandardProblem | None:
+    """What a connector knows of its system (``outcome``, ``failed``: see ``levada.connect.errors``)."""
     known = getattr(error, "outcome", None)
+    if getattr(error, "failed", False) and (known == "unknown" or operation.safe):
+        return None  # it is there, and has a defect
     if known == "not_done":
         log.warning("system_not_reached", extra={"operation": name, "error": str(error)})
         return NotSent(reason="The system behind this API cannot be reached now.")

@@ -32,6 +32,11 @@ class ConnectError(LevadaError, code="LV1600"):
 
     outcome: ClassVar[Literal["not_done", "refused", "unknown"]] = "not_done"
 
+    @property
+    def failed(self) -> bool:
+        """Whether the system itself answered that it failed, and not that it is down: the same again is a defect of it."""
+        return bool(self.values.get("failed"))
+
 
 class Unavailable(ConnectError, code="LV1601"):
     """The resource {resource} was not reached: {reason} Nothing was done; it is safe to try again."""

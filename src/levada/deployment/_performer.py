@@ -82,13 +82,17 @@ def _of_problem(problem: Problem, operation: Operation) -> Performed:
 
 
 def _failed(problem: Problem) -> Unknown:
-    cause = hidden_by(problem) if isinstance(problem, InternalError) else None
+    failed = isinstance(problem, InternalError)
+    cause = hidden_by(problem) if failed else None
     if cause is None:
         refused = _not_let_in(problem)
-        return Unknown(_said(problem)) if refused is None else Unknown(str(refused), lasting=True)
+        # A failure without a cause here is one that a service has answered: what it hides is the service's own.
+        return (
+            Unknown(_said(problem), failed=failed) if refused is None else Unknown(str(refused), lasting=True)
+        )
     # What a repeat changes nothing about: a connector knows it, a defect of the code is its own proof.
     lasting = getattr(cause, "lasting", isinstance(cause, (Problem, *OF_CODE)))
-    return Unknown(_said(problem), lasting=lasting)
+    return Unknown(_said(problem), lasting=lasting, failed=getattr(cause, "failed", False))
 
 
 def _not_let_in(problem: BaseException | None) -> StandardProblem | None:
@@ -98,10 +102,17 @@ def _not_let_in(problem: BaseException | None) -> StandardProblem | None:
     return problem
 
 
+def _first_said(problem: Problem) -> Problem:
+    """What the last service said that was asked: those before it hide that from their callers."""
+    while isinstance(problem, InternalError) and isinstance(problem.__cause__, StandardProblem):
+        problem = problem.__cause__
+    return problem
+
+
 def _said(problem: Problem) -> str:
     """For the journal, and so for the operator: also what the problem hides from its caller, and where it was raised."""
     cause = hidden_by(problem)
     if cause is None:
-        return str(problem)
+        return str(_first_said(problem))
     place = place_of(cause)
     return f"{cause_of(problem)} ({problem.code}{place and ', '}{place})"

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from levada._errors import LevadaError
 from levada.app.context import in_run
-from levada.process._calls import AGAIN, LASTING, UNKNOWN, Call, Calls
+from levada.process._calls import AGAIN, FAILED, LASTING, UNKNOWN, Call, Calls
 from levada.process._core import Broken, Core, Ended, Raised, Returned
 from levada.process._errors import (
     HandlerFailed,
@@ -484,8 +484,8 @@ class Actor:
                     call.intended = True
                 reason = call.reason or "the worker died while it was called"
                 self._problem = UnknownOutcome(reason=reason, **named)
-            elif call.lasting >= call.operation.retry.lasting:
-                self._problem = RepeatFails(attempts=call.lasting, reason=call.reason, **named)
+            elif call.hopeless:
+                self._problem = RepeatFails(attempts=call.hopeless, reason=call.reason, **named)
             elif call.failed >= call.operation.retry.attempts:
                 self._problem = RetriesExhausted(attempts=call.failed, reason=call.reason, **named)
 
@@ -568,7 +568,9 @@ def _kind(call: Call, what: Refused | Unknown) -> str:
     """Which kind of attempt without an answer it was, as the journal names it."""
     if isinstance(what, Refused):
         return AGAIN
-    return LASTING if what.lasting and call.operation.effect is not Effect.AT_LEAST_ONCE else UNKNOWN
+    if call.operation.effect is Effect.AT_LEAST_ONCE:
+        return UNKNOWN
+    return LASTING if what.lasting else FAILED if what.failed else UNKNOWN
 
 
 _KEYS = 86_400_000_000

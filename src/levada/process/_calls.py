@@ -13,6 +13,8 @@ __all__ = ["Call", "Calls"]
 UNKNOWN = "unknown"
 LASTING = "lasting"
 """As unknown, and no repeat will change it. Not written where an unknown outcome already makes the run stuck."""
+FAILED = "failed"
+"""As unknown, and the provider said that it failed. Written where ``LASTING`` may be."""
 AGAIN = "again"
 RESTORED = "the store was restored from a backup, and this may have been done after the backup"
 UNDO = "undo"
@@ -25,16 +27,22 @@ class Call:
 
     ``due``: not before this time, microseconds. ``unknown``: some attempt may have done it.
     ``intended``: its intent is journaled. ``failed``: attempts since it began or was resumed;
-    ``lasting``: those of them that no repeat changes.
+    ``lasting``: those of them that no repeat changes. ``same``: those, last and in a row, whose
+    provider said ``said``.
     """
 
-    __slots__ = ("due", "failed", "intended", "lasting", "operation", "reason", "step", "unknown")
+    __slots__ = (
+        *("due", "failed", "intended", "lasting", "operation"),
+        *("reason", "said", "same", "step", "unknown"),
+    )
 
     def __init__(self, step: Step, operation: Operation) -> None:
         self.step = step
         self.operation = operation
         self.failed = 0
         self.lasting = 0
+        self.same = 0
+        self.said = ""
         self.due = 0
         self.unknown = False
         self.intended = False
@@ -50,6 +58,14 @@ class Call:
         """Unknown, and declared not to be repeated."""
         return self.unknown and self.operation.effect is Effect.AT_LEAST_ONCE
 
+    @property
+    def hopeless(self) -> int:
+        """After how many attempts it is clear that no more will change anything; 0: it is not."""
+        retry = self.operation.retry
+        if self.lasting >= retry.lasting:
+            return self.lasting
+        return self.same if self.same >= retry.same else 0
+
     def tried(self, kind: str, reason: str, at: int) -> None:
         """One more attempt without an answer."""
         self.failed += 1
@@ -57,15 +73,17 @@ class Call:
         self.due = at + round(self.operation.retry.pause(self.failed) * 1_000_000)
         if kind == LASTING:
             self.lasting += 1
-        if kind in (UNKNOWN, LASTING):
+        if kind in (UNKNOWN, LASTING, FAILED):
             self.unknown = True
+            self.same = 0 if kind != FAILED else self.same + 1 if reason == self.said else 1
+            self.said = reason
         elif self.operation.effect is Effect.AT_LEAST_ONCE:
             # certainly not done: the next attempt is a new one, with an intent of its own
             self.unknown = self.intended = False
 
     def resumed(self, *, again: bool) -> None:
         """An operator lets it be tried again; ``again``: also if that may do it twice."""
-        self.failed = self.lasting = self.due = 0
+        self.failed = self.lasting = self.same = self.due = 0
         if again and self.operation.effect is Effect.AT_LEAST_ONCE:
             self.unknown = self.intended = False
 

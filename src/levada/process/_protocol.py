@@ -45,8 +45,10 @@ class Retry(Struct, frozen=True):
     """How a step is tried again. Times are seconds.
 
     ``first`` is the pause after the first attempt, each following one is ``factor`` times as
-    long, up to ``most``. After ``attempts`` the run is stuck, and after ``lasting`` of them that
-    failed in a way that no repeat changes. ``timeout`` is one attempt's own deadline.
+    long, up to ``most``. After ``attempts`` the run is stuck, after ``lasting`` of them that
+    failed in a way that no repeat changes, and after ``same`` in a row whose provider said that it
+    failed itself, in the same words: five minutes, as what it needs may be down for a while.
+    ``timeout`` is one attempt's own deadline.
     """
 
     first: float = 0.2
@@ -54,6 +56,7 @@ class Retry(Struct, frozen=True):
     most: float = 60.0
     attempts: int = 60
     lasting: int = 8
+    same: int = 12
     timeout: float = 30.0
 
     def pause(self, failed: int) -> float:
@@ -194,10 +197,12 @@ class Unknown(Struct, frozen=True):
     """The call may or may not have been done: a time-out, a lost connection.
 
     ``lasting``: it failed in a way that no repeat changes (a constraint violated, a defect of the code); few are made.
+    ``failed``: the provider itself said that it failed. Whether that lasts shows when it says the same again.
     """
 
     reason: str
     lasting: bool = False
+    failed: bool = False
 
 
 Performed: TypeAlias = Known | Refused | Unknown

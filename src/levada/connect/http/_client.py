@@ -21,6 +21,7 @@ __all__ = ["Http", "from_settings"]
 
 T = TypeVar("T")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_PASSING = frozenset({502, 503, 504})
 
 
 class Http:
@@ -29,7 +30,8 @@ class Http:
     A request that did not reach the service raises Unavailable; one whose answer was
     lost OutcomeUnknown (a safe one Unavailable: it may simply be made again); an answer of 400 and
     above RemoteFault, whose ``fault`` is the status and whose ``reason`` is the body's text; one of
-    500 and above to an unsafe request OutcomeUnknown.
+    500 and above to an unsafe request OutcomeUnknown. ``failed`` of these says that the service answered,
+    and not that it is down for a while (502, 503, 504, ``Retry-After``).
     """
 
     def __init__(self, url: str | HttpSettings, *, name: str = "http") -> None:
@@ -180,6 +182,7 @@ class Http:
             ):
                 answer = await response.read()
                 status = response.status
+                passes = status in _PASSING or "retry-after" in response.headers
         except aiohttp.ClientConnectorError as error:
             raise Unavailable(resource=self._name, reason=f"{mask(str(error))}.") from error
         except TimeoutError as error:
@@ -189,19 +192,16 @@ class Http:
                 unsafe, f"{method} {path}: {mask(str(error)) or 'the connection was lost'}."
             ) from error
         if status >= 500:
-            raise self._lost(unsafe, f"{method} {path} was answered with {status}.")
+            raise self._lost(unsafe, f"{method} {path} was answered with {status}.", failed=not passes)
         if status >= 400:
             raise RemoteFault(
                 resource=self._name, fault=str(status), reason=answer.decode(errors="replace")[:2000]
             )
         return answer
 
-    def _lost(self, unsafe: bool, reason: str) -> OutcomeUnknown | Unavailable:
-        return (
-            OutcomeUnknown(resource=self._name, reason=reason)
-            if unsafe
-            else Unavailable(resource=self._name, reason=reason)
-        )
+    def _lost(self, unsafe: bool, reason: str, *, failed: bool = False) -> OutcomeUnknown | Unavailable:
+        said = OutcomeUnknown if unsafe else Unavailable
+        return said(resource=self._name, reason=reason, failed=failed)
 
     def _headers(self, data: bytes | None) -> dict[str, str]:
         settings = self.settings
