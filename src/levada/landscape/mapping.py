@@ -50,9 +50,12 @@ SKIPPED_FOLDERS = frozenset(
         ".vscode",
         ".gradle",
         ".terraform",
+        ".metadata",
+        ".mule",
+        ".tooling",
     ]
 )
-_BUILT = frozenset(("target", "build", "dist"))
+_BUILT = frozenset(("target", "build", "dist", ".mule", ".tooling"))
 """Those of them that may hold what somebody wrote."""
 MAX_FILES = 500_000
 

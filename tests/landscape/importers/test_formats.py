@@ -135,7 +135,7 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
         {
             "orders-sapi > crm.acme.org [/customers] (sync/http)", "orders-sapi > db1.acme.org [orders] (db/mysql)",
             "orders-sapi > db1.acme.org [lines] (db/mysql)", "orders-sapi > acme-erp (async/acme-erp)",
-            "orders-sapi > unresolved:lost.host (sync/http)",
+            "orders-sapi > unresolved:orders-sapi/lost.host (sync/http)",
         },
     ),
     "n8n": (

@@ -12,7 +12,7 @@ from levada.landscape.importers._properties import Properties, Property
 from levada.network.graph import Evidence, Mode, Node
 from levada.network.names import slug
 
-__all__ = ["Target", "own_property", "resolve", "serves"]
+__all__ = ["Target", "named_product", "own_property", "resolve", "serves"]
 
 _HOSTS = re.compile(
     r"(host|url|uri|address|endpoint|server|domain|baseurl|brokerurl|bootstrapserver|wsdllocation)",
@@ -44,6 +44,12 @@ _QUEUES = frozenset(
     ]
 )
 _FILES = {"file": "file", "ftp": "ftp", "sftp": "sftp", "ftps": "ftps", "smb": "smb", "s3": "s3"}
+_LISTENED = frozenset(
+    ("http", "https", "tcp", "ssl", "udp", "servlet", "jetty", "jetty-ssl", "cxf", "jersey")
+)
+"""Transports of Mule 3 at which a flow waits to be called."""
+_RENTED = ("aws-", "azure-", "google-", "anypoint-")
+"""Databases and brokers that are one service for all; of others each project has its own until an address says more."""
 _WORDS = {"sfdc": "salesforce", "salesforce-composite": "salesforce"}
 
 
@@ -69,7 +75,7 @@ def serves(connector: str, element: str) -> bool:
         return connector in ("http", "https", "websocket", "sockets", "a2a", "mcp", "email")
     return ("server" in element and "client" not in element and connector in ("mcp", "a2a")) or (
         connector in ("mcp", "a2a") and ("-listener" in element or element.startswith("on-new"))
-    ) or (connector in ("http", "https") and element == "inbound-endpoint")  # fmt: skip
+    ) or (connector in _LISTENED and element == "inbound-endpoint")  # fmt: skip
 
 
 def resolve(
@@ -87,7 +93,7 @@ def resolve(
     missing: list[str] = []
     address = _address(connector, attrs, properties, used, missing)
     product = _product(connector, attrs, properties)
-    mode, protocol = _how(connector, product, address)
+    mode, protocol = _how(connector, product, address, attrs)
     if protocol == "smtp":
         protocol = next((p for p in ("imap", "pop3") if any(p in element for element, *_ in attrs)), protocol)
     queue = connector in _QUEUES or (product is not None and product.kind == "broker")
@@ -111,6 +117,8 @@ def _address(
                 filled.setdefault(name, begun)
             continue
         text, more, lacking = properties.fill(value)
+        if text.startswith("![") and not lacking:
+            lacking = re.findall(r"\$\{(?:secure::)?([^${}:]+)", value) or [name]  # encrypted
         if lacking:
             missing.extend(lacking)
             used.extend(more)
@@ -161,14 +169,18 @@ def _product(
     for _, key, value, _ in attrs:
         if _TYPES.search(key) and (found := by_word(properties.fill(value)[0])):
             return found
-    return (
-        by_word(re.sub(r"^(ms|mule|mule4)-|-(connector|ee)$", "", word))
-        if word not in ("http", "db")
-        else None
-    )
+    return named_product(word)
 
 
-def _how(connector: str, product: Product | None, address: Address | None) -> tuple[Mode, str | None]:
+def named_product(connector: str) -> Product | None:
+    """The product that a connector is called after."""
+    word = re.sub(r"^(ms|mule|mule4)-|-(connector|ee)$", "", _WORDS.get(connector, connector))
+    return by_word(word) if word not in ("http", "db") else None
+
+
+def _how(
+    connector: str, product: Product | None, address: Address | None, attrs: list[tuple[str, str, str, int]]
+) -> tuple[Mode, str | None]:
     if connector in ("http", "https"):
         return "sync", "http"
     if connector in ("ws", "wsc", "cxf", "apikit-soap"):
@@ -186,13 +198,15 @@ def _how(connector: str, product: Product | None, address: Address | None) -> tu
         return "db", product.id
     if connector in _QUEUES:
         return "async", connector
+    if product is None and any(k.endswith(("basePath", "protocol")) for _, k, _, _ in attrs):
+        return "sync", "http"  # made from the description of an API
     return "sync", connector
 
 
 def _node(
     connector: str, address: Address | None, product: Product | None, missing: list[str], app: str
 ) -> Node | None:
-    plain = connector in ("http", "https", "ws", "wsc", "cxf", "mcp", "a2a", "websocket", "sockets")
+    plain = connector in ("ws", "wsc", "mcp", "a2a", "websocket", "sockets", *_LISTENED)
     if address is not None and not is_local(address.host):
         found = by_host(address.host)
         if product is not None and product.kind not in ("db", "broker"):
@@ -208,6 +222,8 @@ def _node(
             kind = "db"
         return Node(id=node.id, name=node.name, kind=kind, aliases=node.aliases)
     if product is not None and (product.kind not in ("db", "broker") or (address is None and not missing)):
+        if product.kind in ("db", "broker") and not product.id.startswith(_RENTED):
+            return Node(id=f"{app}/{product.id}", name=f"{product.name} of {app}", kind=product.kind)
         return Node(id=product.id, name=product.name, kind=product.kind)
     if address is not None:
         what = product.id if product else connector
@@ -218,7 +234,7 @@ def _node(
         )  # fmt: skip
     if missing:
         key = next((k for k in missing if _HOSTS.search(k)), missing[0])
-        return Node(id=f"unresolved:{slug(key)}", name=f"${{{key}}}", kind=product.kind if product else None,
+        return Node(id=f"unresolved:{app}/{slug(key)}", name=f"${{{key}}} of {app}", kind=product.kind if product else None,
                     aliases=(f"setting:{key}",))  # fmt: skip
     if connector == "file":
         return Node(id=f"{app}/files", name=f"Files of {app}", kind=None)

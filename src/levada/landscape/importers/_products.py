@@ -50,6 +50,10 @@ def _hosts() -> dict[str, Product]:
     return {h: p for p in _all().values() for h in p.hosts}
 
 
+_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
+_REGION_AFTER = r"-[a-z]{2}(?:-[a-z]+)+-\d$"
+
+
 @lru_cache(4096)
 def by_word(word: str) -> Product | None:
     """The product of a connector's word (``salesforce``, ``googleSheets``, ``aws2-s3-sink``), or None."""
@@ -60,11 +64,10 @@ def by_word(word: str) -> Product | None:
 def by_host(host: str) -> Product | None:
     """The product a host belongs to, by itself or its longest listed parent domain; regional AWS names too."""
     host = host.lower().rstrip(".")
-    aws = re.fullmatch(
-        r"(?:.*\.)?([a-z0-9-]+?)(?:[.-](?:[a-z]{2}-[a-z]+-\d))?\.amazonaws\.com(?:\.cn)?", host
-    )
-    if aws and (found := by_word(f"aws-{aws[1]}")):
-        return found
+    aws = re.fullmatch(r"(.+)\.amazonaws\.com(?:\.cn)?", host)
+    if aws:
+        labels = [part for part in aws[1].split(".") if not _REGION.fullmatch(part)]
+        return by_word(f"aws-{re.sub(_REGION_AFTER, '', labels[-1])}") if labels else None
     parts = host.split(".")
     for start in range(len(parts) - 1):
         if found := _hosts().get(".".join(parts[start:])):

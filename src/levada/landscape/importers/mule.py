@@ -14,11 +14,12 @@ from typing import Any
 from msgspec import Struct, field, structs
 
 from levada.landscape.importers import _mule_targets as targets
+from levada.landscape.importers._mule_project import artifact, pattern, project_folder
 from levada.landscape.importers._properties import Properties
 from levada.landscape.importers._redact import excerpt
 from levada.landscape.importers._sql import tables_in
 from levada.landscape.importers._xml import XmlNode
-from levada.landscape.importers.protocol import Context, Item, Malformed, SourceFile, Verified
+from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
 from levada.landscape.periods import UNSCHEDULED
 from levada.network.graph import Evidence, Flow, Node
 from levada.network.names import slug
@@ -63,6 +64,8 @@ _INTERNAL = frozenset(
         "oauth",
         "tls",
         "cluster",
+        "quartz",
+        "oauth2-provider",
         "security",
         "http-policy",
         "cache",
@@ -78,7 +81,11 @@ _INTERNAL = frozenset(
     ]
 )
 _OBJECT = ("type", "sObjectType", "objectType", "destination", "topic", "queue", "queueName", "topicName", "key",
-           "functionName", "tableName", "channel", "bucketName", "collectionName", "exchangeName", "logicalName", "bucket", "directoryPath", "operation", "path")  # fmt: skip
+           "functionName", "tableName", "table", "channel", "bucketName", "collectionName", "exchangeName", "logicalName", "bucket",
+           "directoryPath", "directory", "operation", "path")  # fmt: skip
+_LOG = re.compile(r"(^|-)(logger|log)$", re.IGNORECASE)
+"""An operation that writes a log line, whosever connector it is."""
+_ENDPOINTS = ("inbound-endpoint", "outbound-endpoint")
 _SOURCE = re.compile(
     r"listener|subscri|consumer|^on-|inbound|trigger|replay|poll|receive|^read|fetch|-source$", re.IGNORECASE
 )
@@ -119,6 +126,8 @@ class _Project(Struct):
     """What configurations and calls with these attributes lead to: a project has many of the same."""
     named: set[tuple[Any, ...]] = field(default_factory=set)
     """Systems that were told of, each with its place."""
+    lost: set[str] = field(default_factory=set)
+    """Configurations that its operations name and nobody has."""
 
 
 class Mule:
@@ -145,10 +154,10 @@ class Mule:
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """Keeps configurations and calls of the file; says what is configured with no literal place yet."""
-        folder = _project_folder(file.source)
+        folder = project_folder(file.source)
         project = self._projects.get(folder)
         if project is None:
-            project = self._projects[folder] = _Project(folder, _artifact(folder, context))
+            project = self._projects[folder] = _Project(folder, artifact(folder, context))
             project.seen = context.at(file, 1)
         root = file.xml
         project.domain = project.domain or root.name == "mule-domain"
@@ -172,7 +181,7 @@ class Mule:
         elif child.name == "global-property":
             project.own_values[child.attrs.get("name", "")] = child.attrs.get("value", "")
         elif child.name in _FLOWS:
-            pollers = [n for n in child.walk() if n.name in ("scheduler", "poll")]
+            pollers = [n for n in child.walk() if n.name in ("scheduler", "poll") or _clock(n)]
             schedule = tuple(_schedule(n) for n in pollers) if pollers else None
             api = re.match(
                 r"(get|post|put|patch|delete|head|options):\\?([^:]*)",
@@ -192,7 +201,11 @@ class Mule:
         connector = _connector(node.uri)
         config = node.attrs.get("config-ref") or node.attrs.get("connector-ref")
         direct = node.attrs.get("url") or node.attrs.get("address") or node.name.endswith("bound-endpoint")
+        if connector == "core" and node.name in _ENDPOINTS:
+            connector, config = "endpoint", node.attrs.get("ref")
         if connector in _INTERNAL or not connector or not (config or direct):
+            return
+        if _LOG.search(node.name) and targets.named_product(connector) is None:
             return
         sql = " ".join(n.text for n in node.walk() if n.name == "sql" or "query" in n.name)
         project.calls.append(
@@ -201,7 +214,8 @@ class Mule:
 
     def finish(self, context: Context) -> Iterable[Item]:
         """The flows of every project, with what could not be resolved."""
-        shared = {n: c for p in self._projects.values() if p.domain for n, c in p.configs.items()}
+        shared = {n: (c, p) for p in self._projects.values() if p.domain for n, c in p.configs.items()}
+        of_domain = {p.folder: self._properties(p, context) for _, p in shared.values()}
         first: dict[str, _Project] = {}
         for project in self._projects.values():
             other = first.setdefault(project.name, project)
@@ -220,12 +234,15 @@ class Mule:
                     id=slug(project.name), attributes={"operations": operations}, evidence=project.seen
                 )
             for call in project.calls:
-                config = project.configs.get(call.config or "") or shared.get(call.config or "")
-                yield from _flows(call, config, project, properties, context)
+                config, values = project.configs.get(call.config or ""), properties
+                if config is None and call.config in shared:
+                    config, domain = shared[call.config]
+                    values = of_domain[domain.folder]
+                yield from _flows(*_meant(call, config, project), project, values, context)
 
     @staticmethod
     def _properties(project: _Project, context: Context) -> Properties:
-        wanted = [re.compile(_pattern(name.strip())) for name in project.property_files if name.strip()]
+        wanted = [re.compile(pattern(name.strip())) for name in project.property_files if name.strip()]
         under = [f for f in context.under(project.folder) if f.suffix in (".properties", ".yaml", ".yml")]
         resources = [
             f for f in under if "/src/test/" not in f"/{f.source}" and "/target/" not in f"/{f.source}"
@@ -237,16 +254,36 @@ class Mule:
         return properties
 
 
+def _clock(node: XmlNode) -> bool:
+    """Mule 3's timer, an endpoint of Quartz."""
+    return node.name == "inbound-endpoint" and _connector(node.uri) == "quartz"
+
+
+def _meant(call: _Call, config: _Config | None, project: _Project) -> tuple[_Call, _Config | None]:
+    """The call at the endpoint that Mule 3 keeps under a name, with the connector below it."""
+    if config is None or config.element != "endpoint":
+        return call, config
+    said = {name: value for element, name, value, _ in config.attrs if element == "endpoint"}
+    below = project.configs.get(said.get("connector-ref", ""))
+    attrs = [*(below.attrs if below else ()), *config.attrs]
+    call = structs.replace(call, connector=config.connector, attrs={**said, **call.attrs})
+    return call, structs.replace(config, attrs=attrs)
+
+
 def _flows(
     call: _Call, config: _Config | None, project: _Project, properties: Properties, context: Context
 ) -> Iterator[Item]:
     me = slug(project.name)
+    if call.connector in _INTERNAL:
+        return  # an endpoint under a name, of messages within the project
     evidence: list[Evidence] = [Evidence(call.file, call.line, importer="mule")]
     if config is not None and targets.serves(config.connector, config.element):
         return
     if targets.serves(call.connector, call.element) and not call.attrs.get("url"):
         return
-    if call.config and config is None and "${" not in call.config and not call.attrs.get("url"):
+    lost = bool(call.config and config is None and "${" not in call.config and not call.attrs.get("url"))
+    if lost and call.config not in project.lost:
+        project.lost.add(call.config or "")
         yield context.finding(
             "unresolved-config", f"{project.name}: no configuration is called {call.config!r}",
             context.files.get(call.file), call.line,
@@ -259,15 +296,9 @@ def _flows(
         evidence.append(Evidence(config.file, config.line, importer="mule"))
     target = _target(call, config, attrs, project, properties)
     evidence.extend(Evidence(p.source, p.line, importer="mule") for p in target.properties if p.source)
-    for key in target.missing:
-        yield context.finding(
-            "unresolved-setting", f"{project.name}: ${{{key}}} has no value in the project's properties",
-            context.files.get(config.file if config else call.file), config.line if config else call.line,
-        )  # fmt: skip
+    if not lost and call.connector != "endpoint":
+        yield from _untold(call, config, attrs, target, project, context)
     if target.node is None:
-        computed = next((v for _, _, v, _ in attrs if v.startswith("#[")), call.attrs.get("url", ""))
-        text = f"{project.name}: the address of {call.config or call.element} is computed at run time: {excerpt(computed, 100)}"
-        yield context.finding("unresolved-address", text, context.files.get(call.file), call.line)
         return
     if target.node.id.startswith(f"{me}/local-http") and _ports(attrs, properties) & _own_ports(
         project, properties
@@ -275,29 +306,51 @@ def _flows(
         return  # the project calls itself
     seen = tuple(dict.fromkeys(evidence))
     yield from _named(structs.replace(target.node, evidence=seen[1:2] or seen), project)
-    source = bool(_SOURCE.search(call.element))
-    objects = _objects(call, properties)
+    yield from _used(
+        call, _objects(call, config, properties), target.node.id, target, project, properties, seen, context
+    )
+
+
+def _untold(
+    call: _Call, config: _Config | None, attrs: list[tuple[str, str, str, int]], target: targets.Target, project: _Project,
+    context: Context,
+) -> Iterator[Item]:  # fmt: skip
+    """What the files do not say of a call's target: settings without a value, an address that is computed."""
+    for key in target.missing:
+        yield context.finding(
+            "unresolved-setting", f"{project.name}: ${{{key}}} has no readable value in the project's properties",
+            context.files.get(config.file if config else call.file), config.line if config else call.line,
+        )  # fmt: skip
+    if target.node is None:
+        computed = next((v for _, _, v, _ in attrs if v.startswith("#[")), call.attrs.get("url", ""))
+        text = f"{project.name}: the address of {call.config or call.element} is computed at run time: {excerpt(computed, 100)}"
+        yield context.finding("unresolved-address", text, context.files.get(call.file), call.line)
+
+
+def _used(
+    call: _Call, objects: list[str], provider: str, target: targets.Target, project: _Project, properties: Properties,
+    seen: tuple[Evidence, ...], context: Context,
+) -> Iterator[Item]:  # fmt: skip
+    """The flows of a call whose target is known; what lies with a broker is joined with who else uses it."""
+    me = slug(project.name)
+    source = bool(_SOURCE.search(call.element)) and target.protocol != "soap"
+    # What another flow of the project calls too is started by both, and a sub-flow by who knows whom.
+    others = [UNSCHEDULED] if any(c.schedule for c in project.calls) else []
+    schedules = others if call.schedule is None else [properties.fill(s)[0] for s in call.schedule]
     if target.queue:
+        role = "reads" if source else "writes"
         for name in objects or ["?"]:
             context.topic(
-                "reads" if source else "writes",
-                me,
-                name,
-                seen,
-                broker=target.node.id,
-                protocol=target.protocol,
+                role, me, name, seen, broker=provider, protocol=target.protocol, schedules=schedules
             )
         return
     mode = "async" if source and target.mode == "sync" else target.mode
     attributes: dict[str, Any] = {} if call.schedule is None else {"scheduled": True}
-    # What another flow of the project calls too is started by both, and a sub-flow by who knows whom.
-    others = [UNSCHEDULED] if any(c.schedule for c in project.calls) else []
-    schedules = others if call.schedule is None else [properties.fill(s)[0] for s in call.schedule]
     if schedules:
         attributes["schedule"] = " | ".join(dict.fromkeys(schedules))
     for name in objects or [None]:
         yield Flow(
-            consumer=me, provider=target.node.id, object=name, mode=mode, protocol=target.protocol,
+            consumer=me, provider=provider, object=name, mode=mode, protocol=target.protocol,
             evidence=seen, attributes=attributes,
         )  # fmt: skip
 
@@ -307,8 +360,10 @@ def _schedule(poller: XmlNode) -> str:
     for node in poller.walk():
         if node.name.endswith(("cron", "cron-scheduler")) and node.attrs.get("expression"):
             return node.attrs["expression"]
-        frequency = node.attrs.get("frequency")
-        if frequency:
+        if node.attrs.get("cronExpression"):
+            return node.attrs["cronExpression"]
+        frequency = node.attrs.get("frequency") or node.attrs.get("repeatInterval")
+        if frequency and frequency != "0":
             return f"every {frequency} {node.attrs.get('timeUnit', 'MILLISECONDS').lower()}"
     return UNSCHEDULED
 
@@ -343,51 +398,27 @@ def _ports(attrs: Iterable[tuple[str, str, str, int]], properties: Properties) -
     return {properties.fill(value)[0] or value for _, name, value, _ in attrs if name == "port"}
 
 
-def _objects(call: _Call, properties: Properties) -> list[str]:
+def _objects(call: _Call, config: _Config | None, properties: Properties) -> list[str]:
     sql = call.sql or call.attrs.get("query", "")
     if sql.strip() and not sql.strip().startswith("#["):
         return tables_in(sql)[:20]
     for name in _OBJECT:
         value = call.attrs.get(name)
         if value:
-            filled = properties.fill(value)[0].strip()
+            if name == "path" and config is not None:
+                value = _below(config, value)
+            filled = re.sub(r"^//+", "/", properties.fill(value)[0].strip())
             if filled and "#[" not in filled and "${" not in filled and filled != "/" and len(filled) < 120:
                 return [filled]
     return []
 
 
+def _below(config: _Config, path: str) -> str:
+    """A path of a request below the base that its configuration gives."""
+    base = next((v for e, k, v, _ in config.attrs if k == "basePath" and e == config.element), "")
+    return f"{base.rstrip('/')}/{path.lstrip('/')}" if base.strip("/") else path
+
+
 @lru_cache(4096)
 def _connector(uri: str) -> str:
     return uri.rstrip("/").rpartition("/")[2].lower() if "/mule/" in uri or "mulesoft" in uri else ""
-
-
-def _project_folder(source: str) -> str:
-    for mark in ("/src/main/", "/src/"):
-        if mark in f"/{source}":
-            return (
-                f"/{source}".rpartition(mark)[0].strip("/")
-                if mark == "/src/"
-                else f"/{source}".partition(mark)[0].strip("/")
-            )
-    return source.rpartition("/")[0]
-
-
-def _artifact(folder: str, context: Context) -> str:
-    for file in context.within(folder):
-        if file.name == "pom.xml":
-            try:
-                root = file.xml
-            except Malformed:
-                break  # told as a finding by the reader of that file
-            name = root.text_of("artifactId")
-            if name and "${" not in name:
-                return name
-    if folder:
-        return folder.rpartition("/")[2]
-    return next((f.root.name for f in context.files.values()), "mule-app")
-
-
-def _pattern(name: str) -> str:
-    bare = name.replace("classpath:", "").lstrip("/")
-    parts = re.split(r"\$\{[^}]*\}|\*", bare)
-    return r"(^|/)" + r"[^/]*".join(re.escape(p) for p in parts) + r"$"
