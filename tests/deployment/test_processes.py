@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from levada.deployment.serve import StartFailed
+from levada.deployment.serve_app import StartFailed
 from levada.deployment.supervise import Supervisor
 
 ORDERS = 30

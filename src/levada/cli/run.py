@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 from cyclopts import Parameter, validators
 
 if TYPE_CHECKING:
-    from levada.deployment.serve import Ready
+    from levada.deployment.serve_app import Ready
 
 __all__ = ["PortOption", "WorkersOption", "run", "tell"]
 
@@ -38,7 +38,8 @@ def run(
         levada run --config shop/levada.toml --env test --port 0
     """
     from levada.deployment.configuration import load_configuration
-    from levada.deployment.serve import Options, run_loop, serve
+    from levada.deployment.serve import run_loop, serve
+    from levada.deployment.serve_app import Options
     from levada.deployment.serve_logs import set_up_logs
 
     configuration = load_configuration(config, env)

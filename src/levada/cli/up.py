@@ -40,7 +40,8 @@ def up(
     from levada.cli._gateway import Door
     from levada.cli.run import tell
     from levada.deployment.configuration import load_configuration
-    from levada.deployment.serve import Options, run_loop, serve
+    from levada.deployment.serve import run_loop, serve
+    from levada.deployment.serve_app import Options
     from levada.deployment.serve_logs import set_up_logs
 
     configuration = load_configuration(config, env)

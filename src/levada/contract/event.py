@@ -1,6 +1,7 @@
 """Events: facts, published once, for any number of consumers."""
 
 import sys
+from collections.abc import Sequence
 from inspect import isawaitable
 from typing import Annotated, Any, ClassVar, dataclass_transform, get_args, get_origin
 
@@ -161,29 +162,51 @@ def event_type(cls: type[Event]) -> EventType:
         raise ContractError(
             place=repr(cls), reason="it is not an event", mend='Write class Name(Event, version="1.0")'
         )
-    place = f"{cls.__name__} ({stated.line})"
-    try:
-        fields = msgspec.structs.fields(cls)
-    except NameError as error:
-        raise TypeNotFound(
-            place=place,
-            reason=str(error),
-            mend="Define the types of its fields at the module's top level, before it",
-        ) from None
-    keys: list[str] = []
-    personal: dict[str, str] = {}
-    for field in fields:
-        for mark in _marks(field.type):
-            if isinstance(mark, OrderKeyMark):
-                keys.append(field.name)
-            elif isinstance(mark, PersonalMark):
-                personal[field.name] = mark.subject
+    made = _types[cls] = _analyse(cls, stated, f"{cls.__name__} ({stated.line})")
+    return made
+
+
+def _analyse(cls: type[Event], stated: _Stated, place: str) -> EventType:
+    fields = _fields(cls, place)
+    marked = [(f.name, mark) for f in fields for mark in _marks(f.type)]
+    keys = [name for name, mark in marked if isinstance(mark, OrderKeyMark)]
+    personal = {name: mark.subject for name, mark in marked if isinstance(mark, PersonalMark)}
     if len(keys) > 1:
         raise ContractError(
             place=place,
             reason=f"it has two order keys, {' and '.join(keys)}",
             mend="Keep one, events are ordered by one",
         )
+    _check_personal(place, fields, keys, personal)
+    for field in fields:
+        check_travel(place, f"its field {field.name}", field.type)
+    return EventType(
+        cls,
+        stated.domain or _domain_of_module(cls, place),
+        stated.name,
+        stated.version,
+        keys[0] if keys else None,
+        personal,
+        {f.name: _forgotten(place, f) for f in fields if f.name in personal},
+        {f.name: f.encode_name for f in fields if f.name != f.encode_name},
+    )
+
+
+def _fields(cls: type[Event], place: str) -> tuple[msgspec.structs.FieldInfo, ...]:
+    try:
+        return msgspec.structs.fields(cls)
+    except NameError as error:
+        raise TypeNotFound(
+            place=place,
+            reason=str(error),
+            mend="Define the types of its fields at the module's top level, before it",
+        ) from None
+
+
+def _check_personal(
+    place: str, fields: Sequence[msgspec.structs.FieldInfo], keys: list[str], personal: dict[str, str]
+) -> None:
+    """What orders events, and what tells whose they are, is a field and stands in clear beside them."""
     names = {f.name for f in fields}
     if missing := sorted(s for s in personal.values() if s not in names):
         raise ContractError(
@@ -191,26 +214,6 @@ def event_type(cls: type[Event]) -> EventType:
             reason=f"personal data names the subject {', '.join(missing)}, which is no field",
             mend="Name the field that tells whose data it is",
         )
-    _check_personal(place, keys, personal)
-    if deep := [f.name for f in fields if f.name not in personal and has_personal(f.type)]:
-        raise ContractError(
-            place=place,
-            reason=f"{', '.join(deep)} holds personal data inside, which would be stored in clear",
-            mend='Mark the field itself, and name the subject beside it: Personal[Address, "customer_id"]',
-        )
-    for field in fields:
-        check_travel(place, f"its field {field.name}", field.type)
-    forgotten = {f.name: _forgotten(place, f) for f in fields if f.name in personal}
-    domain = stated.domain or _domain_of_module(cls, place)
-    wires = {f.name: f.encode_name for f in fields if f.name != f.encode_name}
-    key = keys[0] if keys else None
-    made = EventType(cls, domain, stated.name, stated.version, key, personal, forgotten, wires)
-    _types[cls] = made
-    return made
-
-
-def _check_personal(place: str, keys: list[str], personal: dict[str, str]) -> None:
-    """What orders events, and what tells whose they are, stands in clear beside them."""
     if keys and keys[0] in personal:
         raise ContractError(
             place=place,
@@ -222,6 +225,12 @@ def _check_personal(place: str, keys: list[str], personal: dict[str, str]) -> No
             place=place,
             reason=f"{', '.join(both)} names the subject and is personal data itself",
             mend="Name the subject by an id; it is kept in clear",
+        )
+    if deep := [f.name for f in fields if f.name not in personal and has_personal(f.type)]:
+        raise ContractError(
+            place=place,
+            reason=f"{', '.join(deep)} holds personal data inside, which would be stored in clear",
+            mend='Mark the field itself, and name the subject beside it: Personal[Address, "customer_id"]',
         )
 
 

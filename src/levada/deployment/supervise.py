@@ -22,16 +22,11 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from levada.deployment.admin import Admin
-from levada.deployment.build import open_deployment
 from levada.deployment.configuration import Configuration
-from levada.deployment.runtime import RuntimeSettings
-from levada.deployment.serve import Front, Options, Ready, StartFailed, started, told, url_of
+from levada.deployment.serve_app import Extend, Front, Options, Ready, StartFailed, deployed, told, url_of
 from levada.deployment.serve_http import listen_tcp, listen_unix
-from levada.deployment.serve_owner import note_deployed, owning, recording
+from levada.deployment.serve_owner import owning
 from levada.deployment.serve_places import worker_path
-from levada.process.worker import Settings as WorkerSettings
-from levada.store import Store
 
 __all__ = ["Supervisor", "WorkerOrder", "supervise"]
 
@@ -173,42 +168,25 @@ async def supervise(
     stop: asyncio.Event,
     workers: int,
     *,
-    extend: Callable[[Admin, Store], None] | None = None,
+    extend: Extend | None = None,
     front: Front | None = None,
 ) -> None:
     """Serve by a tree until ``stop`` is set; see :func:`levada.deployment.serve.serve`."""
     server = configuration.server
     async with AsyncExitStack() as stack:
-        paths: list[Path] = []
+        sockets: list[socket.socket]
         if front is None:
             bound = listen_tcp(server.host, server.port if options.port is None else options.port)
-            sockets = [bound] * workers
-            url = url_of(bound)
+            sockets, paths = [bound] * workers, list[Path]()
         else:
             paths = [worker_path(configuration, n) for n in range(workers)]
             sockets = [listen_unix(path) for path in paths]
-            url = ""
         for one in sockets:
             stack.callback(one.close)
         for path in paths:
             stack.callback(path.unlink, missing_ok=True)
         owner = await stack.enter_async_context(owning(configuration))
-        app, runtime = await open_deployment(
-            configuration,
-            store=owner.store,
-            settings=RuntimeSettings(
-                work=False,
-                worker=WorkerSettings(lease=server.lease),
-                outbox_keep=configuration.retention.outbox * 86_400,
-                retention=configuration.retention,
-            ),
-        )
-        owner.admin.know(app, runtime.personal)
-        if extend is not None:
-            owner.admin.extend(extend)
-        await stack.enter_async_context(started(app))
-        await note_deployed(app, owner.store)
-        await stack.enter_async_context(recording(app, owner.store))
+        app = await stack.enter_async_context(deployed(configuration, owner, extend, work=False))
 
         def order(listening: int) -> WorkerOrder:
             return WorkerOrder(
@@ -222,8 +200,9 @@ async def supervise(
         supervisor = Supervisor(order, sockets, drain=server.drain)
         await supervisor.start()
         stack.push_async_callback(supervisor.stop)
-        if front is not None:
-            addresses = [f"unix:{path}" for path in paths]
-            url = await stack.enter_async_context(front(app, owner, addresses))
-        ready(told(configuration, app, url, workers, url if front is not None else None))
+        if front is None:
+            ready(told(configuration, app, url_of(sockets[0]), workers))
+        else:
+            url = await stack.enter_async_context(front(app, owner, [f"unix:{path}" for path in paths]))
+            ready(told(configuration, app, url, workers, gateway=url))
         await stop.wait()

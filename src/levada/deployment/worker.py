@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 
@@ -17,7 +18,8 @@ from levada._errors import LevadaError
 from levada.deployment.build import open_deployment
 from levada.deployment.configuration import load_configuration
 from levada.deployment.runtime import RuntimeSettings
-from levada.deployment.serve import run_loop, started, stop_on_signals
+from levada.deployment.serve import run_loop
+from levada.deployment.serve_app import started
 from levada.deployment.serve_http import serve_http
 from levada.deployment.serve_logs import set_up_logs
 from levada.deployment.serve_owner import recording
@@ -36,7 +38,7 @@ async def work(control: socket.socket, order: WorkerOrder) -> None:
     from pathlib import Path
 
     stop = asyncio.Event()
-    stop_on_signals(stop)
+    _stop_on_signals(stop)
     control.setblocking(False)
     watching = asyncio.create_task(_watch(control, stop), name="levada parent")
     configuration = load_configuration(Path(order.file), order.environment)
@@ -83,6 +85,13 @@ def main() -> int:
         sys.stderr.write(f"{error.code} {error.message}\n")
         return 1
     return 0
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """Set ``stop`` on SIGTERM and SIGINT."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
 
 
 if __name__ == "__main__":
