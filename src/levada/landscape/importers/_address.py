@@ -26,7 +26,7 @@ _SCHEMES: dict[str, tuple[Mode, str]] = {
     "pop3": ("async", "pop3"), "pop3s": ("async", "pop3"),
     "ldap": ("sync", "ldap"), "ldaps": ("sync", "ldap"), "neo4j": ("db", "neo4j"), "bolt": ("db", "neo4j"),
     "cassandra": ("db", "cassandra"), "jms": ("async", "jms"), "lb": ("sync", "http"), "https+http": ("sync", "http"),
-    "http+https": ("sync", "http"), "sb": ("async", "azure-service-bus"),
+    "http+https": ("sync", "http"), "opc.tcp": ("sync", "opcua"), "net.tcp": ("sync", "soap"), "sb": ("async", "azure-service-bus"),
 }  # fmt: skip
 _PORTS: dict[int, tuple[Mode, str]] = {
     5432: ("db", "postgres"), 3306: ("db", "mysql"), 1433: ("db", "mssql"), 1521: ("db", "oracle"),
@@ -37,7 +37,7 @@ _PORTS: dict[int, tuple[Mode, str]] = {
 }  # fmt: skip
 _HOST = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
 _URL = re.compile(
-    rf"\b(?:jdbc:)?(?P<scheme>[a-z][a-z0-9+]{{1,20}})://+(?:(?P<user>[^\s/@:\"']*)(?P<secret>:[^\s/@\"']*)?@)?"
+    rf"\b(?:jdbc:)?(?P<scheme>(?:opc\.|net\.)?[a-z][a-z0-9+]{{1,20}})://+(?:(?P<user>[^\s/@:\"']*)(?P<secret>:[^\s/@\"']*)?@)?"
     rf"(?P<host>{_HOST})(?::(?P<port>\d{{1,5}}))?(?![^\s/\"';,]*@)(?P<more>(?:,(?![a-z0-9+]+://){_HOST}(?::\d{{1,5}})?)*)(?P<path>[/;?][^\s\"'<>`]*)?",
     re.IGNORECASE,
 )
