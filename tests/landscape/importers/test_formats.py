@@ -210,6 +210,37 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
         },
         {"node-red/plant > mes.acme.org (sync/http)", "node-red/plant > mq.acme.org [line/1] (async/mqtt)"},
     ),
+    "azure-functions": (
+        {
+            "orders/host.json": "{}",
+            "orders/local.settings.json": '{"Values": {"ErpUrl": "https://erp.acme.org/api", "Orders": "orders", "AzureWebJobsStorage": "UseDevelopmentStorage=true"}}',
+            "orders/take/function.json": json.dumps(
+                {
+                    "bindings": [
+                        {"type": "httpTrigger", "direction": "in", "name": "req"},
+                        {"type": "http", "direction": "out", "name": "res"},
+                        {"type": "serviceBus", "direction": "out", "name": "q", "queueName": "%Orders%"},
+                        {"type": "cosmosDB", "direction": "in", "name": "c", "databaseName": "d", "containerName": "customers"},
+                        {"type": "blob", "direction": "out", "name": "b", "path": "bills/{name}"},
+                    ]
+                },
+                indent=1,
+            ),
+            "billing/bin/Release/net8.0/host.json": "{}",
+            "billing/bin/Release/net8.0/mail/function.json": '{"bindings": [{"type": "queueTrigger", "name": "q", "queueName": "<queue>"},'
+            '{"type": "sendGrid", "direction": "out", "name": "m"}]}',
+            "orders/old/function.json": '{"disabled": true, "bindings": [{"type": "kafkaTrigger", "topic": "x", "name": "k"}]}',
+            "billing/host.json": "{}",
+            "billing/bill/function.json": '{"bindings": [{"type": "serviceBusTrigger", "name": "m", "direction": "in", "queueName": "orders"},'
+            '{"type": "sql", "name": "s", "direction": "out", "commandText": "[dbo].[bills]"}]}',
+        },
+        {
+            "azure-functions/billing > azure-functions/orders [orders] (async/azure-service-bus)",
+            "azure-functions/orders > azure-cosmos [customers] (db/azure-cosmos)", "azure-functions/orders > azure-blob [bills] (sync/http)",
+            "azure-functions/orders > erp.acme.org (sync/http)", "azure-functions/billing > mssql [bills] (db/mssql)",
+            "azure-functions/billing > azure-storage-queue (async/azure-storage-queue)", "azure-functions/billing > sendgrid (sync/http)",
+        },
+    ),
     "logic-apps": (
         {
             "orders/workflow.json": json.dumps(

@@ -574,3 +574,54 @@ def test_a_workflow_that_looks_for_what_is_new(folder: Folder) -> None:
     found = watches(folder({"app.json": logic_app(look)}))
     assert sorted(found.values()) == [35, 62]
     assert found["logic-apps/close > erp.acme.org (sync/http)"] == 35
+
+
+def function(*bindings: dict[str, str]) -> str:
+    """A function with these bindings, and one by which it writes a blob."""
+    return json.dumps(
+        {"bindings": [*bindings, {"type": "blob", "direction": "out", "name": "b", "path": "bills/x"}]}
+    )
+
+
+SETTINGS = json.dumps({"Values": {"ERP_URL": "https://erp.acme.org/close", "at": "0 0 6 1 1 *"}})
+
+
+@pytest.mark.parametrize(
+    ("schedule", "days"),
+    [
+        ("0 */5 * * * *", 7),
+        ("0 30 9 1 * *", 62),
+        ("30 9 1 * *", 62),
+        ("0 0 6 1 Jan *", 732),
+        ("%at%", 732),
+        ("%nowhere%", 35),
+        ("30.00:00:00", 60),
+        ("30:00:00", 60),
+        ("01:00:00", 7),
+        ("", 35),
+    ],
+)
+def test_a_timer_of_azure_functions(folder: Folder, schedule: str, days: int) -> None:
+    timer = {"type": "timerTrigger", "name": "t", "direction": "in", "schedule": schedule}
+    files = {"host.json": "{}", "local.settings.json": SETTINGS, "close/function.json": function(timer)}
+    assert list(watches(folder(files)).values()) == [days] * 2
+    queue = {"type": "queueTrigger", "name": "q", "direction": "in", "queueName": "x"}
+    both = watches(folder({**files, "other/function.json": function(queue)}))
+    assert min(both.values()) >= 35
+
+
+def test_a_function_of_code_may_use_the_settings_too(folder: Folder) -> None:
+    timer = {"type": "timerTrigger", "name": "t", "direction": "in", "schedule": "0 0 6 * * *"}
+    files = {"f/host.json": "{}", "f/local.settings.json": SETTINGS, "f/close/function.json": function(timer)}
+    found = watches(folder({**files, "f/F.csproj": "<Project/>"}))
+    assert found == {
+        "azure-functions/f > azure-blob [bills] (sync/http)": 7, "azure-functions/f > erp.acme.org (sync/http)": 35,
+    }  # fmt: skip
+
+
+def test_an_orchestration_runs_when_its_starter_does(folder: Folder) -> None:
+    timer = {"type": "timerTrigger", "name": "t", "direction": "in", "schedule": "0 0 6 1 * *"}
+    starter = json.dumps({"bindings": [timer, {"type": "durableClient", "name": "s", "direction": "in"}]})
+    activity = function({"type": "activityTrigger", "name": "a", "direction": "in"})
+    found = watches(folder({"host.json": "{}", "start/function.json": starter, "do/function.json": activity}))
+    assert list(found.values()) == [62]

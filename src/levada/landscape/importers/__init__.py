@@ -33,6 +33,7 @@ _BUILT_IN = (
     "camel:Camel",
     "node_red:NodeRed",
     "logic_apps:LogicApps",
+    "azure_functions:AzureFunctions",
     "traces:Traces",
     "access_logs:AccessLogs",
     "scripts:Scripts",
