@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import sys
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from levada.cli._shown import console as console_of
+from levada.cli._shown import write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -138,9 +138,7 @@ def emit(common: Common, data: Any, show: Callable[[], None]) -> None:
     if not common.json:
         show()
         return
-    import msgspec
-
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n")
+    write_json(data)
 
 
 def say(text: str) -> None:

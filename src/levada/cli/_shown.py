@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["WIDE", "console"]
+__all__ = ["WIDE", "console", "json_text", "write_json"]
 
 WIDE = 200
 """Columns where no terminal is: a row of a pipe or a file stays on its line."""
@@ -26,3 +26,17 @@ def console(*, stderr: bool = False, highlight: bool = True, rows: bool = False)
     said = "COLUMNS" in os.environ and not rows
     wide = None if stream.isatty() or said else WIDE
     return Console(stderr=stderr, width=wide, highlight=highlight)
+
+
+def json_text(data: Any) -> str:
+    """Data as JSON that people can read, too: indented, with a line break at its end."""
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n"
+
+
+def write_json(data: Any, *, line: bool = False) -> None:
+    """Print data for a program; ``line``: on one line."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode(data).decode() + "\n" if line else json_text(data))

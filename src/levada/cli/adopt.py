@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +9,7 @@ from cyclopts import Parameter
 
 from levada._errors import LevadaError
 from levada._whole import write_whole
+from levada.cli._shown import write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -117,8 +117,6 @@ def _write(out: Path, files: dict[str, str]) -> None:
 
 
 def _tell_json(out: Path, made: Adopted, new: dict[str, str], *, dry_run: bool) -> None:
-    import msgspec
-
     report: dict[str, Any] = {
         "contract": made.contract,
         "operations": made.operations,
@@ -132,7 +130,7 @@ def _tell_json(out: Path, made: Adopted, new: dict[str, str], *, dry_run: bool) 
     }
     if dry_run:
         report["sources"] = new
-    sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+    write_json(report, line=True)
 
 
 def _tell(out: Path, made: Adopted, new: dict[str, str], *, dry_run: bool) -> None:

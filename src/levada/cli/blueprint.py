@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from levada._whole import write_whole
+from levada.cli._shown import write_json
 from levada.landscape.words import many
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def blueprint(
             {"parameter": n, "value": p.value, "unit": p.unit, "source": p.source}
             for n, p in held.parameters.items()
         ]
-        sys.stdout.write(json_module.dumps(rows, ensure_ascii=False, indent=2) + "\n")
+        write_json(rows)
         return 0
     if parameters:
         from rich.table import Table
@@ -101,7 +100,7 @@ def blueprint(
         write_whole(contracts, skeletons(made))
         console.print(f"Written to [bold]{contracts}[/]")
     if json:
-        sys.stdout.write(json_module.dumps(as_json(made, flips), ensure_ascii=False, indent=2) + "\n")
+        write_json(as_json(made, flips))
     else:
         names = Names(network)
         _show(made, names, flips, held["horizon"], console)

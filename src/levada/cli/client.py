@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from levada._whole import write_whole
+from levada.cli._shown import write_json
 from levada.contract.errors import ModelError
 
 __all__ = ["NotRead", "NotWritten", "client"]
@@ -52,8 +53,6 @@ def client(
     """
     import sys
 
-    import msgspec
-
     from levada.contract._generate.read import read
     from levada.contract._generate.write import write
 
@@ -73,7 +72,7 @@ def client(
             "decide": module.decide,
             "source": text if out is None else None,
         }
-        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+        write_json(report, line=True)
         return 0
     if out is None:
         sys.stdout.write(text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from levada._whole import write_whole
+from levada.cli._shown import write_json
 
 if TYPE_CHECKING:
     from levada.contract.compatibility import Baseline, Finding
@@ -73,11 +74,8 @@ def _present(configuration: Configuration | None) -> Baseline:
 def _tell(
     found: list[Finding], present: Baseline, path: Path, *, written: bool, dry_run: bool, json: bool
 ) -> None:
-    import sys
 
     if json:
-        import msgspec
-
         broken = any(f.level == "breaks" for f in found)
         data = {
             "compatible": not broken,
@@ -85,7 +83,7 @@ def _tell(
             "file": str(path),
             "written": written and not dry_run,
         }
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n")
+        write_json(data)
         return
     from rich.console import Console
 

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from levada._errors import LevadaError
 from levada._whole import write_whole
+from levada.cli._shown import json_text
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -84,8 +85,6 @@ def document(configuration: Configuration, format: Literal["openapi", "asyncapi"
     Raises:
         ApiUnclear: There is none of this name, none at all, or several and none was named.
     """
-    import json as json_module
-
     from levada.app.document import made
     from levada.catalog.describe import stand_in
 
@@ -100,17 +99,15 @@ def document(configuration: Configuration, format: Literal["openapi", "asyncapi"
     if api is None and len(found) != 1:
         raise ApiUnclear(reason="A document is of one API", known=known)
     made_of = found[api if api is not None else next(iter(found))]
-    return json_module.dumps(made_of(), ensure_ascii=False, indent=2) + "\n"
+    return json_text(made_of())
 
 
 def rendered(network: Network, format: Picture) -> str:
     """The network in a format, as text."""
     if format == "json":
-        import json as json_module
-
         from levada.network.view import as_map
 
-        return json_module.dumps(as_map(network), ensure_ascii=False, indent=2) + "\n"
+        return json_text(as_map(network))
     if format == "mermaid":
         from levada.catalog.mermaid import to_mermaid
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+
+from levada.cli._shown import write_json
 
 if TYPE_CHECKING:
     from levada.cli._checks import Check
@@ -44,9 +45,7 @@ def doctor(
 
 def _show(checks: Sequence[Check], *, json: bool) -> None:
     if json:
-        import msgspec
-
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(checks), indent=2).decode() + "\n")
+        write_json(checks)
         return
     from rich.console import Console
     from rich.table import Table

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json as json_module
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from levada.cli._shown import write_json
 from levada.landscape.words import many
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ def map_(
     if json:
         from levada.network.view import as_map
 
-        sys.stdout.write(json_module.dumps(as_map(mapped.network), ensure_ascii=False, indent=2) + "\n")
+        write_json(as_map(mapped.network))
     else:
         summary(mapped, console)
     return 1 if unread(mapped, given) or not mapped.read or not understood else 0
@@ -161,7 +160,7 @@ def _formats(console: Console, *, as_json: bool) -> None:
 
     if as_json:
         rows = [{"importer": i.name, "formats": i.formats, "verified": i.verified} for i in importers()]
-        sys.stdout.write(json_module.dumps(rows, ensure_ascii=False, indent=2) + "\n")
+        write_json(rows)
         return
     table = Table("Importer", "Reads", "Verified", box=None, pad_edge=False, header_style="bold")
     for importer in importers():
@@ -185,7 +184,7 @@ def _dry_run(
     found = [*recognised(folders), *((c.source, c.name, 1.0) for c in clusters)]
     if as_json:
         rows: list[dict[str, Any]] = [{"source": s, "importer": i, "confidence": c} for s, i, c in found]
-        sys.stdout.write(json_module.dumps(rows, indent=2) + "\n")
+        write_json(rows)
         return 0
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Source", overflow="fold")

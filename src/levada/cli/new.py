@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from cyclopts import Parameter
 
 from levada._errors import LevadaError
+from levada.cli._shown import write_json
 
 __all__ = ["FolderTaken", "NameRefused", "new"]
 
@@ -178,10 +179,8 @@ def _lines(text: str) -> str:
 
 def _tell(target: Path, files: dict[str, str], *, dry_run: bool, json: bool) -> None:
     if json:
-        import msgspec
-
         made: dict[str, Any] = {"folder": str(target), "files": list(files), "written": not dry_run}
-        sys.stdout.write(msgspec.json.encode(made).decode() + "\n")
+        write_json(made, line=True)
         return
     from rich.console import Console
     from rich.markup import escape

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json as json_module
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from levada._whole import write_whole
+from levada.cli._shown import json_text, write_json
 from levada.landscape.words import many
 
 if TYPE_CHECKING:
@@ -87,13 +87,13 @@ def make(
             days=days,
             team=Team(teams, hours_week),
         )
-    issues = json_module.dumps(as_github(made), ensure_ascii=False, indent=2) + "\n"
+    issues = json_text(as_github(made))
     for path, text in ((csv, as_csv(made)), (ics, as_ics(made)), (github, issues)):
         if path is not None:
             write_whole(path, text)
             console.print(f"Written to [bold]{path}[/]")
     if json:
-        sys.stdout.write(json_module.dumps(as_json(made), ensure_ascii=False, indent=2) + "\n")
+        write_json(as_json(made))
     else:
         names = Names(network)
         _show(made, {b.id: names.box(b) for b in choice.built})
@@ -162,7 +162,7 @@ def check(
         rows = [
             {"flow": c.flow, "item": c.item, "verdict": c.verdict, "reasons": list(c.reasons)} for c in found
         ]
-        sys.stdout.write(json_module.dumps(rows, ensure_ascii=False, indent=2) + "\n")
+        write_json(rows)
     else:
         colour = {"gone": "green", "still used": "red", "not proven": "yellow"}
         for c in found:

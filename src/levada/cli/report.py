@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -40,10 +39,9 @@ def report(
         levada report exports/ --out report.html --title "Acme 2027"
         levada report exports/ --out report.md --costs costs.toml
     """
-    import json as text_of
-
     from rich.console import Console
 
+    from levada.cli._shown import json_text, write_json
     from levada.cli._sources import read_network, sources_of
     from levada.cli._usage import CommandLineWrong
     from levada.landscape.blueprint_costs import load_costs
@@ -78,10 +76,10 @@ def report(
             parts = {
                 "map": as_map(network), "blueprint": blueprint_json(found.blueprint), "plan": plan_json(found.plan),
             }  # fmt: skip
-            text = text_of.dumps(parts, ensure_ascii=False, indent=2) + "\n"
+            text = json_text(parts)
     write_whole(out, text)
     if json:
-        sys.stdout.write(text_of.dumps({"written": str(out), "characters": len(text)}) + "\n")
+        write_json({"written": str(out), "characters": len(text)}, line=True)
         return code
     console.print(f"Written to [bold]{out}[/] ({len(text) // 1024:,} KiB)")
     return code

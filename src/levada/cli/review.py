@@ -68,11 +68,9 @@ def review(
         levada review review.yaml
         levada review review.yaml --accept app:crm-old --refuse host:10.0.0.7 --by anna
     """
-    import sys
-
-    import msgspec
     from msgspec import structs
 
+    from levada.cli._shown import write_json
     from levada.landscape.review import load_review, save_review
 
     if not file.exists():
@@ -97,7 +95,7 @@ def review(
     if after != rows and not dry_run:
         save_review(file, after)
     if json:
-        sys.stdout.write(msgspec.json.encode(after).decode() + "\n")
+        write_json(after, line=True)
     else:
         _show(after, file, changed=sum(a != b for a, b in zip(after, rows, strict=True)), dry_run=dry_run)
     return 0

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from cyclopts import Parameter, validators
 
+from levada.cli._shown import write_json
+
 if TYPE_CHECKING:
     from levada.deployment.serve_app import Ready
 
@@ -55,9 +57,7 @@ def tell(ready: Ready, *, json: bool) -> None:
     if json:
         import msgspec
 
-        sys.stdout.write(
-            msgspec.json.encode({"event": "ready", **msgspec.to_builtins(ready)}).decode() + "\n"
-        )
+        write_json({"event": "ready", **msgspec.to_builtins(ready)}, line=True)
         sys.stdout.flush()
         return
     from rich.console import Console

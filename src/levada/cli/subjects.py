@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from levada.cli._operate import At, Common, ask, change, emit, would
+from levada.cli._shown import write_json
 
 __all__ = ["app"]
 
@@ -24,12 +25,8 @@ def export(subject: str, /, *, why: str, common: Common = At) -> int:
         why: Who asked for it; it goes into the audit.
         common: Options of every operating verb.
     """
-    import sys
-
-    import msgspec
-
     found: dict[str, Any] = ask(common, "subjects.export", subject=subject, why=why)
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
+    write_json(found)
     return 0
 
 
