@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from levada.landscape.blueprint import Blueprint
+    from levada.landscape.blueprint_costs import Costs
     from levada.landscape.blueprint_view import Flip
     from levada.landscape.naming import Names
     from levada.network.graph import Network
@@ -64,20 +65,8 @@ def blueprint(
             problem="The seconds to search have to be more than 0.", command="levada blueprint"
         )
     held = load_costs(costs)
-    if parameters and json:
-        rows = [
-            {"parameter": n, "value": p.value, "unit": p.unit, "source": p.source}
-            for n, p in held.parameters.items()
-        ]
-        write_json(rows)
-        return 0
     if parameters:
-        from rich.table import Table
-
-        table = Table("Parameter", "Value", "Unit", "Source", box=None, pad_edge=False, header_style="bold")
-        for name, p in held.parameters.items():
-            table.add_row(name, f"{p.value:g}", p.unit, p.source)
-        console.print(table)
+        _parameters(held, console, json=json)
         return 0
     if not sources:
         problem = "Name the folders to map: `levada blueprint DIR…`."
@@ -107,6 +96,23 @@ def blueprint(
         if ledger:
             _ledger(network, made, names, console)
     return code
+
+
+def _parameters(costs: Costs, console: Console, *, json: bool) -> None:
+    from rich.table import Table
+
+    if json:
+        write_json(
+            [
+                {"parameter": n, "value": p.value, "unit": p.unit, "source": p.source}
+                for n, p in costs.parameters.items()
+            ]
+        )
+        return
+    table = Table("Parameter", "Value", "Unit", "Source", box=None, pad_edge=False, header_style="bold")
+    for name, p in costs.parameters.items():
+        table.add_row(name, f"{p.value:g}", p.unit, p.source)
+    console.print(table)
 
 
 def _show(made: Blueprint, names: Names, flips: list[Flip] | None, months: float, console: Console) -> None:

@@ -67,17 +67,7 @@ def map_(
     if formats:
         _formats(console, as_json=json)
         return 0
-    from levada.cli._usage import CommandLineWrong
-
-    if not sources:
-        problem = "Name the folders to map: `levada map DIR…` (what can be read: `levada map --formats`)."
-        raise CommandLineWrong(problem=problem, command="levada map")
-    if out is not None and out.suffix and out.suffix not in NETWORK_FILES and not out.is_dir():
-        problem = "A network is written to a file that ends with .yaml, .jsonl or .xlsx, or to a folder."
-        raise CommandLineWrong(problem=problem, command="levada map")
-    if questions is not None and questions.suffix not in SHEETS:
-        problem = "Questions are written to a file that ends with .csv or .xlsx."
-        raise CommandLineWrong(problem=problem, command="levada map")
+    _check_line(sources, out, questions)
     from levada.cli._sources import sources_of, unread
 
     given = sources_of(sources, kafka_settings)
@@ -87,6 +77,34 @@ def map_(
     told = None if answers is None else _remember(folders[0] if folders else Path(), answers)
     mapped = _mapped(folders, clusters, review, console)
     understood = told is None or _taken(*told, mapped, console)
+    _write(mapped, out, review, questions, console)
+    if json:
+        from levada.network.view import as_map
+
+        write_json(as_map(mapped.network))
+    else:
+        summary(mapped, console)
+    return 1 if unread(mapped, given) or not mapped.read or not understood else 0
+
+
+def _check_line(sources: tuple[str | Path, ...], out: Path | None, questions: Path | None) -> None:
+    from levada.cli._usage import CommandLineWrong
+
+    if not sources:
+        problem = "Name the folders to map: `levada map DIR…` (what can be read: `levada map --formats`)."
+    elif out is not None and out.suffix and out.suffix not in NETWORK_FILES and not out.is_dir():
+        problem = "A network is written to a file that ends with .yaml, .jsonl or .xlsx, or to a folder."
+    elif questions is not None and questions.suffix not in SHEETS:
+        problem = "Questions are written to a file that ends with .csv or .xlsx."
+    else:
+        return
+    raise CommandLineWrong(problem=problem, command="levada map")
+
+
+def _write(
+    mapped: Mapped, out: Path | None, review: Path | None, questions: Path | None, console: Console
+) -> None:
+    """Write what was asked for, and say where it is."""
     if out is not None:
         from levada.network import text
 
@@ -104,13 +122,6 @@ def map_(
 
         write_questions(mapped.network, questions)
         console.print(f"Questions written to [bold]{questions}[/]")
-    if json:
-        from levada.network.view import as_map
-
-        write_json(as_map(mapped.network))
-    else:
-        summary(mapped, console)
-    return 1 if unread(mapped, given) or not mapped.read or not understood else 0
 
 
 def _remember(folder: Path, answers: Path) -> tuple[list[Answer], Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json as json_module
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +15,10 @@ from levada.cli._shown import json_text, write_json
 from levada.landscape.words import many
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from levada.landscape.plan import Plan
+    from levada.landscape.plan_check import Checked
 
 __all__ = ["plan"]
 
@@ -131,7 +134,6 @@ def check(
         levada plan check plan.json logs/ --observers observers.csv --revoked revoked.txt
     """
     from rich.console import Console
-    from rich.markup import escape
 
     from levada._errors import plainly
     from levada.cli._sources import read_sources, sources_of
@@ -159,22 +161,30 @@ def check(
         gaps_of(mapped),
     )
     if json:
-        rows = [
-            {"flow": c.flow, "item": c.item, "verdict": c.verdict, "reasons": list(c.reasons)} for c in found
-        ]
-        write_json(rows)
-    else:
-        colour = {"gone": "green", "still used": "red", "not proven": "yellow"}
-        for c in found:
-            console.print(
-                f"[{colour[c.verdict]}]{c.verdict:>10}[/]  {escape(c.flow)}  [dim]{escape('; '.join(c.reasons))}[/]",
-                soft_wrap=True,
-            )
-        gone = sum(c.verdict == "gone" for c in found)
-        console.print(
-            f"\n[bold]{gone}[/] of {many(len(found), 'old connection')} {'is' if gone == 1 else 'are'} gone."
+        write_json(
+            [
+                {"flow": c.flow, "item": c.item, "verdict": c.verdict, "reasons": list(c.reasons)}
+                for c in found
+            ]
         )
+    else:
+        _verdicts(found, console)
     return 0 if all(c.verdict == "gone" for c in found) else 3
+
+
+def _verdicts(found: Sequence[Checked], console: Console) -> None:
+    from rich.markup import escape
+
+    colour = {"gone": "green", "still used": "red", "not proven": "yellow"}
+    for c in found:
+        console.print(
+            f"[{colour[c.verdict]}]{c.verdict:>10}[/]  {escape(c.flow)}  [dim]{escape('; '.join(c.reasons))}[/]",
+            soft_wrap=True,
+        )
+    gone = sum(c.verdict == "gone" for c in found)
+    console.print(
+        f"\n[bold]{gone}[/] of {many(len(found), 'old connection')} {'is' if gone == 1 else 'are'} gone."
+    )
 
 
 def _show(made: Plan, titles: Mapping[str, str]) -> None:

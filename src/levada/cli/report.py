@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from levada._whole import write_whole
+from levada.cli._shown import json_text, write_json
+
+if TYPE_CHECKING:
+    from levada.landscape.report import Assessment
+    from levada.network.graph import Network
 
 __all__ = ["report"]
 
@@ -41,15 +46,11 @@ def report(
     """
     from rich.console import Console
 
-    from levada.cli._shown import json_text, write_json
     from levada.cli._sources import read_network, sources_of
     from levada.cli._usage import CommandLineWrong
     from levada.landscape.blueprint_costs import load_costs
-    from levada.landscape.blueprint_view import as_json as blueprint_json
     from levada.landscape.plan import next_monday
-    from levada.landscape.plan_view import as_json as plan_json
-    from levada.landscape.report import as_html, as_markdown, assess
-    from levada.network.view import as_map
+    from levada.landscape.report import assess
 
     console = Console(stderr=json)
     if not sources:
@@ -68,18 +69,30 @@ def report(
             or f"Landscape of {(given.folders[0].resolve().name if given.folders else given.clusters[0].source)}"
         )
         found = assess(network, start or next_monday(), title=name, costs=load_costs(costs))
-        if out.suffix == ".html":
-            text = as_html(found)
-        elif out.suffix == ".md":
-            text = as_markdown(found)
-        else:
-            parts = {
-                "map": as_map(network), "blueprint": blueprint_json(found.blueprint), "plan": plan_json(found.plan),
-            }  # fmt: skip
-            text = json_text(parts)
+        text = _text(found, network, out.suffix)
     write_whole(out, text)
     if json:
         write_json({"written": str(out), "characters": len(text)}, line=True)
         return code
     console.print(f"Written to [bold]{out}[/] ({len(text) // 1024:,} KiB)")
     return code
+
+
+def _text(found: Assessment, network: Network, suffix: str) -> str:
+    """The report in the form that the end of a file's name says."""
+    from levada.landscape.report import as_html, as_markdown
+
+    if suffix == ".html":
+        return as_html(found)
+    if suffix == ".md":
+        return as_markdown(found)
+    from levada.landscape.blueprint_view import as_json as blueprint_json
+    from levada.landscape.plan_view import as_json as plan_json
+    from levada.network.view import as_map
+
+    parts = {
+        "map": as_map(network),
+        "blueprint": blueprint_json(found.blueprint),
+        "plan": plan_json(found.plan),
+    }
+    return json_text(parts)
