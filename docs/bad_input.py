@@ -24,6 +24,9 @@ ITEMS = (
     Item("malformed JSON", "400 with the byte", (HTTP, SAME)),
     Item("an oversized body", "413 with the limit; at the gateway before the app sees it", (HTTP, "tests/gateway/test_envoy.py::test_what_is_malformed_is_refused_as_a_problem")),
     Item("wrong types, missing fields", "400 with the field", (HTTP, SAME)),
+    Item("a whole number that has no place in 64 bits", "400 with the field, as the documents say (`int64`)", (
+        "tests/app/test_integers.py::test_a_number_that_is_too_wide_is_a_bad_request_that_names_it",
+        "tests/app/test_arrangements.py::test_whole_numbers_have_64_bits")),
     Item("unknown fields of a body that is one Struct", "left aside, so that a newer caller is understood; 400 where the Struct says `forbid_unknown_fields`", (TAKEN,)),
     Item("unknown fields of a body that is made of several parameters", "400 with the field", (HTTP,)),
     Item("unknown parameters of a query", "left aside, so that one may be taken away within a major: a misspelt one is as if it were not sent", (TAKEN,)),

@@ -133,6 +133,10 @@ class Customers(SystemAPI, domain="sales", version="1.0"):
     @abstractmethod
     async def slow(self, seconds: float) -> None: ...
 
+    @http.get("/doubled/{n}")
+    @abstractmethod
+    async def doubled(self, n: int) -> int: ...
+
 
 class MemoryCustomers(Customers):
     def __init__(self) -> None:
@@ -205,6 +209,9 @@ class MemoryCustomers(Customers):
     async def mend(self, basket: Basket) -> Basket:
         basket.lines.append(99)
         return basket
+
+    async def doubled(self, n: int) -> int:
+        return 2 * n
 
     async def wrong(self, how: str) -> Customer:
         match how:
@@ -321,6 +328,10 @@ class Shop(ExperienceAPI, domain="sales", version="1.0"):
     @http.get("/first", raises=[CustomerNotFound])
     async def first(self, a: str, b: str) -> Customer:
         return await self.orders.first(a, b)
+
+    @http.get("/doubled")
+    async def doubled(self, n: int, by: int = 1) -> int:
+        return await self.customers.doubled(n * by)
 
     @http.get("/all")
     async def all(self, count: int = 3) -> tuple[str, ...]:

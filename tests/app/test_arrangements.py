@@ -154,6 +154,15 @@ async def test_wrong_arguments_are_refused(shop):
     assert "customer" in str(caught.value) or "str" in str(caught.value)
 
 
+async def test_whole_numbers_have_64_bits(shop):
+    assert await shop.doubled(2**62 - 1) == 2**63 - 2
+    with pytest.raises(BadRequest, match="n: Expected `int` <= 9223372036854775807"):
+        await shop.doubled(2**63)
+    for n, by in ((2**62, 1), (2**62, 2)):  # what is answered further down, and what is asked
+        with pytest.raises(InternalError):
+            await shop.doubled(n, by)
+
+
 async def test_a_callee_cannot_change_its_callers_values(shop):
     assert await shop.lines() == [1, 0, 1, 99]
 

@@ -136,7 +136,9 @@ def test_scopes_are_its_security_and_marks_are_extensions():
 def test_parameters_stand_where_they_travel():
     (cursor, limit, kind) = operation("/items", "get")["parameters"]
     assert (cursor["in"], cursor["required"], cursor["schema"]["type"]) == ("query", False, "string")
-    assert limit["schema"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}
+    assert limit["schema"] == {
+        "type": "integer", "format": "int64", "minimum": 1, "maximum": 100, "default": 10
+    }  # fmt: skip
     assert kind["schema"]["items"] == {"$ref": "#/components/schemas/Kind"}
     body = operation("/items/{id}/moves", "post")["requestBody"]["content"]["application/json"]["schema"]
     assert DOCUMENT["components"]["schemas"][body["$ref"].rpartition("/")[2]]["required"] == ["to"]

@@ -18,6 +18,8 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
+from levada.contract._integers import LEAST, MOST, integers_of
+
 __all__ = ["Border", "check_expression"]
 
 _SCALARS: tuple[type, ...] = (
@@ -99,7 +101,7 @@ def _expression(hint: Any, value: str, names: _Names, depth: int) -> str | None:
 
 def _scalar(base: type, value: str, names: _Names) -> str | None:
     if base is int:
-        return f"({names.constant(type)}({value}) is {names.constant(int)} and -0x8000000000000000 <= {value} <= 0xFFFFFFFFFFFFFFFF)"
+        return f"({names.constant(type)}({value}) is {names.constant(int)} and {LEAST} <= {value} <= {MOST})"
     if base is float:
         # JSON has no infinities and no NaN.
         return f"({names.constant(type)}({value}) is {names.constant(float)} and {value} - {value} == 0.0)"
@@ -149,13 +151,14 @@ def _struct(hint: Any, base: type[msgspec.Struct], value: str, names: _Names, de
 
 
 class Border:
-    """One type at the border: its check, its decoder, its wire form."""
+    """One type at the border: its check, its wire form."""
 
-    __slots__ = ("check", "decoder", "hint")
+    __slots__ = ("_decode", "check", "hint", "integers")
 
     def __init__(self, hint: Any) -> None:
         self.hint = hint
-        self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(hint)
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(hint).decode
+        self.integers = integers_of(hint)
         namespace: dict[str, Any] = {}
         expression = check_expression(hint, "value", namespace)
         self.check: Callable[[Any], bool] | None = None
@@ -171,4 +174,14 @@ class Border:
         """
         if not always and self.check is not None and self.check(value):
             return value
-        return self.decoder.decode(msgspec.json.encode(value))
+        return self.decode(msgspec.json.encode(value))
+
+    def decode(self, data: bytes) -> Any:
+        """The value of its wire form.
+
+        Raises:
+            msgspec.DecodeError: It is no JSON, or (ValidationError) not of the type.
+        """
+        value = self._decode(data)
+        self.integers.check(value, data)
+        return value

@@ -81,7 +81,7 @@ class Call:
         if self._border is None:
             return body if self.operation.shape == "bytes" else None
         try:
-            return self._border.decoder.decode(body)
+            return self._border.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Refusal(InternalError(reason=_NOT_OURS.format(what=error))) from None
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from levada.app.border import Border
 from levada.app.context import _current
 from levada.app.outcome import Refusal
 from levada.contract.effect import Effect
@@ -180,7 +181,7 @@ def _with_lookup(
 def _with_table(
     target: Callable[..., Awaitable[Any]], operation: Operation, table: Callable[[], EffectTable | None]
 ) -> Callable[..., Awaitable[Any]]:
-    decoder = None if operation.shape == "none" else msgspec.json.Decoder(operation.result)
+    border = None if operation.shape == "none" else Border(operation.result)
 
     async def once(*arguments: Any) -> Any:
         context = _current.get()
@@ -193,10 +194,10 @@ def _with_table(
             async with keyed.stack:
                 result = await target(*arguments)
                 if keyed.tx is not None:
-                    kept = _fitting(result, decoder)
+                    kept = _fitting(result, border)
                     await effects.keep(keyed.tx, keyed.key, digest, kept, keyed.fence)
         except _Answered as answered:
-            return None if decoder is None else decoder.decode(answered.result)
+            return None if border is None else border.decode(answered.result)
         finally:
             context.effect = None
         return result
@@ -204,15 +205,15 @@ def _with_table(
     return once
 
 
-def _fitting(result: Any, decoder: msgspec.json.Decoder[Any] | None) -> bytes:
+def _fitting(result: Any, border: Border | None) -> bytes:
     """A result in its wire form; one that does not fit the contract undoes the change, as it would be kept for good."""
     encoded = msgspec.json.encode(result)
-    if decoder is None:
+    if border is None:
         if result is not None:
             raise InternalError
         return encoded
     try:
-        decoder.decode(encoded)
+        border.decode(encoded)
     except msgspec.ValidationError as error:
         raise InternalError from error
     return encoded

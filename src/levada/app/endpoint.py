@@ -17,6 +17,7 @@ from levada.app.border import Border, check_expression
 from levada.app.context import Context, _current
 from levada.app.outcome import outcome_of, problem_document, settle
 from levada.app.proxy import Target, bounded, deny
+from levada.contract._integers import integers_of
 from levada.contract.operation import Operation
 from levada.contract.problem import Problem
 from levada.contract.standard import BadRequest, DeadlineExceeded, PayloadTooLarge, UnsupportedMediaType
@@ -95,7 +96,7 @@ class Endpoint:
         self._late = late
         self._finish = app.finish
         self._limit = app.settings.body_limit
-        self._body = None if operation.body is None else msgspec.json.Decoder(operation.body)
+        self._body = None if operation.body is None else Border(operation.body)
         self._content = bool(operation.at("content"))
         self._result = None if operation.shape in ("none", "bytes") else Border(operation.result)
         self._encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
@@ -242,7 +243,9 @@ class Endpoint:
     def _whole(self, body: bytes) -> Any:
         """Take 72.0 for a whole number, as JSON Schema does; msgspec alone does not."""
         try:
-            return msgspec.convert(_WHOLE.decode(body), self.operation.body)
+            value = msgspec.convert(_WHOLE.decode(body), self.operation.body)
+            integers_of(self.operation.body).check(value)
+            return value
         except msgspec.ValidationError as error:
             raise BadRequest(reason=str(error), place=_place(error)) from None
 
@@ -308,15 +311,17 @@ def _nothing(result: Any) -> bytes:
 def _path_values(operation: Operation) -> Callable[[tuple[str, ...]], tuple[Any, ...]] | None:
     """Decodes path parameters, in the order of the path; None where all are plain text."""
     by_name = {p.name: p.type for p in operation.at("path")}
-    types = [(name, by_name[name]) for name in re.findall(r"\{(\w+)\}", operation.path)]
-    if all(hint is str for _, hint in types):
+    names = re.findall(r"\{(\w+)\}", operation.path)
+    types = [(name, by_name[name], integers_of(by_name[name])) for name in names]
+    if all(hint is str for _, hint, _ in types):
         return None
 
     def decode(values: tuple[str, ...]) -> tuple[Any, ...]:
         decoded: list[Any] = []
-        for (name, hint), value in zip(types, values, strict=True):
+        for (name, hint, integers), value in zip(types, values, strict=True):
             try:
                 decoded.append(msgspec.convert(value, hint, strict=False))
+                integers.check(decoded[-1], value.encode())
             except msgspec.ValidationError as error:
                 raise BadRequest(reason=f"{name}: {error}", place=name) from None
         return tuple(decoded)
@@ -329,6 +334,7 @@ class _Strings:
 
     def __init__(self, struct: type[msgspec.Struct]) -> None:
         self._struct = struct
+        self._integers = integers_of(struct)
         self._many = {f.name for f in msgspec.structs.fields(struct) if _is_many(f.type)}
 
     def decode(self, query: bytes) -> Any:
@@ -347,7 +353,9 @@ class _Strings:
             else:
                 values[name] = value
         try:
-            return msgspec.convert(values, self._struct, strict=False)
+            found = msgspec.convert(values, self._struct, strict=False)
+            self._integers.check(found, None if b"%" in query else query)
+            return found
         except msgspec.ValidationError as error:
             name, reason = _wrong(str(error))
             raise BadRequest(reason=f"{name}: {reason}", place=name) from None

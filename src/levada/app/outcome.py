@@ -14,8 +14,9 @@ import msgspec
 
 from levada.app.context import Context
 from levada.app.records import CALLER, DECLARED, PROVIDER
+from levada.contract._integers import integers_of
 from levada.contract.operation import Operation
-from levada.contract.problem import Problem, fields_of
+from levada.contract.problem import Problem, fields_of, struct_of
 from levada.contract.standard import (
     Conflict,
     DeadlineExceeded,
@@ -165,10 +166,8 @@ def ended(problem: Problem, operation: Operation) -> Problem | None:
     """The problem as the operation declares it, made anew as on the wire; None if it does not."""
     for base in type(problem).__mro__:
         if base in operation.raises:
-            known = fields_of(base)
             try:
-                document = msgspec.json.decode(msgspec.json.encode(problem.document()))
-                return base.parse({k: v for k, v in document.items() if k in known})
+                return _as_on_the_wire(problem, base)
             except (msgspec.ValidationError, TypeError, ValueError) as error:
                 log.error(
                     "problem_malformed",
@@ -177,3 +176,11 @@ def ended(problem: Problem, operation: Operation) -> Problem | None:
                 )
                 return None
     return None
+
+
+def _as_on_the_wire(problem: Problem, declared: type[Problem]) -> Problem:
+    document = msgspec.json.decode(msgspec.json.encode(problem.document()))
+    told = declared.parse({k: v for k, v in document.items() if k in fields_of(declared)})
+    struct = struct_of(declared)
+    integers_of(struct).check(struct(**{name: getattr(told, name) for name in fields_of(declared)}))
+    return told

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, dataclass_transform, get_args, get_
 import msgspec
 from msgspec import Struct, StructMeta
 
+from levada.contract._integers import integers_of
 from levada.contract._travel import check_travel
 from levada.contract._version import Version
 from levada.contract.errors import ContractError, TypeNotFound, here
@@ -136,7 +137,8 @@ class EventType(Struct, frozen=True):
             if isawaitable(getattr(event, field)):
                 return f"its field {field} is a call that was not awaited: write await before it"
         try:
-            msgspec.json.decode(msgspec.json.encode(event), type=self.cls)
+            data = msgspec.json.encode(event)
+            integers_of(self.cls).check(msgspec.json.decode(data, type=self.cls), data)
         except (msgspec.ValidationError, TypeError, ValueError, OverflowError) as error:
             return str(error)
         return None

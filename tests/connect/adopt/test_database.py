@@ -13,6 +13,7 @@ import pytest
 from levada import App
 from levada.connect.adopt._tables import allowed
 from levada.connect.sql import Database
+from levada.contract.standard import BadRequest
 
 SCHEMA = Path(__file__).parents[3] / "examples/order_to_cash/legacy/erp.sql"
 ROWS = """
@@ -65,6 +66,9 @@ async def test_from_a_table_of_the_erp_to_its_rows(erp, project, load):
         assert await api.kunde(12348) == contract.Kunde(kd_nr=12348, kd_name="Ben", sperr_kz="J")
         with pytest.raises(contract.KundeNotFound, match="12"):
             await api.kunde(12)
+        # A column of 32 bits cannot be asked for more.
+        with pytest.raises(BadRequest, match="<= 2147483647"):
+            await api.kunde(2**31)
         assert (await api.preisliste(1, "85123A")).preis == Decimal("2.5500")
         booked = (await api.list_buchung()).items[0]
         assert (booked.betrag, booked.bu_dat.tzinfo is not None) == (Decimal("12.30"), True)

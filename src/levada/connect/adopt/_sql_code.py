@@ -125,7 +125,7 @@ def _entity(table: Table, module: Module, taken: Taken) -> _Entity | None:
     _note(table, module)
     key = [Field(names[c.name], c.type) for c in table.key]
     missing = _missing(table, struct, key, taken)
-    one, many = _one(table, struct, missing, key, module), _many(table, struct, module)
+    one, many = _one(table, struct, missing, names, module), _many(table, struct, module)
     module.structs.append(struct)
     module.problems.append(missing)
     return _Entity(table, struct, missing, names, wires, one, many)
@@ -189,8 +189,9 @@ def _path(table: Table) -> str:
 
 
 def _one(
-    table: Table, struct: StructClass, missing: ProblemClass, key: list[Field], module: Module
+    table: Table, struct: StructClass, missing: ProblemClass, names: dict[str, str], module: Module
 ) -> Method:
+    key = [Field(names[c.name], c.as_key) for c in table.key]
     path = _path(table) + "".join("/{" + f.name + "}" for f in key)
     one = Method(method_name(table.name, module), "get", path, key, struct.name)
     one.doc = table.doc or f"The {_said(table.name)} of a key."
@@ -281,7 +282,7 @@ class _Writer:
         names = [n for _, n in entity.key]
         given = ", ".join(names)
         raised = ", ".join(f"{n}={n}" for n in names)
-        key = f"tuple[{', '.join(c.type for c, _ in entity.key)}]"
+        key = f"tuple[{', '.join(c.as_key for c, _ in entity.key)}]"
         told = ", ".join(quoted(entity.wires[c.name]) for c, _ in entity.key)
         connect = "        async with self.db.connection() as connection:"
         one = [

@@ -27,6 +27,8 @@ _POSTGRES = {
     "date": "date", "timestamp": ZONELESS, "timestamptz": ZONED, "time": "time", "interval": "timedelta",
     "bytea": "bytes", "uuid": "UUID", "json": "Any", "jsonb": "Any",
 }  # fmt: skip
+_BITS = {"int2": 16, "int4": 32}
+"""Of whole numbers that have fewer than the 64 of a contract."""
 _PYTHON = {"int", "str", "Decimal", "float", "bool", "date", "datetime", "time", "timedelta", "bytes", "UUID"}
 _WORD = r"'(?:[^']|'')*'|-?\d+"
 _VALUES = rf"((?:(?:{_WORD})(?:::[\w ]+(?:\(\d+\))?)?(?:, ?)?)+)"
@@ -39,7 +41,7 @@ _ALLOWED = (
 
 @dataclass
 class Column:
-    """``type``: Python source without null; ``text``: is read as text; ``json``: is JSON to be decoded."""
+    """``type``: Python source without null; ``text``: is read as text; ``json``: is JSON to be decoded; ``bits``: of an int."""
 
     name: str
     type: str
@@ -47,6 +49,15 @@ class Column:
     doc: str = ""
     text: bool = False
     json: bool = False
+    bits: int = 64
+
+    @property
+    def as_key(self) -> str:
+        """The type of what is looked for in the column: the database refuses a number that it could not hold."""
+        if self.type != "int" or self.bits == 64:
+            return self.type
+        most = 2 ** (self.bits - 1)
+        return f"Annotated[int, Meta(ge={-most}, le={most - 1})]"
 
 
 @dataclass
@@ -135,6 +146,7 @@ def _postgres_column(row: dict[str, Any]) -> Column:
     elif name in _POSTGRES:
         made.type = allowed(row["checks"] or ()) or _POSTGRES[name]
         made.json = name in ("json", "jsonb")
+        made.bits = _BITS.get(name, 64)
     elif name.startswith("_") and _POSTGRES.get(name[1:], "Any") != "Any":
         made.type = f"tuple[{_POSTGRES[name[1:]]}, ...]"
     else:

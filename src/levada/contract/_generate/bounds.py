@@ -8,6 +8,7 @@ from typing import Any
 
 from levada.contract._generate.schemas import DECIMAL
 from levada.contract._generate.text import quoted
+from levada.contract._integers import LEAST, MOST
 
 __all__ = ["bounded", "literal", "union"]
 
@@ -24,6 +25,8 @@ _META = {
     "maxItems": "max_length",
 }
 _LARGEST = 2**63
+_OF_INT = {"minimum": LEAST, "maximum": MOST}
+"""Bounds that each whole number of a contract has."""
 _TEXTS = frozenset({"str", "bytes", "datetime", "date", "time", "timedelta", "UUID", "Decimal"})
 
 
@@ -35,7 +38,7 @@ def bounded(
         return type_
     found: dict[str, Any] = {}
     for word in words:
-        if word not in schema:
+        if word not in schema or (type_ == "int" and schema[word] == _OF_INT.get(word)):
             continue
         value = _bound(type_, word, schema)
         if value is None:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import inspect
 
 from levada.contract._generate.times import tell_times
+from levada.contract._integers import LEAST, MOST
 from levada.contract.api import Contract
 from levada.contract.operation import Operation
 from levada.contract.problem import Problem, struct_of
@@ -106,7 +107,7 @@ def schemas_of(types: Sequence[Any]) -> tuple[list[dict[str, Any]], dict[str, An
 
 
 def mend(schema: Any) -> Any:
-    """What msgspec leaves open and the decoder is strict about: how a decimal is written."""
+    """What msgspec leaves open and the border is strict about: how a decimal is written, how wide a whole number is."""
     if isinstance(schema, list):
         return [mend(s) for s in schema]  # pyright: ignore[reportUnknownVariableType] - JSON
     if not isinstance(schema, dict):
@@ -114,6 +115,12 @@ def mend(schema: Any) -> Any:
     found: dict[str, Any] = {k: mend(v) for k, v in schema.items()}  # pyright: ignore[reportUnknownVariableType] - JSON
     if found.get("format") == "decimal" and found.get("type") == "string":
         found.setdefault("pattern", DECIMAL)
+    if found.get("type") == "integer":
+        found["format"] = "int64"
+        if "exclusiveMinimum" not in found:
+            found.setdefault("minimum", LEAST)
+        if "exclusiveMaximum" not in found:
+            found.setdefault("maximum", MOST)
     return found
 
 
