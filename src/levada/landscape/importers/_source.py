@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -60,6 +61,11 @@ class SourceFile:
         with self.path.open("rb") as file:
             raw = file.read(HEAD)
         return _decode(raw)[0] if b"\0" not in raw or raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
+
+    @property
+    def of_tests(self) -> bool:
+        """Does it lie where a project of Java, Kotlin or Scala keeps what only its tests use?"""
+        return bool(re.search(r"(^|/)src/(?:test|it|integration-?test)\w*/", self.source, re.IGNORECASE))
 
     @property
     def binary(self) -> bool:

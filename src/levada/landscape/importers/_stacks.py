@@ -40,7 +40,9 @@ _KINDS: tuple[tuple[str, Kind | None], ...] = (
      r"|servicebus_(namespace|queue|topic)\Z|eventhub\Z|pubsub_topic\Z|mq_broker\Z|AmazonMQ::Broker\Z|kinesis_firehose_delivery_stream\Z|KinesisFirehose::DeliveryStream\Z", "broker"),
     (r"_db_instance\Z|rds_cluster\Z|RDS::DB(Instance|Cluster)\Z|dynamodb_table\Z|DynamoDB::(Global)?Table\Z|Serverless::SimpleTable\Z|redshift_cluster\Z|sql_database\Z"
      r"|(mssql|postgresql|mysql)_(flexible_)?(server|database)\Z|cosmosdb_account\Z|sql_database_instance\Z|elasticache_(cluster|replication_group|serverless_cache)\Z"
-     r"|ElastiCache::(CacheCluster|ReplicationGroup|ServerlessCache)\Z|docdb_cluster\Z|OpenSearchService::Domain\Z|opensearch_domain\Z", "db"),
+     r"|ElastiCache::(CacheCluster|ReplicationGroup|ServerlessCache)\Z|docdb_cluster\Z|OpenSearchService::Domain\Z|opensearch_domain\Z"
+     r"|(Neptune|DocDB)::DBCluster\Z|neptune_cluster\Z|Elasticsearch::Domain\Z|elasticsearch_domain\Z|MemoryDB::Cluster\Z|memorydb_cluster\Z|Timestream::Table\Z"
+     r"|timestreamwrite_table\Z|Redshift::Cluster\Z", "db"),
     (r"apigatewayv2_api\Z|api_gateway_rest_api\Z|ApiGateway(V2)?::(Rest)?Api\Z|Serverless::(Http)?Api\Z|appsync_graphql_api\Z|AppSync::GraphQLApi\Z", "channel"),
     (r"_s3_bucket\Z|S3::Bucket\Z|storage_bucket\Z|storage_(account|container)\Z", None),
 )  # fmt: skip
@@ -53,7 +55,8 @@ _PROTOCOLS = {
     "sqs": "sqs", "sns": "sns", "eventbus": "eventbridge", "kinesis": "kinesis", "msk": "kafka", "dynamodb": "dynamodb",
     "simpletable": "dynamodb", "s3bucket": "s3", "lambda": "lambda", "apigateway": "http", "pubsub": "pubsub",
     "servicebus": "servicebus", "postgresql": "postgres", "mysql": "mysql", "mssql": "mssql", "statemachine": "stepfunctions",
-    "function": "lambda", "restapi": "http", "httpapi": "http", "api": "http",
+    "opensearch": "opensearch", "elasticsearch": "elasticsearch", "memorydb": "redis", "neptune": "neptune",
+    "docdb": "mongodb", "redshift": "redshift", "timestream": "timestream", "function": "lambda", "restapi": "http", "httpapi": "http", "api": "http",
 }  # fmt: skip
 _NAMELESS = frozenset(("this", "main", "default", "self", "resource"))
 
@@ -96,6 +99,8 @@ class Unit(Struct, eq=False):
     locals: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     children: dict[str, Child] = field(default_factory=dict)
+    names: dict[str, str | None] = field(default_factory=dict)
+    """Resources by the names that the template gives them, variable parts alike; None of several."""
 
 
 class Scope(Struct, eq=False):

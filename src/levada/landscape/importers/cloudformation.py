@@ -51,8 +51,11 @@ _LOST = {
     "EventBridgeRule": "AWS::Events::EventBus", "CloudWatchEvent": "AWS::Events::EventBus",
 }  # fmt: skip
 _WORDS = (("EVENT_BUS", "AWS::Events::EventBus"), ("EVENTBUS", "AWS::Events::EventBus"), ("QUEUE", "AWS::SQS::Queue"),
-          ("TOPIC", "AWS::SNS::Topic"), ("TABLE", "AWS::DynamoDB::Table"), ("BUCKET", "AWS::S3::Bucket"))  # fmt: skip
+          ("TOPIC", "AWS::SNS::Topic"), ("TABLE", "AWS::DynamoDB::Table"), ("BUCKET", "AWS::S3::Bucket"),
+          ("FUNCTION", "AWS::Lambda::Function"))  # fmt: skip
 """What a variable's name says that it holds."""
+_NAMES = ("FunctionName", "QueueName", "TopicName", "TableName", "BucketName", "StateMachineName", "DomainName", "Name")  # fmt: skip
+"""Properties that name a resource."""
 _BUS = Target("aws-eventbridge", "AWS::Events::EventBus")
 
 
@@ -80,8 +83,10 @@ class CloudFormation:
         )
         return 0.95 if known else 0.0
 
-    def read(self, file: SourceFile, _context: Context) -> Iterable[Item]:
+    def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """Keeps the template; flows need all of them."""
+        if file.of_tests:
+            return (context.finding("test-settings", "a template of tests; not read", file, severity="info"),)
         data = _template(file)
         resources: Any = data.get("Resources") if isinstance(data, dict) else None
         if not isinstance(resources, dict):
@@ -171,6 +176,10 @@ class CloudFormation:
             joined = next(((r, s) for p, r, s in _JOINS if re.search(p, resource.type)), None)
             if joined:
                 yield from self._join(properties, *joined, scope, seen)
+            if "Firehose" in resource.type:
+                ends = {k: v for k, v in properties.items() if "Configuration" in k}
+                for target in self._targets(ends, scope):
+                    yield _flow(me, target, seen)
             if resource.type in ("AWS::SNS::Topic", "AWS::S3::Bucket"):
                 inner = [properties.get(k) for k in ("Subscription", "NotificationConfiguration")]
                 for target in self._targets(inner, scope):
@@ -187,6 +196,9 @@ class CloudFormation:
                 me.kind == "app" and target.kind == "channel" and _only_url(used, target, scope)
             ):
                 yield _flow(me, target, seen)
+        if "StateMachine" in me.type:
+            named = {n for t in _texts(properties, 0) for n in re.findall(r"\$\{(\w+)\}", t)}
+            yield from self._lost(me, {n: n for n in sorted(named)}, scope, seen)
         settings: list[tuple[str, Any, tuple[Evidence, ...]]] = []
         for place in (properties, shared):
             variables = _mapping(_mapping(place.get("Environment")).get("Variables"))
@@ -304,14 +316,12 @@ def _declare(name: str, body: Mapping[str, Any], unit: Unit, file: SourceFile, l
         there = _folder(file.source.rpartition("/")[0], place) if local else None
         unit.children[name] = Child(there, _mapping(properties.get("Parameters")), file, line)
         return
-    label: Any = next(
-        (
-            properties[k]
-            for k in ("FunctionName", "QueueName", "TopicName", "TableName", "Name")
-            if k in properties
-        ),
-        None,
-    )
+    label: Any = next((properties[k] for k in _NAMES if k in properties), None)
+    shape = _shape(label) if isinstance(label, str | dict) else ""
+    system, sort = kind_of(kind)
+    if system and sort in ("db", "broker", None) and len(re.sub(r"\W", "", shape)) > 3:
+        # What a template calls by name it may name again in place of a reference; one name of two is neither's.
+        unit.names[shape] = None if shape in unit.names else name
     named = label if isinstance(label, str) and "${" not in label and label not in unit.parameters else None
     unit.resources[name] = Resource(kind, name, body, file, line, named)
 
@@ -375,7 +385,8 @@ def _folder(here: str, place: str) -> str:
 
 def _arns(value: Any) -> Any:
     """What is delivered to: of a rule's targets the target itself, not where its failures go."""
-    return [t.get("Arn") for t in value if isinstance(t, dict)] if isinstance(value, list) else value
+    targets = [t for t in value if isinstance(t, dict)] if isinstance(value, list) else []
+    return [t.get("Arn") for t in targets] if targets else value
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -412,6 +423,8 @@ def _refs(expression: Any, unit: Unit) -> Iterator[Ref]:
                 yield Ref("parameter", name)
             elif name in unit.children:
                 yield Ref("child", name, attribute.removeprefix("Outputs."))
+        if unit.names and (named := unit.names.get(_shape(text))):
+            yield Ref("resource", named)
 
 
 def _template(file: SourceFile) -> Any:

@@ -17,6 +17,18 @@ __all__ = ["AsyncApi", "OpenApi", "Raml", "Wsdl"]
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 
 
+def _says(word: str, file: SourceFile) -> bool:
+    """Does the document itself state its version, not one that is part of a template or a custom resource?"""
+    if word not in file.head:
+        return False
+    if file.head.lstrip().startswith("{"):
+        begun = file.head[: file.head.index(word)]
+        return begun.count("{") - begun.count("}") == 1 and bool(
+            re.search(rf'"{word}"\s*:\s*"?[23]\.', file.head)
+        )
+    return bool(re.search(rf"^[\"']?{word}[\"']?\s*:\s*[\"']?[23]\.", file.head, re.MULTILINE))
+
+
 def _document(file: SourceFile) -> Any:
     if file.suffix == ".json":
         return file.json
@@ -62,13 +74,7 @@ class OpenApi:
         """By the version member."""
         if file.suffix not in (".json", ".yaml", ".yml"):
             return 0.0
-        if "openapi" not in file.head and "swagger" not in file.head:
-            return 0.0
-        return (
-            1.0
-            if re.search(r"^[\s{]*\"?(openapi|swagger)\"?\s*:\s*[\"']?[23]\.", file.head, re.MULTILINE)
-            else 0.0
-        )
+        return 1.0 if _says("openapi", file) or _says("swagger", file) else 0.0
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """One API node; a description names no consumer."""
@@ -105,9 +111,9 @@ class AsyncApi:
 
     def recognise(self, file: SourceFile) -> float:
         """By the version member."""
-        if file.suffix not in (".json", ".yaml", ".yml") or "asyncapi" not in file.head:
+        if file.suffix not in (".json", ".yaml", ".yml"):
             return 0.0
-        return 1.0 if re.search(r"^[\s{]*\"?asyncapi\"?\s*:\s*[\"']?[23]\.", file.head, re.MULTILINE) else 0.0
+        return 1.0 if _says("asyncapi", file) else 0.0
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """In version 2 ``subscribe`` means that the application sends, and ``publish`` that it receives."""

@@ -107,7 +107,7 @@ class Spring:
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """Settings with their profile; programs are put together at the end."""
-        if re.search(r"(^|/)src/(?:test|it|integration-?test)\w*/", file.source, re.IGNORECASE):
+        if file.of_tests:
             yield context.finding("test-settings", "settings of tests; not read", file, severity="info")
             return
         own = _OWN.match(file.name)
