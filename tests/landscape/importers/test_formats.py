@@ -367,6 +367,13 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
         },
         {"bill > orders (async/sqs)"},
     ),
+    "serverless": (
+        {
+            "shop/serverless.yml": "service: shop\nprovider:\n  name: aws\nfunctions:\n  ship:\n    handler: a.b\n    events:\n    - sqs: {arn: !GetAtt Queue.Arn}\n"
+            "resources:\n  Resources:\n    Queue: {Type: AWS::SQS::Queue}\n",
+        },
+        {"shop/ship > shop/queue (async/sqs)"},
+    ),
     "cloudformation": (
         {
             "t.yaml": "AWSTemplateFormatVersion: '2010-09-09'\nResources:\n  Table: {Type: 'AWS::DynamoDB::Table'}\n  Fn:\n    Type: AWS::Lambda::Function\n"

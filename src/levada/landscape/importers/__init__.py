@@ -52,6 +52,7 @@ _BUILT_IN = (
     "architecture:NamedColumns",
     "terraform:Terraform",
     "cloudformation:CloudFormation",
+    "serverless:Serverless",
 )
 
 

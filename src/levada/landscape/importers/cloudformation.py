@@ -73,6 +73,8 @@ class CloudFormation:
         self._units: dict[str, Unit] = {}
         self._templates: dict[str, tuple[SourceFile, Mapping[str, Any]]] = {}
         self._shared: dict[str, tuple[Any, Scope]] = {}
+        self._outside: dict[Target, None] = {}
+        """What ARNs name that lies in no template."""
 
     def recognise(self, file: SourceFile) -> float:
         """By the format version or AWS types."""
@@ -87,7 +89,7 @@ class CloudFormation:
         """Keeps the template; flows need all of them."""
         if file.of_tests:
             return (context.finding("test-settings", "a template of tests; not read", file, severity="info"),)
-        data = _template(file)
+        data = self.template(file, context)
         resources: Any = data.get("Resources") if isinstance(data, dict) else None
         if not isinstance(resources, dict):
             return ()
@@ -103,11 +105,19 @@ class CloudFormation:
                 _declare(name, body, unit, file, line)
         return ()
 
+    def template(self, file: SourceFile, context: Context) -> Any:  # noqa: ARG002 - others read more files
+        """The template that a file holds."""
+        return _template(file)
+
+    def named(self, key: str, *, alone: bool) -> str:
+        """What the stack of a file is called."""
+        return _place(key, alone=alone)
+
     def finish(self, context: Context) -> Iterable[Item]:
         """Every stack that no other nests, with those within."""
         called = {c.unit for u in self._units.values() for c in u.children.values()}
         roots = [u for k, u in self._units.items() if k not in called] or list(self._units.values())
-        names = prefixes({u.key: _place(u.key, alone=len(roots) == 1) for u in roots})
+        names = prefixes({u.key: self.named(u.key, alone=len(roots) == 1) for u in roots})
         opened = [Scope.of(u, self._units, names[u.key]) for u in roots]
         scopes = [s for root in opened for s in root.walk()]
         for scope in scopes:
@@ -123,6 +133,8 @@ class CloudFormation:
             if isinstance(item, Flow) and not item.object and (item.consumer, item.provider) in told:
                 continue  # the gateway's description names the function that its route starts: told with the route
             yield item
+        for outside in self._outside:
+            yield Node(id=outside.id, name=outside.id.partition("/")[2], kind=outside.kind)
 
     def _share(self, scope: Scope) -> None:
         _, data = self._templates[scope.unit.key]
@@ -135,14 +147,25 @@ class CloudFormation:
             if resource.type == "AWS::SSM::Parameter" and properties.get("Name"):
                 self._shared[_shape(properties["Name"])] = (properties.get("Value"), scope)
 
-    def _targets(self, expression: Any, scope: Scope) -> dict[Target, None]:
-        """Also through what other stacks export; only where nothing nearer is meant."""
+    def _targets(self, expression: Any, scope: Scope, *, arns: bool = False) -> dict[Target, None]:
+        """Also through what other stacks export; only where nothing nearer is meant.
+
+        ``arns``: what an ARN names counts too, where it lies in no template.
+        """
         found = targets(expression, scope, _refs)
         for text in _texts(expression, 0):
             value: Any = scope.unit.parameters.get(text, text) if scope.around is None else text
             shared = self._shared.get(_shape(value)) if isinstance(value, str | dict) else None
             if shared is not None:
                 found.update(targets(shared[0], shared[1], _refs))
+            elif (
+                arns
+                and text.startswith("arn:")
+                and not targets(text, scope, _refs)
+                and (outside := _by_arn(text))
+            ):
+                found[outside] = None
+                self._outside[outside] = None
         return found
 
     def _schedules(self, scope: Scope) -> Iterator[tuple[str, str]]:
@@ -191,7 +214,9 @@ class CloudFormation:
         seen: tuple[Evidence, ...], file: SourceFile, context: Context,
     ) -> Iterator[Item]:  # fmt: skip
         used = {k: v for k, v in properties.items() if k not in ("Events", "Role")}
-        for target in self._targets([used, shared, _included(used, file, context)], scope):
+        settings_of = [p.get("Environment") for p in (properties, shared)]
+        found = self._targets([used, shared, _included(used, file, context)], scope)
+        for target in found | self._targets(settings_of, scope, arns=True):
             if target.id != me.id and not (
                 me.kind == "app" and target.kind == "channel" and _only_url(used, target, scope)
             ):
@@ -240,10 +265,13 @@ class CloudFormation:
             if keys is None:
                 continue
             place = context.at(file, line_of(events, name)) if line_of(events, name) else seen
-            found = [t for k in keys for t in self._targets(properties.get(k), scope)]
+            found = [t for k in keys for t in self._targets(properties.get(k), scope, arns=True)]
             if kind in ("Api", "HttpApi"):
                 if not found:
-                    implicit = Target(f"{scope.prefix}api", "AWS::Serverless::Api")
+                    taken = any(slug(n) == "api" for n in scope.unit.resources)
+                    implicit = Target(
+                        f"{scope.prefix}{'gateway' if taken else 'api'}", "AWS::Serverless::Api"
+                    )
                     yield Node(id=implicit.id, name=implicit.id, kind="channel", evidence=place)
                     found = [implicit]
                 what = f"{str(properties.get('Method') or 'ANY').upper()} {properties.get('Path') or '/'}"
@@ -279,7 +307,7 @@ class CloudFormation:
         self, properties: Mapping[str, Any], readers: tuple[str, ...], sources: tuple[str, ...], scope: Scope,
         seen: tuple[Evidence, ...],
     ) -> Iterator[Item]:  # fmt: skip
-        providers = self._targets([properties.get(k) for k in sources], scope)
+        providers = self._targets([properties.get(k) for k in sources], scope, arns=True)
         what = _detail(properties.get("EventPattern")) or [None]
         if (
             not providers
@@ -423,8 +451,29 @@ def _refs(expression: Any, unit: Unit) -> Iterator[Ref]:
                 yield Ref("parameter", name)
             elif name in unit.children:
                 yield Ref("child", name, attribute.removeprefix("Outputs."))
-        if unit.names and (named := unit.names.get(_shape(text))):
+        if unit.names and (named := unit.names.get(_shape(_arn_name(text)))):
             yield Ref("resource", named)
+
+
+def _arn_name(text: str) -> str:
+    """The name at the end of an ARN that is written out; any other text as it is."""
+    return re.split(r"[:/]", text)[-1] if text.startswith("arn:") else text
+
+
+_ARN = re.compile(
+    r"arn:[^:]*:(sqs|sns|kinesis|dynamodb|s3|events|lambda|kafka):[^:]*:[^:]*:(?:\w+[/:])?([\w.-]+?)(?:/.*)?\Z"
+)
+_ARN_TYPES = {
+    "sqs": "AWS::SQS::Queue", "sns": "AWS::SNS::Topic", "kinesis": "AWS::Kinesis::Stream", "dynamodb": "AWS::DynamoDB::Table", "s3": "AWS::S3::Bucket",
+    "events": "AWS::Events::EventBus", "lambda": "AWS::Lambda::Function", "kafka": "AWS::MSK::Cluster",
+}  # fmt: skip
+
+
+def _by_arn(text: str) -> Target | None:
+    """What an ARN that is written out names, where it lies in no template that was read."""
+    found = _ARN.match(re.sub(r"\$\{[^{}]*\}", "-", text).replace(":-:", "::"))
+    name = re.sub(r"^-+|-+$", "", found[2]) if found else ""
+    return Target(f"{found[1]}/{slug(name)}", _ARN_TYPES[found[1]]) if found and name else None
 
 
 def _template(file: SourceFile) -> Any:
