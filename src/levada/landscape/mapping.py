@@ -123,37 +123,50 @@ def map_folders(
         from levada.landscape.importers import importers
 
         use = importers()
-    chosen = list(use)
     sink = Sink()
-    reports: list[FileReport] = []
-    files = list(_walk([Path(p) for p in paths], sink))
-    context = Context(files)
-    steps = len(files) + len(live)
-    for done, file in enumerate(files):
-        if progress:
-            progress(done, steps, file.source)
-        reports.append(_read(file, chosen, context, sink))
-        file.forget()
-    for importer in chosen:
-        _finish(importer, context, sink)
-    for done, one in enumerate(live, len(files)):
-
-        def tell(what: str, done: int = done, source: str = one.source) -> None:
-            if progress:
-                progress(done, steps, f"{source}: {what}")
-
-        reports.append(_ask(one, context, sink, tell))
-    sink.take(context.topic_flows())
-    if progress:
-        progress(steps, steps, "")
+    reports = _read_all([Path(p) for p in paths], live, list(use), sink, progress or _unwatched)
     decided = _beside(paths, review, REVIEW_NAME)
-    network = contracts_of_hosts(resolve_hosts(sink.network, _merged(sink.network, decided)))
-    network = infer_kinds(settle_local(settle(resolve_names(resolve_clients(network)))))
-    mapped = reconcile(Mapped(network=network, files=reports), decided)
+    mapped = reconcile(Mapped(network=_joined(sink.network, decided), files=reports), decided)
     sheet = _beside(paths, answers, ANSWERS_NAME)
     if sheet is not None:
         mapped.network = take_answers(mapped.network, read_answers(sheet), sheet.name)
     return mapped
+
+
+def _unwatched(done: int, total: int, source: str) -> None:
+    """Nobody watches."""
+
+
+def _read_all(
+    paths: Sequence[Path], live: Sequence[Live], importers: list[Importer], sink: Sink, progress: Progress
+) -> list[FileReport]:
+    """Read each file, let importers finish that need all of them, then ask what runs."""
+    files = list(_walk(paths, sink))
+    context = Context(files)
+    steps = len(files) + len(live)
+    reports: list[FileReport] = []
+    for done, file in enumerate(files):
+        progress(done, steps, file.source)
+        reports.append(_read(file, importers, context, sink))
+        file.forget()
+    for importer in importers:
+        _finish(importer, context, sink)
+    for done, one in enumerate(live, len(files)):
+
+        def tell(what: str, done: int = done, source: str = one.source) -> None:
+            progress(done, steps, f"{source}: {what}")
+
+        reports.append(_ask(one, context, sink, tell))
+    sink.take(context.topic_flows())
+    progress(steps, steps, "")
+    return reports
+
+
+def _joined(network: Network, decided: Path | None) -> Network:
+    """Names of one system that no person has to judge become one, each step on what those before it found."""
+    network = contracts_of_hosts(resolve_hosts(network, _merged(network, decided)))
+    network = resolve_names(resolve_clients(network))
+    return infer_kinds(settle_local(settle(network)))
 
 
 def recognised(

@@ -34,6 +34,7 @@ _REMOTE = re.compile(
 )
 _AT = re.compile(r"(?<!\S)(?:[\w.$-]+(?::[^\s@]*)?@)([A-Za-z0-9][\w.-]*)")
 _CHANGES = r"\b(?:insert\s+into|update|delete\s+from|merge\s+into|truncate(?:\s+table)?)\s+\"?TABLE\b|\bcopy\s+\"?TABLE\b[^;]*\bfrom\b"
+_STORES = {"s3": ("aws-s3", "Amazon S3"), "gs": ("google-storage", "Google Cloud Storage")}
 _SENDS = re.compile(
     r"(?<!\S)(?:-d|--data[a-z-]*|--json|-F|--form|-T|--upload-file|--post-data|--post-file|(?:-X|--request|--method)[ =]?(?:POST|PUT|PATCH|DELETE))(?=[\s='\"@]|$)"
 )
@@ -332,47 +333,50 @@ def _use(
     me: str, tool: str, rest: str, before: str, values: Mapping[str, str], evidence: tuple[Evidence, ...]
 ) -> Iterator[Item]:
     if tool in ("curl", "wget", "http", "https"):
-        yield from _known_as(me, rest, evidence)
-        writes = bool(_SENDS.search(rest))
-        for address in addresses(rest, "URL"):
-            file = address.scheme in ("ftp", "sftp", "ftps")
-            mode, protocol = ("file", address.scheme) if file else ("sync", "http")
-            yield from _to(me, address, mode, protocol, _path(address), evidence, writes=writes)
-            return
-        bare = re.search(r"(?<!\S)([a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?)(/\S*)?", rest)
-        if bare and not re.search(r"\.(json|xml|csv|txt|sh|gz|zip|html|pem|crt|log)$", bare[1]):
-            address = Address(bare[1].partition(":")[0])
-            yield from _to(me, address, "sync", "http", bare[2], evidence, writes=writes)
+        yield from _http(me, rest, evidence)
     elif tool in _SQL_TOOLS:
         yield from _sql(me, tool, rest, before, values, evidence)
     elif tool in ("sftp", "scp", "rsync", "lftp", "ftp", "ssh", "smbclient"):
         yield from _files(me, tool, rest, evidence)
     elif tool.startswith(("kafka", "kcat")):
-        server = re.search(r"(?:--bootstrap-server|--broker-list|-b)[ =](\S+)", rest)
-        topic = re.search(r"(?:--topic|-t)[ =](\S+)", rest)
-        for address in addresses(server[1], "BROKERS") if server else ():
-            yield from _to(
-                me, address, "async", "kafka", topic[1] if topic else None, evidence, kind="broker"
-            )
-            return
+        yield from _kafka(me, rest, evidence)
     elif tool in ("aws", "gsutil", "az"):
-        bucket = re.search(r"\b(s3|gs)://([\w.-]+)(/\S*)?", rest)
-        if bucket:
-            name = {"s3": ("aws-s3", "Amazon S3"), "gs": ("google-storage", "Google Cloud Storage")}[
-                bucket[1]
-            ]
-            yield Node(id=name[0], name=name[1], kind="saas", evidence=evidence)
-            yield Flow(
-                consumer=me,
-                provider=name[0],
-                object=bucket[2],
-                mode="file",
-                protocol=bucket[1],
-                evidence=evidence,
-            )
+        yield from _bucket(me, rest, evidence)
     elif tool == "ldapsearch":
         for address in addresses(rest, "URL"):
             yield from _to(me, address, "sync", "ldap", None, evidence)
+
+
+def _http(me: str, rest: str, evidence: tuple[Evidence, ...]) -> Iterator[Item]:
+    yield from _known_as(me, rest, evidence)
+    writes = bool(_SENDS.search(rest))
+    for address in addresses(rest, "URL"):
+        file = address.scheme in ("ftp", "sftp", "ftps")
+        mode, protocol = ("file", address.scheme) if file else ("sync", "http")
+        yield from _to(me, address, mode, protocol, _path(address), evidence, writes=writes)
+        return
+    bare = re.search(r"(?<!\S)([a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?)(/\S*)?", rest)
+    if bare and not re.search(r"\.(json|xml|csv|txt|sh|gz|zip|html|pem|crt|log)$", bare[1]):
+        address = Address(bare[1].partition(":")[0])
+        yield from _to(me, address, "sync", "http", bare[2], evidence, writes=writes)
+
+
+def _kafka(me: str, rest: str, evidence: tuple[Evidence, ...]) -> Iterator[Item]:
+    server = re.search(r"(?:--bootstrap-server|--broker-list|-b)[ =](\S+)", rest)
+    topic = re.search(r"(?:--topic|-t)[ =](\S+)", rest)
+    # The servers of one list are one cluster.
+    for address in list(addresses(server[1], "BROKERS"))[:1] if server else ():
+        yield from _to(me, address, "async", "kafka", topic[1] if topic else None, evidence, kind="broker")
+
+
+def _bucket(me: str, rest: str, evidence: tuple[Evidence, ...]) -> Iterator[Item]:
+    bucket = re.search(r"\b(s3|gs)://([\w.-]+)(/\S*)?", rest)
+    if bucket:
+        id_, name = _STORES[bucket[1]]
+        yield Node(id=id_, name=name, kind="saas", evidence=evidence)
+        yield Flow(
+            consumer=me, provider=id_, object=bucket[2], mode="file", protocol=bucket[1], evidence=evidence
+        )
 
 
 def _known_as(me: str, rest: str, evidence: tuple[Evidence, ...]) -> Iterator[Item]:
