@@ -114,7 +114,7 @@ def context():
     _current.reset(token)
 
 
-async def test_results(shop):
+async def test_each_kind_of_value_arrives_as_it_was_sent(shop):
     assert await shop.buy("c/1 ä?&", Decimal("10.50")) == arranged.Hold("h-c/1 ä?&", Decimal("10.50"))
     assert await shop.all(3) == ("0", "1", "2")
     assert await shop.pages() == tuple(f"{i}t/&=?" for i in range(6))

@@ -59,14 +59,16 @@ CASES: list[tuple[Any, Any, bool]] = [
 
 
 @pytest.mark.parametrize(("wanted", "value", "expected"), CASES)
-def test_operators(make: Callable[..., Envelope], wanted: Any, value: Any, expected: bool):
+def test_what_an_operator_does_not_match_is_explained(
+    make: Callable[..., Envelope], wanted: Any, value: Any, expected: bool
+):
     found = Filter({"data": {"field": wanted}})
     event = make(data={"field": value})
     assert found.match(event) is expected
     assert bool(found.explain(event)) is not expected
 
 
-def test_absent_fields(make: Callable[..., Envelope]):
+def test_a_field_that_is_absent_is_matched_by_exists_false_alone(make: Callable[..., Envelope]):
     event = make(data={"other": 1})
     assert Filter({"data": {"field": [{"exists": False}]}}).match(event)
     for wanted in ("x", None, {"anything-but": "x"}, {"exists": True}, {"prefix": ""}):

@@ -145,7 +145,7 @@ def test_zip_bombs_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
-def test_encodings(tmp_path: Path, encoding: str) -> None:
+def test_any_common_encoding_is_read_and_a_guess_is_told(tmp_path: Path, encoding: str) -> None:
     write(tmp_path, {"flows.csv": (FLOWS + "Händler,b,,,,,\n").encode(encoding)})
     network = map_folders([tmp_path]).network
     assert "Händler" in network.nodes
@@ -299,10 +299,14 @@ def test_two_importers_as_sure_is_told(tmp_path: Path) -> None:
     assert "ambiguous-format" in kinds(mapped.network.findings)
 
 
-def test_json_of_any_depth_is_survived(tmp_path: Path) -> None:
+def test_json_of_any_depth_costs_its_own_file_alone(tmp_path: Path) -> None:
     deep = '{"nodes":' + "[" * 5000 + "]" * 5000 + ', "parameters": 1, "n8n": 1}'
-    write(tmp_path, {"w.json": deep, "e.json": json.dumps({"data": [{"traceID": 1, "spans": None}]})})
-    map_folders([tmp_path])
+    traces = json.dumps({"data": [{"traceID": 1, "spans": None}]})
+    mapped = map_folders(
+        [write(tmp_path, {"w.json": deep, "e.json": traces, "flows.csv": FLOWS + "a,b,,,,,\n"})]
+    )
+    assert [(f.consumer, f.provider) for f in mapped.network.flows.values()] == [("a", "b")]
+    assert [f.source for f in mapped.network.findings if f.kind == "malformed-file"] == ["w.json"]
 
 
 @pytest.mark.parametrize(("lists", "manifests"), [("a", "b"), ("b", "a")])

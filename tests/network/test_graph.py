@@ -100,7 +100,7 @@ def test_consumers_and_providers_are_asked_by_id() -> None:
     assert network.resolve("nobody") is None
 
 
-def test_names() -> None:
+def test_names_in_any_script_become_ids() -> None:
     assert slug("  Höhe & Co ") == "hohe-co"
     assert slug("Straße № 5½ ﬁ") == "strae-no-512-fi"
     names = ("Заказы CRM", "Склад CRM", "Учёт", "訂單系統", "注文", "주문", "Παραγγελίες", "ऑर्डर", "الطلبات")

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from tests.store.writers import writing
 
 from levada.store import Statement, StoreError, StoreUnknown, Unit, open_store
 from levada.store.errors import StoreNewer, StoreUnusable
@@ -34,29 +35,13 @@ async def cut_off(dsn, like="%"):
 
 async def test_connections_cut_again_and_again_nothing_acknowledged_is_lost(database, closing):
     store = await closing(open_store(database))
-    acknowledged, unknown = [], []
-    over = asyncio.Event()
-
-    async def one(task):
-        n = 0
-        while not over.is_set():
-            n += 1
-            try:
-                assert (await store.commit(put(f"{task}-{n}"))).committed
-                acknowledged.append(f"{task}-{n}")
-            except StoreUnknown:
-                unknown.append(f"{task}-{n}")
-
-    tasks = [asyncio.ensure_future(one(task)) for task in range(8)]
-    for cut in range(10):
-        while len(acknowledged) < 40 * (cut + 1):
-            await asyncio.sleep(0.005)
-        await cut_off(database)
-    over.set()
-    await asyncio.gather(*tasks)
-    assert await names(store, acknowledged) == acknowledged
+    async with writing(store, put, tasks=8) as writers:
+        for _ in range(10):
+            await writers.more(40)
+            await cut_off(database)
+    assert await names(store, writers.acknowledged) == writers.acknowledged
     # The server itself stayed, so it could be asked.
-    assert unknown == []
+    assert writers.unknown == []
 
 
 class Drops:
@@ -143,30 +128,13 @@ def own_server():
 async def test_a_power_cut_of_the_server_loses_nothing_acknowledged(own_server: PostgresServer, closing):
     dsn = own_server.database()
     store = await closing(PostgresStore(dsn, settings=PostgresSettings(patience=30)).open())
-    acknowledged, unknown = [], []
-    over = asyncio.Event()
-
-    async def one(task):
-        n = 0
-        while not over.is_set():
-            n += 1
-            try:
-                await store.commit(put(f"{task}-{n}"))
-                acknowledged.append(f"{task}-{n}")
-            except StoreUnknown:
-                unknown.append(f"{task}-{n}")
-
-    tasks = [asyncio.ensure_future(one(task)) for task in range(8)]
-    for _ in range(2):
-        seen = len(acknowledged)
-        while len(acknowledged) < seen + 100:
-            await asyncio.sleep(0.005)
-        own_server.kill()
-        await asyncio.to_thread(own_server.start)
-    over.set()
-    await asyncio.gather(*tasks)
-    assert await names(store, acknowledged) == acknowledged
-    assert len(unknown) <= 16
+    async with writing(store, put, tasks=8) as writers:
+        for _ in range(2):
+            await writers.more(100)
+            own_server.kill()
+            await asyncio.to_thread(own_server.start)
+    assert await names(store, writers.acknowledged) == writers.acknowledged
+    assert len(writers.unknown) <= 16
 
 
 async def test_a_server_that_stays_away_is_told_within_patience(own_server: PostgresServer):

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.store.writers import writing
 
 from levada.store import Statement, StoreError, StoreUnknown, Unit, open_shared, open_store
 from levada.store.errors import QueryUnknown, StoreUnusable
@@ -53,37 +54,18 @@ async def test_through_the_death_of_the_owner_each_commit_happens_once_if_at_all
 ):
     first = owner()
     store = await closing(SocketStore(str(tmp_path / "s"), patience=20).open())
-    acknowledged, unknown = [], []
-    over = asyncio.Event()
-
-    async def one(task):
-        n = 0
-        while not over.is_set():
-            n += 1
-            try:
-                assert (await store.commit(count(f"{task}-{n}"))).committed
-                acknowledged.append(f"{task}-{n}")
-            except StoreUnknown:
-                unknown.append(f"{task}-{n}")
-
-    async def more():
-        before = len(acknowledged)
-        while len(acknowledged) < before + 100:
-            await asyncio.sleep(0.005)
-
-    tasks = [asyncio.ensure_future(one(task)) for task in range(64)]
-    await asyncio.wait_for(more(), 20)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    await asyncio.to_thread(owner)
-    await asyncio.wait_for(more(), 20)
-    over.set()
-    await asyncio.gather(*tasks)
+    async with writing(store, count, tasks=64) as writers:
+        await writers.more(100)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        await asyncio.to_thread(owner)
+        await writers.more(100)
     # Each task had one commit under way at most.
-    assert len(unknown) <= 64
+    assert len(writers.unknown) <= 64
     found = {row["name"]: row["n"] for row in await store.read("call.read_parts", {"since": 0, "until": 9})}
     assert set(found.values()) == {1}
-    assert set(acknowledged) <= set(found) <= set(acknowledged + unknown)
+    acknowledged = set(writers.acknowledged)
+    assert acknowledged <= set(found) <= acknowledged | set(writers.unknown)
 
 
 async def test_a_commit_whose_answer_is_lost_is_unknown_and_not_repeated(tmp_path, closing):

@@ -64,7 +64,7 @@ async def test_reference_is_idempotent_and_refund_bounded(tmp_path, hook, http, 
 @pytest.mark.parametrize(
     "body", [{}, new("x", "1"), new("x", "-1.00"), new("x", "0.00"), {**new("x"), "y": 1}]
 )
-async def test_bad_requests(tmp_path, http, body):
+async def test_what_is_no_payment_request_is_refused_with_the_reason(tmp_path, http, body):
     async with (
         Payments(tmp_path) as system,
         http.post(f"{system.address}/payment-requests", json=body) as answer,

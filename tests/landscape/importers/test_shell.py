@@ -71,7 +71,7 @@ def test_splitting_loses_no_word(text: str) -> None:
         ("0 0 29 2 *", None), ("0 0,12 29 2 *", None), ("0 0 1,15 * sun", 7 * DAY), ("@reboot", None), ("0 6 28-31 * *", 31 * DAY), ("61 * * * *", None), ("nonsense", None),
     ],
 )  # fmt: skip
-def test_longest_pause(schedule: str, pause: float | None) -> None:
+def test_how_long_a_schedule_rests_at_most(schedule: str, pause: float | None) -> None:
     assert longest_pause(schedule) == pause
 
 

@@ -26,14 +26,14 @@ def properties(monkeypatch: pytest.MonkeyPatch, text: str) -> dict[str, str]:
         ("kafka://[::1]:9092", ("[::1]:9092",)),
     ],
 )
-def test_addresses(address: str, brokers: tuple[str, ...]) -> None:
+def test_an_address_names_its_brokers(address: str, brokers: tuple[str, ...]) -> None:
     assert kafka_settings(address).brokers == brokers
 
 
 @pytest.mark.parametrize(
     "address", ["kafka://", "kafka:/k:1", "kafka://k:0", "kafka://k:99999", "kafka://k:1,,l:2", "kafka://k:1/t", "kafka://a b"]
 )  # fmt: skip
-def test_malformed_addresses(address: str) -> None:
+def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(KafkaSettingsError, match="HOST:PORT"):
         kafka_settings(address)
 
