@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
-from levada.landscape.importers._connector import connector_flow, url_flow
+from levada.landscape.importers._address import is_local, node_of_host
+from levada.landscape.importers._connector import connector_flow, instances_of, url_flow
+from levada.landscape.importers._logic_connections import Application, Connection, application_of
+from levada.landscape.importers._products import Product, by_word
 from levada.landscape.importers._redact import excerpt
 from levada.landscape.importers._schedules import with_schedules
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
 from levada.landscape.periods import UNSCHEDULED
-from levada.network.graph import Flow, Node
+from levada.network.graph import Evidence, Flow, Node
 from levada.network.names import slug
 
 __all__ = ["LogicApps"]
@@ -21,13 +24,20 @@ class LogicApps:
     """A workflow is an application; its managed connections name what it uses."""
 
     name = "logic-apps"
-    formats: tuple[str, ...] = ("Logic Apps workflow.json", "ARM templates with Microsoft.Logic/workflows")
+    formats: tuple[str, ...] = (
+        "Logic Apps workflow.json, with what lies beside it",
+        "ARM templates with Microsoft.Logic/workflows",
+    )
     verified: Verified = "on real exports"
 
     def recognise(self, file: SourceFile) -> float:
         """The schema of workflow definitions."""
         if file.suffix != ".json":
             return 0.0
+        if file.name in ("connections.json", "local.settings.json"):
+            # Read with the workflows; what says that it is of a Logic App is no application of its own.
+            own = "ApiConnections" in file.head or "serviceProviderConnections" in file.head
+            return 1.0 if own or '"workflowapp"' in file.head.lower() else 0.0
         return 0.95 if "Microsoft.Logic/" in file.head or "workflowdefinition.json" in file.head else 0.0
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
@@ -40,15 +50,17 @@ class LogicApps:
             yield Node(
                 id=me, name=name, kind="app", attributes={"tool": "logic-apps"}, evidence=context.at(file, 1)
             )
-            values = _parameters(data, definition)
+            app = application_of(file, context)
+            values = {**app.values, **_parameters(data, definition)}
             triggers = list(_steps(definition.get("triggers"), 0))
             starts = [_starts(trigger, values) for _, trigger in triggers]
+            workflow = _Workflow(me, app, values, file, context)
             for key, trigger in triggers:
                 poll = [_recurrence(trigger, values)] if "recurrence" in trigger else starts
-                for item in _step(key, trigger, me, True, file, context, values):
+                for item in workflow.step(key, trigger, poll, listens=True):
                     yield with_schedules(item, poll)
             for key, step in _steps(definition.get("actions"), 0):
-                for item in _step(key, step, me, False, file, context, values):
+                for item in workflow.step(key, step, starts, listens=False):
                     yield with_schedules(item, starts)
 
 
@@ -154,14 +166,20 @@ def _days_of_month(within: Mapping[str, Any]) -> str | None:
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:
-    """The text with parameters of the workflow, or of the template around it, that have a value."""
-    return re.sub(
+    """The text with parameters of the workflow, of the template around it and settings of the application that have a value."""
+    text = re.sub(
         r"@\{parameters\('([^']+)'\)\}|^@parameters\('([^']+)'\)|^\[parameters\('([^']+)'\)\]$",
         lambda m: values.get(m[1] or m[2] or m[3], m[0]),
         text,
     )
+    return re.sub(
+        r"@\{appsetting\('([^']+)'\)\}|^@appsetting\('([^']+)'\)",
+        lambda m: values.get(f"appsetting:{m[1] or m[2]}", m[0]),
+        text,
+    )
 
 
+_WHAT = ("queueName", "topicName", "entityName", "storedProcedureName", "tableName", "containerName", "containerId", "filePath", "folderPath")  # fmt: skip
 _EVERYWHERE = frozenset(("playbook", "playbooks", "workflow", "workflows", "logicapp", "logicapps", "logic-app", "logic-apps", "src"))  # fmt: skip
 
 
@@ -178,58 +196,141 @@ def _steps(steps: Any, depth: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield from _steps(case.get("actions"), depth + 1)
 
 
-def _step(
-    name: str, step: Mapping[str, Any], me: str, listens: bool, file: SourceFile, context: Context,
-    values: Mapping[str, str],
-) -> Iterator[Item]:  # fmt: skip
-    inputs: Any = step.get("inputs") if isinstance(step.get("inputs"), dict) else {}
-    evidence = context.at(file, file.line_with(f'"{name}"'))
-    kind = str(step.get("type"))
-    if kind in ("Http", "HttpWebhook"):
-        uri = _filled(str(inputs.get("uri") or ""), values)
-        found = list(url_flow(me, uri.replace("@{", "{"), evidence))
+class _Workflow:
+    """One workflow while its steps are read."""
+
+    def __init__(
+        self, me: str, app: Application, values: Mapping[str, str], file: SourceFile, context: Context
+    ) -> None:
+        self._me, self._app, self._values, self._file, self._context = me, app, values, file, context
+        self._lost: set[str] = set()
+
+    def step(
+        self, name: str, step: Mapping[str, Any], starts: Iterable[str], *, listens: bool
+    ) -> Iterator[Item]:
+        """What a trigger or an action uses."""
+        inputs: Any = step.get("inputs") if isinstance(step.get("inputs"), dict) else {}
+        seen = self._context.at(self._file, self._file.line_with(f'"{name}"'))
+        kind = str(step.get("type"))
+        if kind in ("Http", "HttpWebhook"):
+            yield from self._call(name, str(inputs.get("uri") or ""), seen)
+        elif kind in ("ApiConnection", "ApiConnectionWebhook", "ApiConnectionNotification"):
+            yield from self._managed(name, inputs, starts, seen, listens=listens)
+        elif kind == "ServiceProvider":
+            yield from self._provided(inputs, starts, seen, listens=listens)
+        elif kind in ("Function", "ApiManagement"):
+            yield from self._hosted(inputs, seen)
+        elif kind == "Workflow":
+            target = str(
+                (inputs.get("host") or {}).get("workflow", {}).get("id")
+                or (inputs.get("host") or {}).get("workflowReferenceName")
+                or ""
+            )
+            if target:
+                provider = f"logic-apps/{slug(target.rpartition('/')[2])}"
+                yield Flow(consumer=self._me, provider=provider, mode="sync", protocol="http", evidence=seen)
+
+    def _call(self, name: str, said: str, seen: tuple[Evidence, ...]) -> Iterator[Item]:
+        uri = _filled(said, self._values)
+        found = list(url_flow(self._me, uri.replace("@{", "{"), seen))
         yield from found
-        if not found:
-            yield context.finding(
-                "unresolved-address",
-                f"{me}: the address of {name} is computed: {excerpt(uri, 120)}",
-                file,
-                evidence[0].line,
+        setting = re.match(r"@\{?appsetting\('([^']+)'\)", uri)
+        if setting and not found:
+            yield from self._unset(setting[1], seen)
+        elif not found:
+            text = f"{self._me}: the address of {name} is computed: {excerpt(uri, 120)}"
+            yield self._context.finding("unresolved-address", text, self._file, seen[0].line)
+
+    def _unset(self, setting: str, seen: tuple[Evidence, ...]) -> Iterator[Item]:
+        """A setting that only the deployed application has."""
+        if setting not in self._lost:
+            self._lost.add(setting)
+            text = f"{self._me}: {setting} has no value in its settings"
+            yield self._context.finding("unresolved-setting", text, self._file, seen[0].line, severity="info")
+        lost = f"unresolved:{self._me}/{setting}"
+        yield Node(id=lost, name=f"{setting} of {self._me}", aliases=(f"setting:{setting}",), evidence=seen)
+        yield Flow(consumer=self._me, provider=lost, mode="sync", protocol="http", evidence=seen)
+
+    def _managed(
+        self, name: str, inputs: Mapping[str, Any], starts: Iterable[str], seen: tuple[Evidence, ...], *, listens: bool
+    ) -> Iterator[Item]:  # fmt: skip
+        held: Any = (inputs.get("host") or {}).get("connection") or {}
+        reference: Any = held.get("referenceName") if isinstance(held, dict) else None
+        said = str((held.get("name") or "") if isinstance(held, dict) else held)
+        if not reference:
+            found = re.search(r"\['([^']+)'\]\['connectionId'\]|'([\w-]+)'", said)
+            reference = (found[1] or found[2]) if found else ""
+        word = re.sub(r"[-_]?\d+$", "", reference)
+        if not word:
+            text = f"{self._me}: {name} names no connection"
+            yield self._context.finding("unresolved-connection", text, self._file, seen[0].line)
+            return
+        connection = self._app.connections.get(reference) or Connection(word, word)
+        path = str(inputs.get("path") or "")
+        product = by_word(connection.word)
+        queue = re.search(r"encodeURIComponent\('([^']+)'\)", path)
+        if product is not None and product.kind == "broker" and queue:
+            if listens or re.search(r"/messages/?(head|batch|$)|/subscriptions/", path):
+                writes = str(inputs.get("method")).lower() == "post" and path.rstrip("/").endswith("messages")
+                role = "writes" if writes else "reads"
+                yield from self._message(product, role, queue[1], starts, seen)
+            return  # what settles a message that was read
+        table = re.search(r"/tables/@\{encodeURIComponent\(.*?'([^']+)'", path)
+        yield from connector_flow(
+            self._me, connection.word, seen, what=table[1] if table else None, listens=listens, connection=connection.name
+        )  # fmt: skip
+
+    def _provided(
+        self, inputs: Mapping[str, Any], starts: Iterable[str], seen: tuple[Evidence, ...], *, listens: bool
+    ) -> Iterator[Item]:
+        configured: Any = inputs.get("serviceProviderConfiguration") or {}
+        named = str(configured.get("connectionName") or "")
+        word = str(configured.get("serviceProviderId") or "").rpartition("/")[2]
+        connection = self._app.connections.get(named) or Connection(word, named or word)
+        parameters: Any = inputs.get("parameters") if isinstance(inputs.get("parameters"), dict) else {}
+        what = next((str(parameters[k]) for k in _WHAT if isinstance(parameters.get(k), str)), "")
+        what = re.sub(r"[\[\]]", "", _filled(what, self._values))
+        what = "" if "@" in what else what
+        product = by_word(connection.word)
+        if product is not None and product.kind == "broker":
+            operation = str(configured.get("operationId")).lower()
+            if listens or not re.search(r"complete|deadletter|abandon|renew|defer|lock(?!topic)", operation):
+                role = "writes" if "send" in operation or "publish" in operation else "reads"
+                yield from self._message(product, role, what or "?", starts, seen)
+        elif connection.address is not None and not is_local(connection.address.host):
+            host = node_of_host(connection.address.host, seen)
+            kind = host.kind or (product.kind if product else None)
+            mode, protocol = (
+                ("db", product.id) if product and product.kind == "db" else connection.address.how
             )
-    elif kind in ("ApiConnection", "ApiConnectionWebhook", "ApiConnectionNotification"):
-        connection = str(
-            ((inputs.get("host") or {}).get("connection") or {}).get("name")
-            or (inputs.get("host") or {}).get("connection")
-            or ""
-        )
-        found = re.search(r"\['([^']+)'\]\['connectionId'\]|'([\w-]+)'", connection)
-        word = re.sub(r"[-_]?\d+$", "", (found[1] or found[2]) if found else "")
-        if word:
-            table = re.search(r"/tables/@\{encodeURIComponent\(.*?'([^']+)'", str(inputs.get("path") or ""))
-            yield from connector_flow(
-                me, word, evidence, what=table[1] if table else None, listens=listens, connection=word
-            )
-        else:
-            yield context.finding(
-                "unresolved-connection", f"{me}: {name} names no connection", file, evidence[0].line
-            )
-    elif kind == "Workflow":
-        target = str(
-            (inputs.get("host") or {}).get("workflow", {}).get("id")
-            or (inputs.get("host") or {}).get("workflowReferenceName")
-            or ""
-        )
-        if target:
+            yield Node(id=host.id, name=host.name, kind=kind, aliases=host.aliases, evidence=seen)
             yield Flow(
-                consumer=me,
-                provider=f"logic-apps/{slug(target.rpartition('/')[2])}",
-                mode="sync",
-                protocol="http",
-                evidence=evidence,
-            )
-    elif kind == "ServiceProvider":
-        word = str(
-            (inputs.get("serviceProviderConfiguration") or {}).get("serviceProviderId") or ""
-        ).rpartition("/")[2]
-        if word:
-            yield from connector_flow(me, word, evidence, listens=listens)
+                consumer=self._me, provider=host.id, object=what or connection.database, mode=mode, protocol=protocol, evidence=seen
+            )  # fmt: skip
+        elif connection.word:
+            several = instances_of(connection.word) is not None and named
+            own = (slug(f"{self._app.name}-{named}"), connection.name) if several else None
+            yield from connector_flow(
+                self._me, connection.word, seen, what=what or None, listens=listens, instance=own, connection=connection.name
+            )  # fmt: skip
+
+    def _message(
+        self, product: Product, role: Literal["reads", "writes"], what: str, starts: Iterable[str], seen: tuple[Evidence, ...]
+    ) -> Iterator[Item]:  # fmt: skip
+        yield Node(id=product.id, name=product.name, kind="broker", evidence=seen)
+        self._context.topic(role, self._me, what, seen, broker=product.id, schedules=starts)
+
+    def _hosted(self, inputs: Mapping[str, Any], seen: tuple[Evidence, ...]) -> Iterator[Item]:
+        """An Azure Function, or an API of API Management."""
+        held: Any = inputs.get("function") or inputs.get("apiManagement") or {}
+        said = str(
+            held.get("id")
+            or self._app.functions.get(str(held.get("connection") or held.get("connectionName")), "")
+        )
+        found = re.search(r"/sites/([^/]+)/functions/([^/]+)|/service/([^/]+)/apis/([^/]+)", said)
+        if found:
+            system, what = found[1] or found[3], found[2] or found[4]
+            yield Node(id=slug(system), name=system, evidence=seen)
+            yield Flow(
+                consumer=self._me, provider=slug(system), object=what, mode="sync", protocol="http", evidence=seen
+            )  # fmt: skip
