@@ -236,7 +236,7 @@ class Dispatcher:
         try:
             await reader.release()
         except StoreError as error:
-            _log.warning("events.release_failed subscription=%s error=%s", reader.name, error)
+            _log.warning("reader_not_released", extra={"subscription": reader.name, "error": str(error)})
 
     async def _advance(self, reader: Reader) -> bool:
         """Whether there may be more to do at once."""
@@ -258,7 +258,7 @@ class Dispatcher:
         """Say a trouble once, not at every attempt."""
         if trouble != self.troubles.get(name):
             self.troubles[name] = trouble
-            _log.warning("events.reader_troubled subscription=%s error=%s", name, trouble, exc_info=defect)
+            _log.warning("reader_troubled", extra={"subscription": name, "error": trouble}, exc_info=defect)
 
 
 async def _wait(wake: asyncio.Event, seconds: float) -> None:

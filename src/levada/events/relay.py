@@ -31,6 +31,7 @@ from levada.store.protocol import Row, Statement, Unit
 __all__ = ["Place", "Relay", "RelayFenced", "RelayRewound"]
 
 _log = logging.getLogger(__name__)
+_HELD_MEND = "An open transaction holds back all later events: see pg_stat_activity and pg_prepared_xacts"
 
 
 class RelayFenced(LevadaError, code="LV1414"):
@@ -196,7 +197,7 @@ class Relay:
         """Say a trouble once, not at every attempt."""
         if trouble != self.trouble:
             self.trouble = trouble
-            _log.warning("events.relay_troubled relay=%s error=%s", self.name, trouble, exc_info=defect)
+            _log.warning("relay_troubled", extra={"relay": self.name, "error": trouble}, exc_info=defect)
 
     async def _window(self, tx: Transaction) -> tuple[Sequence[Row], Place]:
         """Rows of the window begun, or of the next one up to the present horizon."""
@@ -236,11 +237,8 @@ class Relay:
         else:
             before, self.age = self.age, now - self._held[1]
             if before < self.alarm <= self.age:
-                _log.warning(
-                    "events.relay_held relay=%s transaction=%s seconds=%.0f: an open transaction holds back "
-                    "all later events; see pg_stat_activity and pg_prepared_xacts",
-                    self.name, high, self.age,
-                )  # fmt: skip
+                held = {"relay": self.name, "transaction": high, "seconds": round(self.age)}
+                _log.warning("relay_held", extra={**held, "mend": _HELD_MEND})
 
     async def _append(self, rows: Sequence[Mapping[str, Any]], after: Place) -> None:
         events: list[Envelope] = []
