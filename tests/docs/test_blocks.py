@@ -107,7 +107,7 @@ class Session:
             **os.environ,
             **OF_A_PROJECT,
             "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
+            "PYTHONPATH": str(ROOT),
             "COLUMNS": "200",
             "NO_COLOR": "1",
         }
@@ -188,7 +188,8 @@ class Session:
         if not second:
             self.close()  # served anew: the former one was stopped with Ctrl-C
         port = self.beside if second else self.port
-        arguments = [sys.executable, "-m", "levada", "run", *command.split()[2:], "--port", str(port)]
+        program = Path(sys.executable).with_name("levada")  # as on the page: the folder is not on its path
+        arguments = [str(program), "run", *command.split()[2:], "--port", str(port)]
         log = self.folder / f"served-{port}.log"
         with log.open("w") as out:
             served = subprocess.Popen(

@@ -59,12 +59,13 @@ def _imported(modules: list[str], folder: Path) -> list[Any]:
         raise
     except SyntaxError as error:
         place, reason = f"{error.filename}, line {error.lineno}", f"{type(error).__name__}: {error.msg}"
+        mend = "Mend it, then start again"
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         place, reason = f"{last.filename}, line {last.lineno}", f"{type(error).__name__}: {error}"
-    raise ConfigurationError(
-        place=place, reason=f"it cannot be imported, {reason}", mend="Mend it, then start again"
-    )
+        absent = isinstance(error, ModuleNotFoundError)
+        mend = "Install what has it, or correct the name" if absent else "Mend it, then start again"
+    raise ConfigurationError(place=place, reason=f"it cannot be imported, {reason}", mend=mend)
 
 
 def settings_of(configuration: Configuration) -> Settings:

@@ -9,7 +9,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -17,6 +17,7 @@ from msgspec import Meta, Struct, field
 from levada.app.errors import ConfigurationError
 from levada.app.secrets import resolve
 from levada.contract.api import API, is_contract
+from levada.deployment._relative import placed
 from levada.deployment.purge import RetentionSection
 
 __all__ = [
@@ -36,6 +37,9 @@ __all__ = [
 
 Port: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
 """A port to listen on; 0 is a free one."""
+Bytes: TypeAlias = Annotated[int, Meta(ge=1)]
+SHORTEST = 32
+"""Characters that a secret has at least."""
 
 
 class AppSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,18 +70,18 @@ class ServerSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         anonymous_scopes: The scopes of such a caller; for development alone. Default none.
         workers: Processes that serve and work. Default 1.
         lease: Seconds after which the runs, subscriptions and outboxes of a process that gives no sign of life are
-            taken over. Default 5; longer where the machine halts processes for seconds.
+            taken over; at least 1. Default 5; longer where the machine halts processes for seconds.
     """
 
     host: str = "127.0.0.1"
     port: Port = 8000
-    deadline: float = 30.0
-    body_limit: int = 1 << 20
-    drain: float = 30.0
+    deadline: Annotated[float, Meta(gt=0)] = 30.0
+    body_limit: Bytes = 1 << 20
+    drain: Annotated[float, Meta(ge=0)] = 30.0
     anonymous: bool = True
     anonymous_scopes: list[str] = field(default_factory=list)
     workers: Annotated[int, Meta(ge=1)] = 1
-    lease: float = 5.0
+    lease: Annotated[float, Meta(ge=1)] = 5.0
 
 
 class StoreSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,18 +98,18 @@ class EventLogSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """``[eventlog]``: where events are kept.
 
     Attributes:
-        url: ``in-store``, the default: in the tables of the store.
+        url: ``in-store``, the default: in the tables of the store. There is no other yet.
     """
 
-    url: str = "in-store"
+    url: Literal["in-store"] = "in-store"
 
 
 class IdentitySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[identity]``: how APIs of the network prove themselves to each other.
 
     Attributes:
-        secret: A reference to the secret that their tokens are signed with, the same in every deployment of the network.
-            Without it none are sent, and none are taken.
+        secret: A reference to the secret that their tokens are signed with, at least 32 characters, the same in every
+            deployment of the network. Without it none are sent, and none are taken.
     """
 
     secret: str | None = None
@@ -152,7 +156,7 @@ class GatewaySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     host: str = "127.0.0.1"
     port: Port = 8080
-    body_limit: int = 1 << 20
+    body_limit: Bytes = 1 << 20
     dir: str = ".levada/gateway"
     master: str | None = None
 
@@ -215,7 +219,7 @@ def load_configuration(path: Path, environment: str | None = None) -> Configurat
     if stated:
         data = _merged(data, {"app": {"environment": stated}})
     try:
-        return msgspec.convert({**data, "folder": str(path.parent)}, Configuration)
+        return msgspec.convert({**placed(data, path.parent), "folder": str(path.parent)}, Configuration)
     except msgspec.ValidationError as error:
         raise ConfigurationError(
             place=str(path), reason=_explained(str(error), data), mend="See docs/reference/configuration.md"
@@ -235,7 +239,7 @@ def _environment(data: Mapping[str, Any], path: Path) -> str | None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigurationError(
             place=str(path), reason=str(error.strerror), mend="Make it a file that this user may read"
@@ -292,6 +296,8 @@ def implementations_in(modules: list[str], folder: Path) -> list[type[API]]:
     """
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
+    if (here := str(Path.cwd())) not in sys.path:  # as `python -m levada` has it
+        sys.path.append(here)
     found: dict[type[API], None] = {}
     for name in modules:
         for module in _modules(name):
@@ -318,10 +324,12 @@ def _modules(name: str) -> list[Any]:
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
+        if not f"{name}.".startswith(f"{error.name}."):
+            raise  # it is there, and imports something that is not
         raise ConfigurationError(
             place="[app] modules",
             reason=f"there is no module {error.name}",
-            mend="Check the spelling; modules are looked for beside levada.toml too",
+            mend="Check the spelling; modules are looked for beside levada.toml and where the command is run, too",
         ) from None
     found = [module]
     for info in pkgutil.iter_modules(getattr(module, "__path__", ())):
@@ -330,6 +338,19 @@ def _modules(name: str) -> list[Any]:
 
 
 def identity_secret(configuration: Configuration) -> str | None:
-    """The secret of the network's tokens, resolved now."""
+    """The secret of the network's tokens, resolved now.
+
+    Raises:
+        ConfigurationError: It cannot be had, or is so short that whoever has one token could find it out.
+    """
     reference = configuration.identity.secret
-    return None if reference is None else resolve(reference, "[identity] secret")
+    if reference is None:
+        return None
+    secret = resolve(reference, "[identity] secret")
+    if len(secret) < SHORTEST:
+        raise ConfigurationError(
+            place="[identity] secret",
+            reason=f"what stands behind {reference} has fewer than {SHORTEST} characters, and could be guessed from one token",
+            mend="Make one: openssl rand -base64 32",
+        )
+    return secret

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import uuid
+from typing import Annotated, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from levada.events.housekeeping import tidy
 from levada.events.log import Log
@@ -22,6 +23,7 @@ __all__ = ["Purged", "RetentionSection", "effects_before", "purge", "purgeable"]
 
 DAY = 86_400_000_000
 BATCH = 500
+Days: TypeAlias = Annotated[float, Meta(ge=0)]
 
 
 class RetentionSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,12 +44,12 @@ class RetentionSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             older when it is restored makes calls anew that have been forgotten since. Default 90.
     """
 
-    events: float = 90
-    runs: float = 90
-    arrivals: float = 90
-    calls: float = 400
-    outbox: float = 7
-    effects: float = 90
+    events: Days = 90
+    runs: Days = 90
+    arrivals: Days = 90
+    calls: Days = 400
+    outbox: Days = 7
+    effects: Days = 90
 
 
 class Purged(Struct, frozen=True):
