@@ -71,6 +71,20 @@ def published(folder, count: int) -> list[dict]:
         assert time.monotonic() < until, found
 
 
+def test_what_there_is_of_a_key(running):
+    published(running, 1)
+    for key, count in (("ada", 1), ("bob", 0)):
+        for verb in (("runs", "list"), ("events", "tail", "club.Joined.v1"), ("events", "parked")):
+            found = json.loads(levada(running, *verb, "--key", key, "--json").stdout)
+            assert [row["key"] for row in found] == [key] * (0 if verb[1] == "parked" else count)
+    assert "No runs of the key bob yet." in levada(running, "runs", "list", "--key", "bob").stdout
+    assert "No events in club.Joined.v1 of the key bob yet." in levada(
+        running, "events", "tail", "club.Joined.v1", "--key", "bob"
+    ).stdout  # fmt: skip
+    told = levada(running, "events", "tail", "--key", "ada")
+    assert (told.returncode, "levada events tail TOPIC --key ada" in told.stderr) == (2, True)
+
+
 def test_a_replay_says_how_many_events_and_what_stands_twice_then(running):
     (first,) = published(running, 1)
     replay = ("events", "replay", WELCOME, "--why", "w")

@@ -102,6 +102,9 @@ async def test_a_poison_event_closes_its_key_and_no_other(log: Log, make: Make):
         2,
     )
     assert (await admin.status())[0].lag == 0
+    assert await admin.parked(key="a") == [parked]
+    assert [p.event_id for p in await admin.parked(key="a", behind=True)] == [a1.id, a2.id, a3.id]
+    assert await admin.parked(key="b") == await admin.parked("another", key="a") == []
     # A resume that fails again changes nothing for those behind.
     await admin.resume(parked.id)
     await reader.until_idle()

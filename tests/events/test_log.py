@@ -52,6 +52,16 @@ async def test_events_come_back_as_they_were(log: Log, make: Make):
     assert record.envelope() == event
 
 
+async def test_the_last_events_of_a_key(log: Log, make: Make):
+    await log.create(TOPIC, partitions=3)
+    await log.append([make(f"o-{n % 4}") for n in range(40)] + [make(None)])
+    admin = Admin(log)
+    seen = await admin.tail_of(TOPIC, "o-1", 3)
+    assert [(e.key, e.event_id) for e in seen] == [("o-1", f"e-{n}") for n in (30, 34, 38)]
+    assert len(await admin.tail_of(TOPIC, "o-1")) == 10
+    assert await admin.tail_of(TOPIC, "o") == await admin.tail_of("nowhere", "o-1") == []
+
+
 async def test_an_unknown_topic_is_an_error(log: Log, make: Make):
     with pytest.raises(TopicUnknown, match="no topic shop"):
         log.append_statements([make()])

@@ -5,6 +5,7 @@ import pytest
 from levada.process import run
 from levada.process._errors import NoOpenCall, RunNotFound, WhyMissing, WrongState
 from levada.process._protocol import Effect, Unknown
+from levada.process._states import State
 from levada.process._steps import await_step
 from levada.process.admin import Admin
 from levada.process.start import start
@@ -387,6 +388,20 @@ async def test_trying_now_repeats_nothing_that_a_dead_worker_left_unknown(world,
     await world.worker().settle()
     assert (await world.run())["problem"] == "LV1505"
     assert world.legacy.done == []
+
+
+async def test_the_runs_of_a_key(world, admin, event, retrying):
+    worker, first, second, _ = await retrying()
+    await world.happen(event("e-3", key="o-2", data=b'{"n":3}'))
+    await worker.settle()
+    assert [row.event for row in await admin.list(key="o-1")] == ["e-2", "e-1"]
+    assert [row.event for row in await admin.list(key="o-1", limit=1)] == ["e-2"]
+    assert [row.event for row in await admin.list(key="o-2")] == ["e-3"]
+    await admin.skip(first["id"], "ann", "by hand")
+    (skipped,) = await admin.list(State.DONE, key="o-1")
+    assert (skipped.id, skipped.again) == (first["id"], None)
+    assert (await admin.list(State.SCHEDULED, key="o-1"))[0].id == second["id"]
+    assert await admin.list(key="o") == []
 
 
 async def test_list_and_counts(world, call, event, admin):

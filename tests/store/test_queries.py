@@ -51,6 +51,34 @@ def test_migrations_are_numbered_without_a_gap_and_only_expand():
             assert not re.search(r"\b(DROP|RENAME)\b", migration.text, re.IGNORECASE), migration.name
 
 
+BY_INDEX = {
+    "runs.of_key": "levada_run_key",
+    "parked.of_key": "levada_parked_of_key",
+    "log.of_key": "levada_log_pkey",
+    "log.event": "levada_log_event",
+}
+"""Queries that must not read a whole table, and the index of each."""
+
+
+async def test_what_is_asked_of_a_key_is_found_by_an_index(tmp_path, database, closing):
+    embedded = await closing(open_store(f"sqlite:{tmp_path / 'levada.db'}"))
+    server = await closing(open_store(database))
+    connection = server._writer.raw
+    await connection.execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")
+    for name, index in BY_INDEX.items():
+        query = queries("sqlite")[name]
+        plan = embedded._writer.execute(f"EXPLAIN QUERY PLAN {query.text}", dict.fromkeys(query.names))
+        first = plan.fetchone()[3]
+        assert ("PRIMARY KEY" if index.endswith("_pkey") else index) in first
+        assert "TEMP B-TREE" not in first
+        query = queries("postgresql")[name]
+        await connection.execute(f"PREPARE asked AS {query.positional}")
+        nulls = ", ".join(["NULL"] * len(query.names))
+        plan = await connection.fetch(f"EXPLAIN EXECUTE asked({nulls})")
+        assert any(index in line for (line,) in plan), plan
+        await connection.execute("DEALLOCATE asked")
+
+
 async def test_every_query_fits_its_database(tmp_path, database, closing):
     """Prepared, not run: what is misspelt is found here and not at the first run."""
     embedded = await closing(open_store(f"sqlite:{tmp_path / 'levada.db'}"))

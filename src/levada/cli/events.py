@@ -20,6 +20,7 @@ def tail(
     /,
     *,
     n: int = 20,
+    key: str | None = None,
     reveal: _Flag = False,
     why: str | None = None,
     common: Common = At,
@@ -29,10 +30,18 @@ def tail(
     Args:
         topic: The topic, ``sales.OrderPlaced.v1``.
         n: How many.
+        key: Only events of this key.
         reveal: Show personal data too; this is audited.
         why: Why they are needed.
         common: Options of every operating verb.
     """
+    if topic is None and key is not None:
+        from levada.deployment.admin import AdminError
+
+        raise AdminError(
+            reason="--key is for the events of a topic.",
+            mend=f"levada events tail TOPIC --key {key}; `levada events tail` lists the topics.",
+        )
     if topic is None:
         names = [t if isinstance(t, str) else t["name"] for t in ask(common, "events.topics")]
         emit(
@@ -45,10 +54,12 @@ def tail(
             ),
         )
         return 0
-    rows: list[dict[str, Any]] = ask(common, "events.tail", topic=topic, n=n, reveal=reveal or None, why=why)
+    rows: list[dict[str, Any]] = ask(
+        common, "events.tail", topic=topic, n=n, key=key, reveal=reveal or None, why=why
+    )
     if not rows:
         _check_topic(topic, common)
-    emit(common, rows, lambda: _tail(topic, rows))
+    emit(common, rows, lambda: _tail(topic if key is None else f"{topic} of the key {key}", rows))
     return 0
 
 
@@ -90,9 +101,16 @@ def subscriptions(*, common: Common = At) -> int:
 
 
 @app.command
-def parked(subscription: str = "", /, *, n: int = 100, common: Common = At) -> int:
-    """List events that were put aside. Exit code 3: one waits for a person."""
-    rows: list[dict[str, Any]] = ask(common, "events.parked", subscription=subscription, n=n)
+def parked(subscription: str = "", /, *, n: int = 100, key: str | None = None, common: Common = At) -> int:
+    """List events that were put aside. Exit code 3: one waits for a person.
+
+    Args:
+        subscription: Only those of this subscription.
+        n: How many at most.
+        key: Only events of this key.
+        common: Options of every operating verb.
+    """
+    rows: list[dict[str, Any]] = ask(common, "events.parked", subscription=subscription, n=n, key=key)
     emit(
         common,
         rows,
@@ -111,7 +129,7 @@ def parked(subscription: str = "", /, *, n: int = 100, common: Common = At) -> i
                 )
                 for r in rows
             ],
-            empty="Nothing is parked.",
+            empty="Nothing is parked." if key is None else f"Nothing of the key {key} is parked.",
             right=("Behind",),
         ),
     )

@@ -15,18 +15,21 @@ _Flag = Annotated[bool, Parameter(negative="")]
 
 
 @app.command(name="list")
-def list_(*, state: str | None = None, limit: int = 100, common: Common = At) -> int:
+def list_(*, key: str | None = None, state: str | None = None, limit: int = 100, common: Common = At) -> int:
     """List runs, newest first. Exit code 3: some of them are stuck.
 
     Args:
+        key: Only runs of this key: of the order that their events name.
         state: Only runs of this state: scheduled, running, waiting, compensating, stuck, done, compensated.
         limit: How many at most.
         common: Options of every operating verb.
+
+    Examples:
+        levada runs list --key o-1
     """
-    rows: list[dict[str, Any]] = ask(common, "runs.list", state=state, limit=limit)
-    empty = "No runs" + (
-        f" are {state}." if state else " yet. They begin with an event that a handler takes."
-    )
+    rows: list[dict[str, Any]] = ask(common, "runs.list", state=state, limit=limit, key=key)
+    of = "No runs" if key is None else f"No runs of the key {key}"
+    empty = of + (f" are {state}." if state else " yet. They begin with an event that a handler takes.")
     width = 6 if any(r["reason"] for r in rows) else 5
     emit(
         common,

@@ -270,7 +270,7 @@ class Admin:
 
     # -- actions ----------------------------------------------------------------------
 
-    async def _runs_list(self, state: str | None = None, limit: int = 100) -> Any:
+    async def _runs_list(self, state: str | None = None, limit: int = 100, key: str | None = None) -> Any:
         from levada.process.admin import State
 
         try:
@@ -279,14 +279,23 @@ class Admin:
             raise AdminError(
                 reason=f"There is no state {state!r}.", mend=f"Runs are {', '.join(s.value for s in State)}."
             ) from None
-        return await self.runs.list(known, limit)
+        return await self.runs.list(known, limit, key=key)
 
     async def _topics(self) -> Any:
         return await self.log.topics()
 
-    async def _tail(self, topic: str, n: int = 20, *, reveal: bool = False, why: str = "") -> Any:  # noqa: ARG002 - the audit has why
+    async def _tail(
+        self,
+        topic: str,
+        n: int = 20,
+        key: str | None = None,
+        *,
+        reveal: bool = False,
+        why: str = "",  # noqa: ARG002 - the audit has it
+    ) -> Any:
         await self.log.topics()
-        seen: list[dict[str, Any]] = [msgspec.to_builtins(e) for e in await self.events.tail(topic, n)]
+        last = self.events.tail(topic, n) if key is None else self.events.tail_of(topic, key, n)
+        seen: list[dict[str, Any]] = [msgspec.to_builtins(e) for e in await last]
         return [await self._clear(e) for e in seen] if reveal else [self._masks.event(e) for e in seen]
 
     async def _clear(self, seen: dict[str, Any]) -> dict[str, Any]:

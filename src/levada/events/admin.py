@@ -121,6 +121,10 @@ class Admin:
         found.sort(key=lambda record: (record.appended, record.at, record.part, record.pos))
         return [_seen(record) for record in (found[-n:] if since is None else found[:n])]
 
+    async def tail_of(self, topic: str, key: str, n: int = 20) -> Sequence[Seen]:
+        """The last ``n`` events of a key, oldest first."""
+        return [_seen(record) for record in reversed(await self.log.of_key(topic, key, n))]
+
     async def status(self) -> Sequence[Status]:
         """All subscriptions."""
         aside: dict[str, dict[str, int]] = {}
@@ -132,11 +136,13 @@ class Admin:
             found.append(Status(sub, positions, sum(p.lag for p in positions), aside.get(sub.name, {})))
         return found
 
-    async def parked(self, subscription: str = "", *, n: int = 100, behind: bool = False) -> Sequence[Parked]:
-        """What stands aside, oldest first; ``behind`` with what only waits behind another of its key."""
-        rows = await self.store.read(
-            "parked.list", {"subscription": subscription, "n": n, "all": int(behind)}
-        )
+    async def parked(
+        self, subscription: str = "", *, n: int = 100, behind: bool = False, key: str | None = None
+    ) -> Sequence[Parked]:
+        """What stands aside, of a key or at all, oldest first; ``behind`` with what only waits behind another of its key."""
+        asked: dict[str, Any] = {"subscription": subscription, "n": n, "all": int(behind)}
+        name = "parked.list" if key is None else "parked.of_key"
+        rows = await self.store.read(name, asked if key is None else {**asked, "key": key})
         return [_parked(row) for row in rows]
 
     async def resume(self, parked_id: str, *, also: Sequence[Statement] = ()) -> None:

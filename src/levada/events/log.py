@@ -89,7 +89,11 @@ class Record(Struct, frozen=True):
 
 def partition_of(event: Envelope, partitions: int) -> int:
     """The partition of an event: by its key; by its id, which spreads, where it has none."""
-    return zlib.crc32((event.id if event.key is None else event.key).encode()) % partitions
+    return _partition(event.id if event.key is None else event.key, partitions)
+
+
+def _partition(key: str, partitions: int) -> int:
+    return zlib.crc32(key.encode()) % partitions
 
 
 class Log:
@@ -171,6 +175,13 @@ class Log:
         """Events of one partition from a position on."""
         place = {"topic": topic, "part": part, "from": start, "n": limit}
         return [Record.of(row) for row in await self.store.read("log.read", place)]
+
+    async def of_key(self, topic: str, key: str, limit: int = 500) -> Sequence[Record]:
+        """The last events of a key, newest first; none where the topic is not known."""
+        if (known := self._topics.get(topic)) is None:
+            return []
+        asked = {"topic": topic, "part": _partition(key, known.partitions), "key": key, "n": limit}
+        return [Record.of(row) for row in await self.store.read("log.of_key", asked)]
 
     async def find(self, event_id: str) -> Sequence[Record]:
         """Where an event stands; more than once if it was published more than once."""

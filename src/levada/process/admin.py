@@ -90,11 +90,17 @@ class Admin:
         self._audit = audit
 
     async def list(
-        self, state: State | None = None, limit: int = 100, before: int | None = None
+        self,
+        state: State | None = None,
+        limit: int = 100,
+        before: int | None = None,
+        key: str | None = None,
     ) -> list[RunListed]:
-        """Runs of a state, or all; newest first, made at ``before`` or earlier."""
+        """Runs of a state and of a key, or all; newest first, made at ``before`` or earlier."""
         until = before if before is not None else await self._store.now()
-        rows = await self._store.read("runs.list", {"state": state, "before": until, "n": limit})
+        asked: dict[str, Any] = {"state": state, "before": until, "n": limit}
+        name = "runs.list" if key is None else "runs.of_key"
+        rows = await self._store.read(name, asked if key is None else {**asked, "key": key})
         return [RunListed(**row) for row in rows]
 
     async def counts(self) -> dict[str, dict[str, int]]:

@@ -42,6 +42,12 @@ SELECT topic, part, pos, event_id, key, at, appended, head, data, format
 FROM levada_log WHERE topic = :topic AND part = :part AND pos >= :from
 ORDER BY pos LIMIT :n
 
+-- name: log.of_key
+-- The last events of a key, newest first; all of it are in one partition.
+SELECT topic, part, pos, event_id, key, at, appended, head, data, format
+FROM levada_log WHERE topic = :topic AND part = :part AND key = :key
+ORDER BY pos DESC LIMIT :n
+
 -- name: log.event
 -- Where an event of this id stands in the log.
 SELECT topic, part, pos, event_id, key, at, appended, head, data, format
@@ -279,6 +285,14 @@ SELECT p.*, (SELECT count(*) FROM levada_parked q
              WHERE q.subscription = p.subscription AND q.key = p.key AND q.seq > p.seq) AS behind
 FROM levada_parked p
 WHERE (:subscription = '' OR p.subscription = :subscription) AND (:all = 1 OR p.state <> 'queued')
+ORDER BY p.seq LIMIT :n
+
+-- name: parked.of_key
+-- The same of the events of one key.
+SELECT p.*, (SELECT count(*) FROM levada_parked q
+             WHERE q.subscription = p.subscription AND q.key = p.key AND q.seq > p.seq) AS behind
+FROM levada_parked p
+WHERE p.key = :key AND (:subscription = '' OR p.subscription = :subscription) AND (:all = 1 OR p.state <> 'queued')
 ORDER BY p.seq LIMIT :n
 
 -- name: parked.counts

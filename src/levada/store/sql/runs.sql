@@ -314,6 +314,14 @@ FROM levada_run
 WHERE (CAST(:state AS text) IS NULL OR state = :state) AND created <= :before
 ORDER BY created DESC, id LIMIT CAST(:n AS bigint)
 
+-- name: runs.of_key
+-- The same of the runs of one key.
+SELECT id, code, state, type, event, subscription, key, due, problem, reason, worker, created, changed,
+  CASE WHEN ready = 1 AND worker IS NULL AND state = 'scheduled' AND reason IS NOT NULL THEN due END AS again
+FROM levada_run
+WHERE key = :key AND (CAST(:state AS text) IS NULL OR state = :state) AND created <= :before
+ORDER BY created DESC, id LIMIT CAST(:n AS bigint)
+
 -- name: runs.counts
 -- How many runs there are of each state and code.
 SELECT code, state, count(*) AS runs FROM levada_run GROUP BY code, state ORDER BY code, state
