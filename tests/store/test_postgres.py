@@ -116,6 +116,30 @@ async def test_a_connection_lost_before_the_commit_is_made_anew(database, closin
         assert await names(store, ["a"]) == ["a"]
 
 
+async def test_who_listens_notices_a_connection_that_was_lost_without_a_word(database, closing):
+    other = await closing(open_store(database))
+    async with Link.to(database) as link:
+        settings = PostgresSettings(network=0.5)
+        store = await closing(PostgresStore(link.url(database), settings=settings).open())
+        heard = asyncio.Event()
+
+        async def hear(wakes):
+            async for _ in wakes:
+                heard.set()
+
+        async with store.listen("said") as wakes:
+            hearing = asyncio.create_task(hear(wakes))
+            await heard.wait()  # it hears: connecting is a wake-up
+            link.keep_open()
+            await cut_off(database)
+            heard.clear()
+            async with asyncio.timeout(10):
+                while not heard.is_set():
+                    await other.commit(Unit(put("c").statements, ("said",)))
+                    await asyncio.sleep(0.05)
+            hearing.cancel()
+
+
 @pytest.fixture(scope="module")
 def own_server():
     """A server that may be killed."""

@@ -22,7 +22,8 @@ class PostgresSettings(Struct, frozen=True, kw_only=True):
         readers: Connections for reading at most. Default 8.
         idle: After this the server ends a transaction that does nothing. Keep it below the lease
             of workers, so that a paused one holds no lock when it is taken for dead. Default 5.
-        network: After this the server takes a client that acknowledges nothing for gone. Default 5.
+        network: After this the server takes a client that acknowledges nothing for gone, and who listens
+            asks whether the server is still there. Default 5.
         lock: How long a statement waits for a row that another process holds. Default 10.
         answer: How long a statement may take. Default 30.
         patience: How long a unit waits for the server to come back before it fails. Default 5.

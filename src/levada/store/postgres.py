@@ -308,9 +308,18 @@ class PostgresStore:
             await connection.raw.add_listener("levada", self._heard)
             # Something may have been said while nobody heard.
             self._wakes.wake_all()
-            await gone.wait()
+            await self._until_gone(connection, gone)
         finally:
             connection.drop()
+
+    async def _until_gone(self, connection: Connection, gone: asyncio.Event) -> None:
+        """Who only listens hears nothing of a connection that was lost on the way: it asks from time to time."""
+        while not gone.is_set():
+            try:
+                async with asyncio.timeout(self.settings.network):
+                    await gone.wait()
+            except TimeoutError:
+                await connection.raw.execute("", timeout=self.settings.network)
 
     def _heard(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
         self._wakes.wake([payload])
