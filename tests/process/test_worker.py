@@ -1,4 +1,5 @@
 import asyncio
+import json
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from levada.process import run
 from levada.process._protocol import Effect, HandlerId
 from levada.process._steps import await_step, publish_step
 from levada.process.worker import missing_handlers
+from levada.store import Statement, StoreError, StoreUnknown, Unit
 
 DAY = 86_400
 
@@ -455,3 +457,74 @@ async def test_a_defect_of_the_worker_delays_a_run_and_does_not_keep_it(world, c
     assert len(times) == 3
     assert (await world.run())["state"] == "done"
     assert world.legacy.done == ["hold"]
+
+
+async def test_what_was_claimed_by_a_commit_whose_answer_was_lost_is_worked_on(world, call, event):
+    """The worker lives, so that nobody else takes it over."""
+
+    async def fulfil(_):
+        await call("hold")
+
+    def lose(unit):
+        if any(s.query == "runs.claim" for s in unit.statements):
+            world.store.after_commit = lambda unit: None
+            raise StoreUnknown(reason="lost")
+
+    world.code(fulfil)
+    worker = world.worker()
+    await world.happen(event("e-1"))
+    world.store.after_commit = lose
+    with pytest.raises(StoreUnknown):
+        await worker.settle()
+    assert (await world.run())["worker"] == worker.id
+    await worker.settle()
+    assert (await world.run())["state"] == "done"
+    assert world.legacy.done == ["hold"]
+
+
+async def test_what_was_claimed_after_its_worker_had_given_up_the_commit_is_worked_on(world, call, event):
+    async def fulfil(_):
+        await call("hold")
+
+    code = world.code(fulfil)
+    worker = world.worker(lease=0.1)
+    await worker.turn()
+    await world.happen(event("e-1"))
+    late = {"worker": worker.id, "codes": json.dumps([code.id.code]), "n": 1}
+    await world.store.commit(Unit([Statement("runs.claim", late)]))
+    async with asyncio.timeout(5):
+        while (await world.run())["state"] != "done":
+            await worker.settle()
+            await asyncio.sleep(0.01)
+    assert world.legacy.done == ["hold"]
+
+
+async def test_a_worker_ends_though_the_store_takes_nothing_more(world, call, event):
+    gate = asyncio.Event()
+
+    async def wait(attempt):
+        await gate.wait()
+
+    async def fulfil(_):
+        await call("slow")
+        await call("next")
+
+    world.code(fulfil)
+    world.legacy.faults["slow"] = wait
+    worker = world.worker(poll=0.01)
+    await world.happen(event("e-1"))
+
+    def refuse(unit):
+        raise StoreError(reason="The server cannot be reached.")
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(worker.serve())
+        while not world.legacy.calls:
+            await asyncio.sleep(0.005)
+        world.store.before_commit = refuse
+        gate.set()
+        await worker.drain()
+    world.store.before_commit = lambda unit: None
+    world.advance(11)
+    await world.worker().settle()
+    assert world.legacy.done == ["slow", "next"]

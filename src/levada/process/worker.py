@@ -88,6 +88,8 @@ class Worker:
         self._actors: dict[str, Actor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
+        self._unsure = False
+        self._looked = 0.0
 
     # -- life
 
@@ -113,7 +115,10 @@ class Worker:
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
             await asyncio.sleep(0)  # let them be taken off the list
         if self.id:
-            await self.store.commit(Unit([Statement("runs.worker_end", self._me())], (CHANNEL,)))
+            try:
+                await self.store.commit(Unit([Statement("runs.worker_end", self._me())], (CHANNEL,)))
+            except StoreError as error:  # what it held goes on once its lease is over
+                log.warning("worker_without_store", extra={"worker": self.id, "error": str(error)})
             self.id = ""
         self._changed.set()
 
@@ -202,6 +207,7 @@ class Worker:
         timers = await self._timers()
         woken = await self._wake()
         await self._closed_waits()
+        await self._forgotten()
         claimed = await self._claim()
         return bool(freed.rows[1]) or timers or woken or claimed
 
@@ -237,12 +243,27 @@ class Worker:
             if actor is not None:
                 actor.closed(row["step"], row["event"], row["value"])
 
+    async def _forgotten(self) -> None:
+        """Take up what was claimed by a commit whose answer was lost: as long as this worker lives, nobody else does.
+
+        It may have been made after all had given it up, so this is also looked for once a lease.
+        """
+        now = asyncio.get_running_loop().time()
+        if not self._unsure and now - self._looked < self.settings.lease:
+            return
+        for row in await self.store.read("runs.of_worker", {"worker": self.id}):
+            if row["id"] not in self._tasks:
+                self._begin_run(RunRow.of(row))
+        self._unsure, self._looked = False, now
+
     async def _claim(self) -> bool:
         room = self.settings.runs - len(self._tasks)
         if room <= 0 or self.draining:
             return False
         claim = Statement("runs.claim", {"worker": self.id, "codes": self._codes, "n": room})
+        self._unsure = True
         outcome = await self.store.commit(Unit([Statement("runs.worker_guard", self._me(), 1), claim]))
+        self._unsure = False
         if not outcome.committed:
             self.id = ""
             return True
@@ -282,6 +303,8 @@ class Worker:
             except Exception as error:
                 # A defect of ours: it may delay a run, and be read; it may not leave it with a worker that forgot it.
                 log.error("run_reloads", extra={"run": row.id, "error": repr(error)}, exc_info=error)
+            if self.draining:  # not read again: it goes on elsewhere, once this worker has ended
+                return
             current, fresh = None, False
             await asyncio.sleep(pause)
             pause = min(2 * pause, 5.0)

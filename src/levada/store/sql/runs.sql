@@ -306,6 +306,10 @@ SELECT * FROM levada_run WHERE id = :run
 -- The run that a lane's others stand behind.
 SELECT id, state FROM levada_run WHERE lane = :lane AND place IS NOT NULL ORDER BY place LIMIT 1
 
+-- name: runs.of_worker
+-- All runs that a worker has.
+SELECT * FROM levada_run WHERE worker = :worker
+
 -- name: runs.list
 -- Runs of a state, or of all, newest first, from a time back; `again`: when one that could not go on tries again.
 SELECT id, code, state, type, event, subscription, key, due, problem, reason, worker, created, changed,
