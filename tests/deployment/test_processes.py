@@ -4,9 +4,12 @@ import asyncio
 import errno
 import json
 import os
+import select
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import urllib.request
 from collections import Counter
@@ -86,6 +89,52 @@ def test_children_end_with_a_killed_parent_and_a_restart_recovers(deployment):
     deployment.until(lambda: deployment.states() == {"done": ORDERS}, 40)
     each_once(deployment)
     nothing_personal(deployment)
+
+
+STARTS_SLOWLY = """class SqliteLedger(Ledger):
+    async def start(self) -> None:
+        if sys.argv[0].endswith("worker.py"):
+            open(f"begun-{os.getpid()}", "x").close()
+            await asyncio.sleep(60)
+
+"""
+
+
+def test_a_start_that_is_broken_off_leaves_no_worker(deployment):
+    module = deployment.folder / "shopapp.py"
+    slow = module.read_text().replace("class SqliteLedger(Ledger):\n", STARTS_SLOWLY)
+    module.write_text(f"import sys\n{slow}")
+    starting = threading.Thread(
+        target=lambda: pytest.raises(AssertionError, deployment.start, "--workers", "2")
+    )
+    starting.start()
+    deployment.until(lambda: len(list(deployment.folder.glob("begun-*"))) == 2)
+    workers = deployment.children()
+    assert len(workers) == 2
+    deployment.process.send_signal(signal.SIGTERM)
+    assert deployment.process.wait(10) == 0
+    assert not any(deployment.alive(pid) for pid in workers)
+    starting.join()
+    assert "Traceback" not in (deployment.folder / "log.txt").read_text()
+
+
+def test_a_worker_ends_whose_parent_dies_before_it_has_heard_that_it_serves(deployment):
+    ours, theirs = socket.socketpair()
+    with socket.create_server(("127.0.0.1", 0)) as listening, theirs:
+        numbers = (theirs.fileno(), listening.fileno())
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "levada.deployment.worker", str(numbers[0])], pass_fds=numbers, cwd=deployment.folder
+        )  # fmt: skip
+        store = f"sqlite:{deployment.folder / 'levada.db'}"
+        toml = str(deployment.folder / "levada.toml")
+        order = {"file": toml, "environment": None, "store": store, "listen": numbers[1], "json": True}
+    with ours:
+        ours.sendall(json.dumps(order).encode() + b"\n")
+        deployment.until(lambda: select.select([ours], [], [], 0)[0])
+    try:
+        worker.wait(10)
+    finally:
+        worker.kill()
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

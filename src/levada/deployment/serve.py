@@ -55,9 +55,10 @@ async def serve(
     begun = False
 
     def on_signal(number: signal.Signals) -> None:
+        first = not signals
         signals.append(number)
         stop.set()
-        if not begun:
+        if first and not begun:  # another one would break off the cleaning up
             serving.cancel()
 
     def begin(what: Ready) -> None:

@@ -79,11 +79,12 @@ class Supervisor:
             for number in range(len(self._sockets))
         ]
         ready = asyncio.gather(*(event.wait() for event in self._ready))
-        await asyncio.wait((ready, self._failed), return_when=asyncio.FIRST_COMPLETED)
-        if self._failed.done():
+        try:
+            await asyncio.wait((ready, self._failed), return_when=asyncio.FIRST_COMPLETED)
+        finally:
             ready.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await ready
+            await asyncio.gather(ready, return_exceptions=True)
+        if self._failed.done():
             await self.stop()
             raise StartFailed(place="in a worker", reason=self._failed.result())
 
@@ -198,8 +199,8 @@ async def supervise(
             )
 
         supervisor = Supervisor(order, sockets, drain=server.drain)
-        await supervisor.start()
         stack.push_async_callback(supervisor.stop)
+        await supervisor.start()
         if front is None:
             ready(told(configuration, app, url_of(sockets[0]), workers))
         else:

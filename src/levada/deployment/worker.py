@@ -7,10 +7,12 @@ socket with this number. When that ends, the parent has ended, and so does the w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 import msgspec
 
@@ -34,33 +36,56 @@ _ORPHANED = 2.0
 
 
 async def work(control: socket.socket, order: WorkerOrder) -> None:
-    """Serve and work until a signal, or until the parent is gone."""
-    from pathlib import Path
-
-    stop = asyncio.Event()
+    """Serve and work until a signal, or until the parent is gone; one that comes before it serves breaks the start off."""
+    stop, begun = asyncio.Event(), asyncio.Event()
+    working = asyncio.create_task(_work(control, order, stop, begun), name="levada serving")
     _stop_on_signals(stop)
     control.setblocking(False)
     watching = asyncio.create_task(_watch(control, stop), name="levada parent")
-    configuration = load_configuration(Path(order.file), order.environment)
-    store = await open_store(order.store)
-    app, _ = await open_deployment(
-        configuration,
-        store=store,
-        settings=RuntimeSettings(dispatch=False, worker=WorkerSettings(lease=configuration.server.lease)),
-    )
-    bound = socket.socket(fileno=order.listen)
-    bound.setblocking(False)
+    stopping = asyncio.create_task(stop.wait(), name="levada stop")
+    await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if not begun.is_set():
+        working.cancel()
     try:
-        async with started(app), recording(app, store):
-            await asyncio.get_running_loop().sock_sendall(control, b"1")
-            await serve_http(app, [bound], stop, drain=configuration.server.drain)
+        await working
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
     finally:
-        await store.close()
+        stopping.cancel()
         watching.cancel()
 
 
+async def _work(
+    control: socket.socket, order: WorkerOrder, stop: asyncio.Event, begun: asyncio.Event
+) -> None:
+    configuration = load_configuration(Path(order.file), order.environment)
+    store = await open_store(order.store)
+    try:
+        app, _ = await open_deployment(
+            configuration,
+            store=store,
+            settings=RuntimeSettings(
+                dispatch=False,
+                worker=WorkerSettings(lease=configuration.server.lease),
+                drain=configuration.server.drain,
+            ),
+        )
+        bound = socket.socket(fileno=order.listen)
+        bound.setblocking(False)
+        async with started(app), recording(app, store):
+            begun.set()
+            with contextlib.suppress(OSError):  # the parent is gone, which is seen by who watches it
+                await asyncio.get_running_loop().sock_sendall(control, b"1")
+            await serve_http(app, [bound], stop, drain=configuration.server.drain)
+    finally:
+        await store.close()
+
+
 async def _watch(control: socket.socket, stop: asyncio.Event) -> None:
-    await asyncio.get_running_loop().sock_recv(control, 1)
+    # A parent that died before it had read what was said to it resets the connection.
+    with contextlib.suppress(OSError):
+        await asyncio.get_running_loop().sock_recv(control, 1)
     stop.set()
     await asyncio.sleep(_ORPHANED)
     os._exit(1)
