@@ -6,10 +6,12 @@ import json
 import os
 import signal
 import sqlite3
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
@@ -116,3 +118,48 @@ def test_all_processes_are_killed_and_new_ones_take_over_within_the_lease(on_pos
     assert place(ready["url"], "o-2") == 202
     # What the dead held lapses after [server] lease, one second here; nothing else may be waited for.
     deployment.until(lambda: booked(deployment)["o-2", "ship"], 12)
+
+
+def cut_off(url: str, order: str) -> None:
+    """Place an order that the stop may cut, with whatever answer."""
+    with suppress(ValueError):
+        place(url, order)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("trouble", ["killed", "halted"])
+def test_a_stop_ends_in_time_though_the_server_does_not_answer(on_postgres, postgres, trouble, workers):
+    """Runs under way, a heartbeat due, requests in flight: all of them wait for it."""
+    if not postgres.owned:
+        pytest.skip("a server of the user's own is not killed")
+    deployment = on_postgres
+    toml = (deployment.folder / "levada.toml").read_text().replace("lease = 1.0", "lease = 1.0\ndrain = 3")
+    (deployment.folder / "levada.toml").write_text(toml)
+    (deployment.folder / "nothing-is-shipped").touch()
+    ready = deployment.start("--workers", workers)
+    for n in range(5):
+        assert place(ready["url"], f"o-{n}") == 202
+    deployment.until(lambda: len(booked(deployment)) >= 10)
+    break_, mend = (postgres.kill, postgres.start) if trouble == "killed" else (postgres.halt, postgres.go_on)
+    break_()
+    asking = [threading.Thread(target=cut_off, args=(ready["url"], f"p-{n}")) for n in range(4)]
+    for thread in asking:
+        thread.start()
+    (deployment.folder / "nothing-is-shipped").unlink()
+    time.sleep(1.0)
+    began = time.monotonic()
+    deployment.process.send_signal(signal.SIGTERM)
+    try:
+        code = deployment.process.wait(40)
+        took = time.monotonic() - began
+    finally:
+        mend()
+    assert code == 0
+    for thread in asking:
+        thread.join()
+    assert took < 20, (deployment.folder / "log.txt").read_text()
+    ready = deployment.start("--workers", workers)
+    wanted = {(f"o-{n}", what): 1 for n in range(5) for what in STEPS}
+    deployment.until(lambda: wanted.items() <= booked(deployment).items(), 30)
+    assert set(booked(deployment).values()) == {1}

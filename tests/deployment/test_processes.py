@@ -100,13 +100,16 @@ STARTS_SLOWLY = """class SqliteLedger(Ledger):
 """
 
 
+def never_ready(deployment, *arguments):
+    with pytest.raises(AssertionError):
+        deployment.start(*arguments)
+
+
 def test_a_start_that_is_broken_off_leaves_no_worker(deployment):
     module = deployment.folder / "shopapp.py"
     slow = module.read_text().replace("class SqliteLedger(Ledger):\n", STARTS_SLOWLY)
     module.write_text(f"import sys\n{slow}")
-    starting = threading.Thread(
-        target=lambda: pytest.raises(AssertionError, deployment.start, "--workers", "2")
-    )
+    starting = threading.Thread(target=never_ready, args=(deployment, "--workers", "2"))
     starting.start()
     deployment.until(lambda: len(list(deployment.folder.glob("begun-*"))) == 2)
     workers = deployment.children()

@@ -49,6 +49,8 @@ log = logging.getLogger("levada.runtime")
 
 _ENDED = frozenset({"done", "compensated", "stuck"})
 _FIRST, _DAILY = 600.0, 86_400.0
+_LAST = 2.0
+"""Seconds that a stop waits for what gives back subscriptions and outboxes."""
 _ALONE = 30.0
 """Seconds of a lease that nobody waits for."""
 _BEFORE = 0.2
@@ -67,6 +69,7 @@ class RuntimeSettings(Struct, frozen=True, kw_only=True):
             hold them.
         outbox_keep: Seconds that outboxes keep what is in the log. Default 7 days.
         retention: How long the results of calls are kept in systems' databases. None, the default: for good.
+        drain: Seconds that a stop waits for steps under way; what takes longer is left to recovery. Default 30.
         virtual: The test kit drives it by :meth:`StoreRuntime.settle`; nothing runs by itself.
     """
 
@@ -76,6 +79,7 @@ class RuntimeSettings(Struct, frozen=True, kw_only=True):
     worker: WorkerSettings = WorkerSettings()
     outbox_keep: float = 7 * 86_400.0
     retention: RetentionSection | None = None
+    drain: float = 30.0
     virtual: bool = False
 
 
@@ -161,7 +165,7 @@ class StoreRuntime:
         return _ALONE if isinstance(self.store, SqliteStore) else self.settings.worker.lease
 
     async def stop(self) -> None:
-        """Finish what is under way, give the rest back."""
+        """Finish what is under way, give the rest back; what does not end in time goes on elsewhere once its lease is over."""
         if self.dispatcher is not None:
             self.dispatcher.stop()
         for relay in self.relays:
@@ -170,11 +174,23 @@ class StoreRuntime:
             self._forgets.cancel()
             await asyncio.gather(self._forgets, return_exceptions=True)
         if self.worker is not None and not self.settings.virtual:
-            await self.worker.drain()
+            await self._drained(self.worker)
+        if self._tasks:
+            # Their last commit may wait for a store that does not answer.
+            await asyncio.wait(self._tasks, timeout=_LAST)
+        for task in self._tasks:
+            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         if self._owns:
             await self.store.close()
+
+    async def _drained(self, worker: Worker) -> None:
+        try:
+            async with asyncio.timeout(self.settings.drain):
+                await worker.drain()
+        except TimeoutError:
+            log.warning("steps_cut_by_stop", extra={"worker": worker.id, "drain": self.settings.drain})
 
     async def _topics(self) -> None:
         for local in self.app.plan.locals:

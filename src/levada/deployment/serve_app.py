@@ -105,6 +105,7 @@ async def deployed(
         worker=WorkerSettings(lease=configuration.server.lease),
         outbox_keep=configuration.retention.outbox * 86_400,
         retention=configuration.retention,
+        drain=configuration.server.drain,
     )
     app, runtime = await open_deployment(configuration, store=owner.store, settings=settings)
     owner.admin.know(app, runtime.personal)

@@ -29,6 +29,8 @@ log = logging.getLogger("levada.deployment")
 
 FLUSH = 5.0
 """Seconds between hand-ins of call records."""
+_LAST = 2.0
+"""Seconds for the last hand-in, which may wait for a store that does not answer."""
 TIDY = 600.0
 """Seconds between tidyings of the log, the inboxes and the kept answers."""
 
@@ -71,8 +73,9 @@ async def recording(app: App, store: Store) -> AsyncGenerator[None]:
     records = Records(app, store)
     async with background(_every(FLUSH, records.flush)):
         yield
-    with contextlib.suppress(StoreError):
-        await records.flush()
+    with contextlib.suppress(StoreError, TimeoutError):
+        async with asyncio.timeout(_LAST):
+            await records.flush()
 
 
 async def note_deployed(app: App, store: Store) -> None:

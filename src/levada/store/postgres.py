@@ -128,8 +128,11 @@ class PostgresStore:
                 for _, future in group:
                     _fail(future, StoreUnknown(reason=f"The writer failed: {error!r}."))
             except BaseException as error:
-                for _, future in (*group, *self._jobs):
-                    _fail(future, StoreError(reason=f"The writer has ended: {error!r}."))
+                told = f"The writer has ended: {error!r}."
+                for _, future in group:
+                    _fail(future, StoreUnknown(reason=told))
+                for _, future in self._jobs:
+                    _fail(future, StoreError(reason=told))
                 self._jobs.clear()
                 raise
 
@@ -327,12 +330,17 @@ class PostgresStore:
     # -- ending -----------------------------------------------------------------------
 
     async def close(self) -> None:
-        """Finish what was accepted, then let go of the connections. Calling it twice is fine."""
+        """Finish what was accepted, then let go of the connections. Calling it twice is fine.
+
+        Of what the server has not answered within ``patience`` nobody knows.
+        """
         if self._closed:
             return
         self._closed = True
         self._some.set()
         if self._task is not None:
+            await asyncio.wait({self._task}, timeout=self.settings.patience)
+            self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._hearing is not None:
             self._hearing.cancel()

@@ -15,7 +15,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypedDict
@@ -109,15 +109,19 @@ class PostgresServer:
     def kill(self) -> None:
         """SIGKILL the server and all that belongs to it, as a power cut would."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        for pid in (process.pid, *map(int, children)):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        process.wait(30)
+        if process is not None:
+            _signal(process.pid, signal.SIGKILL)
+            process.wait(30)
+
+    def halt(self) -> None:
+        """Let the server and all that belongs to it stand still: it takes connections, and says nothing."""
+        if self._process is not None:
+            _signal(self._process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Go on after :meth:`halt`."""
+        if self._process is not None:
+            _signal(self._process.pid, signal.SIGCONT)
 
     def _answers(self, deadline: float) -> bool:
         assert self._process is not None
@@ -145,6 +149,13 @@ class PostgresServer:
                     cursor.execute(statement)
         finally:
             connection.close()
+
+
+def _signal(server: int, number: signal.Signals) -> None:
+    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    for pid in (server, *map(int, children)):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 class _Who(TypedDict, total=False):
