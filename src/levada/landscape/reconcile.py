@@ -32,7 +32,9 @@ class Rule(Struct, frozen=True):
     """A rule as data: what is compared, how sure it is, and the sentence that explains it."""
 
     name: str
-    compare: Literal["alias", "elsewhere", "name", "host", "product", "setting", "describes"]
+    compare: Literal[
+        "alias", "elsewhere", "name", "host", "product", "setting", "describes", "image", "deployed"
+    ]
     confidence: float
     because: str
     prefix: str = ""
@@ -72,7 +74,7 @@ def suggest(network: Network) -> list[Suggestion]:
     for rule in rules():
         groups: dict[str, list[Node]] = {}
         for node in network.nodes.values():
-            for key in set(_keys(rule, node)):
+            for key in set(_keys(rule, node, around)):
                 groups.setdefault(key, []).append(node)
         for key, nodes in sorted(groups.items()):
             if 1 < len(nodes) <= 20:
@@ -103,6 +105,9 @@ class _Around:
         self.providers: dict[str, set[str]] = {}
         self.places: dict[str, list[str]] = {}
         self.count: dict[str, int] = {}
+        self.names = {
+            i for i, n in network.nodes.items() if not _PLATFORMS.search(i) and n.kind in (None, "app", "api")
+        }
         for flow in network.flows.values():
             self.consumers.setdefault(flow.provider, set()).add(flow.consumer)
             self.providers.setdefault(flow.consumer, set()).add(flow.provider)
@@ -158,6 +163,8 @@ def _may_be_one(rule: Rule, one: Node, two: Node, around: _Around) -> bool:
     if rule.compare == "alias":
         products = _product(one), _product(two)
         return None in products or products[0] == products[1]
+    if rule.compare == "image":
+        return (_image(one) is None) != (_image(two) is None)
     if not rule.by_looks:
         return True
     if _trial(one.id) != _trial(two.id):
@@ -193,7 +200,7 @@ def _namespace(name: str) -> str:
     return re.split(r"[^./]*\Z", name)[0]
 
 
-def _keys(rule: Rule, node: Node) -> Iterable[str]:
+def _keys(rule: Rule, node: Node, around: _Around) -> Iterable[str]:
     if rule.compare == "alias":
         found = (a.removeprefix(rule.prefix).casefold() for a in node.aliases if a.startswith(rule.prefix))
         return (key for key in found if key.strip(" []<>{}().!") not in _placeholders())
@@ -211,10 +218,37 @@ def _keys(rule: Rule, node: Node) -> Iterable[str]:
         outside = node.id.removeprefix("ext:")
         hosts += [outside if _is_host(outside) or outside != node.id else node.id.rpartition(".")[2]]
         return _telling(normal(h.split(".")[0]) for h in hosts)
+    if rule.compare == "image":
+        return _telling((_image(node) or node.id,)) if node.kind in (None, "app") else ()
+    if rule.compare == "deployed":
+        return _deployed(node, around)
     if rule.compare == "product":
         product = _product(node)
         return (product.id,) if product and product.kind in ("saas", "record") else ()
     return (a.partition(":")[2] for a in node.aliases if a.startswith("setting:"))
+
+
+def _image(node: Node) -> str | None:
+    """What a container's image is called, without where it lies and its version."""
+    image = node.attributes.get("image")
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[0] if isinstance(image, str) else None
+
+
+_PLATFORMS = re.compile(
+    r"\.(cloudhub\.io|azurewebsites\.net|azurecontainerapps\.io|herokuapp\.com|run\.app|appspot\.com|elasticbeanstalk\.com|onrender\.com|fly\.dev"
+    r"|vercel\.app|netlify\.app|cfapps\.[a-z0-9.-]+)\Z"
+)
+"""Platforms on which the first part of a host begins with the application's name."""
+
+
+def _deployed(node: Node, around: _Around) -> Iterable[str]:
+    host = node.id.removeprefix("ext:")
+    if not _PLATFORMS.search(host):
+        return (node.id,) if node.id in around.names else ()
+    parts = host.partition(".")[0].split("-")
+    begun = ("-".join(parts[:count]) for count in range(len(parts), 0, -1))
+    # The longest name is meant: `orders-api-prod` is of orders-api, not of orders.
+    return [next((n for n in begun if n in around.names and len(n) > 3), host)]
 
 
 def _product(node: Node) -> Product | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _NODE_FIELDS = ("kind", "layer", "owner", "domain")
 _LISTS = frozenset(("csv", "named-columns"))
 """Importers of what people write down themselves."""
+_APART = frozenset((None, "api"))
 _COUNTED = ("volume_day", "errors_day")
 _FLOW_FIELDS = (
     "volume_day",
@@ -39,6 +40,10 @@ def merge_nodes(held: Node, new: Node) -> tuple[Node, list[Finding]]:
     evidence = unite(held.evidence, new.evidence)
     if _listed(new) and not _listed(held):
         held, new = new, held
+    if not _listed(held) and "app" in (held.kind, new.kind) and not {held.kind, new.kind} & _APART:
+        # What runs a program may be a database, a broker or a gateway: whoever knows that says more.
+        kind = new.kind if held.kind == "app" else held.kind
+        held, new = structs.replace(held, kind=kind), structs.replace(new, kind=kind)
     changes, conflicts = _fields(held, new, _NODE_FIELDS, held.id)
     # A bare name equal to the id says nothing; a real name replaces it.
     if new.name and (not held.name or held.name == held.id):

@@ -10,7 +10,7 @@ from msgspec import Struct
 from levada.landscape.importers._products import by_host
 from levada.network.graph import Evidence, Flow, Mode, Node
 
-__all__ = ["Address", "addresses", "flow_to", "host_id", "is_local", "known_scheme", "node_of_host"]
+__all__ = ["PLACE", "Address", "addresses", "flow_to", "host_id", "is_local", "known_scheme", "node_of_host"]
 
 _SCHEMES: dict[str, tuple[Mode, str]] = {
     "http": ("sync", "http"), "https": ("sync", "http"), "ws": ("sync", "websocket"), "wss": ("sync", "websocket"),
@@ -62,6 +62,10 @@ _NO_HOST = re.compile(
     r"(?:jdbc:)?(?:file:///|(?:sqlite3?|unix|h2|hsqldb|classpath|resource)://)", re.IGNORECASE
 )
 """Schemes behind which a path stands, of this machine's files or sockets."""
+_CONNECTIONS = frozenset(("tcp", "udp", "tls", "ssl", "http", "https", "unix"))
+"""Words before a port that say how it is reached, not where."""
+PLACE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+"""A place that somebody still has to fill in: ``FRONTEND_IP_ADDRESS``."""
 _SUFFIXES = (".svc.cluster.local", ".svc", ".cluster.local")
 
 
@@ -130,6 +134,8 @@ def _all(value: str, name: str, known: frozenset[str] | set[str]) -> Iterator[Ad
     hinted = bool(_HINT.search(name))
     for found in _PAIR.finditer(rest):
         host = found["host"].lower()
+        if host in _CONNECTIONS or PLACE.fullmatch(found["host"]):
+            continue
         if ((host in known or hinted) and not host.replace(".", "").isdigit()) or _is_ip(host):
             yield Address(host, int(found["port"]), None, found["path"])
     bare = rest.lower()
@@ -140,7 +146,7 @@ def _all(value: str, name: str, known: frozenset[str] | set[str]) -> Iterator[Ad
 
 def _of_url(found: re.Match[str]) -> Iterator[Address]:
     scheme, path = found["scheme"].lower(), found["path"]
-    if _NO_HOST.match(found[0]):
+    if _NO_HOST.match(found[0]) or PLACE.fullmatch(found["host"]):
         return
     mode = _SCHEMES.get(scheme, ("", ""))[0]
     database = None

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from levada.network.graph import Kind
 
-__all__ = ["Product", "by_host", "by_word", "kind_of_image"]
+__all__ = ["Product", "by_host", "by_word", "kind_of_image", "product_of_image"]
 
 
 class Product(Struct, frozen=True):
@@ -75,13 +75,19 @@ def by_host(host: str) -> Product | None:
     return None
 
 
+def product_of_image(image: str) -> Product | None:
+    """The database or broker that a container's image is one of, else None."""
+    name = image.split("@")[0].rpartition("/")[2].split(":")[0]
+    if name in ("cp-kafka", "kafka-native", "bitnami-kafka", "cp-server"):
+        name = "kafka"
+    product = by_word(name)
+    return product if product and product.kind in ("db", "broker") else None
+
+
 def kind_of_image(image: str) -> Kind | None:
     """``db`` or ``broker`` where a container's image is that of one, else None."""
-    name = image.split("@")[0].rpartition("/")[2].split(":")[0]
-    product = by_word(name)
-    if product is None and name in ("cp-kafka", "kafka-native", "bitnami-kafka", "cp-server"):
-        return "broker"
-    return product.kind if product and product.kind in ("db", "broker") else None
+    product = product_of_image(image)
+    return product.kind if product else None
 
 
 def _flat(word: str) -> str:

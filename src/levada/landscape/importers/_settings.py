@@ -8,12 +8,12 @@ from typing import Any
 
 from msgspec import structs
 
-from levada.landscape.importers._address import Address, addresses, flow_to, is_local, known_scheme
+from levada.landscape.importers._address import PLACE, Address, addresses, flow_to, is_local, known_scheme
 from levada.landscape.importers._products import by_word
 from levada.landscape.importers.protocol import Item
-from levada.network.graph import Evidence
+from levada.network.graph import Evidence, Finding, Flow
 
-__all__ = ["SCHEMA_HOSTS", "expand", "settings_flows"]
+__all__ = ["SCHEMA_HOSTS", "expand", "settings_flows", "used_once"]
 
 _VARIABLE = re.compile(
     r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?+])([^{}]*))?\}|\$([A-Za-z_][A-Za-z0-9_]*)|\$\(([A-Za-z_][A-Za-z0-9_]*)\)"
@@ -52,6 +52,7 @@ def _product_scheme(name: str) -> str | None:
     if not re.search(r"(?:HOST|HOSTNAME|ADDR|ADDRESS|SERVER|SERVERS|ENDPOINT)\Z", name, re.IGNORECASE):
         return None
     for word in re.split(r"[._-]", name):
+        word = "postgres" if word.lower() == "pg" else word
         if known_scheme(word) and Address("", scheme=word.lower()).how[0] != "sync":
             return word.lower()
         product = by_word(word)
@@ -69,10 +70,39 @@ def settings_flows(
     known: frozenset[str] | set[str] = frozenset(),
 ) -> Iterator[Item]:
     """Flows to the addresses that settings hold; not to the consumer's own names, nor to the machine itself."""
-    mine = {o.lower() for o in own}
+    yield from used_once(_flows(consumer, settings, {o.lower() for o in own}, known))
+
+
+def used_once(items: Iterable[Item]) -> Iterator[Item]:
+    """The items, without uses of a database of which another setting of the same program says what is used."""
+    items = list(items)
+    told = {_use(i) for i in items if isinstance(i, Flow) and i.object}
+    for item in items:
+        if not (isinstance(item, Flow) and item.object is None and item.mode == "db" and _use(item) in told):
+            yield item
+
+
+def _use(flow: Flow) -> tuple[str | None, ...]:
+    return flow.consumer, flow.provider, flow.mode, flow.protocol
+
+
+def _flows(
+    consumer: str, settings: Iterable[tuple[str, Any, tuple[Evidence, ...]]], mine: set[str], known: frozenset[str] | set[str]
+) -> Iterator[Item]:  # fmt: skip
     for name, value, evidence in settings:
         if value is None or isinstance(value, bool | int | float) or _OF_ITS_OWN.search(name):
             continue
+        if place := re.search(rf"(?:://|^){PLACE.pattern}(?=[:/]|$)", str(value)):
+            text = f"{consumer}: {name} has a place still to be filled in: {place[0].removeprefix('://')}"
+            where = evidence[0] if evidence else None
+            if ":" in str(value):
+                yield Finding(
+                    "unresolved-address",
+                    "info",
+                    text,
+                    where.source if where else None,
+                    where.line if where else None,
+                )
         for address in addresses(str(value), name, known):
             if is_local(address.host) or address.host in mine or "$" in address.host:
                 continue

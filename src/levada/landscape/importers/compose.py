@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from levada.landscape.importers._products import Product, by_word, kind_of_image
-from levada.landscape.importers._settings import expand, settings_flows
+from levada.landscape.importers._settings import expand, settings_flows, used_once
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
 from levada.network._yaml import line_of
 from levada.network.graph import Evidence, Flow, Node
@@ -69,6 +69,8 @@ _PLACES = frozenset(
 )
 """Folders that name a purpose, not a project."""
 
+_TESTS = re.compile(r"(^|/)(tests?|e2e|integration[-_]?tests?)/|[.-](tests?|e2e)\.ya?ml$", re.IGNORECASE)
+
 _IMAGE_HINTS = re.compile(r"(?:^|/)(?:compose|docker-compose)[^/]*\.ya?ml$")
 
 
@@ -84,6 +86,7 @@ class Compose:
         self._products: dict[str, Product] = {}
         self._flows: dict[str, Flow] = {}
         self._starts: list[Flow] = []
+        self._known: set[str] | None = None
 
     def recognise(self, file: SourceFile) -> float:
         """By the name, or by ``services:`` with images or builds."""
@@ -99,7 +102,13 @@ class Compose:
         """Services as systems; addresses as configured flows; ``depends_on`` as declared ones."""
         folder = file.source.rpartition("/")[0]
         names = self._project(folder, context)
+        if _TESTS.search(file.source) and self._deployed(file, context):
+            yield context.finding(
+                "test-settings", "services as tests start them; not read", file, severity="info"
+            )
+            return
         variables = _dotenv(context, folder)
+        whole = self._whole(folder, names, context)
         for document in file.documents:
             services: Any = document.get("services") if isinstance(document, dict) else None
             if not isinstance(services, dict):
@@ -108,7 +117,7 @@ class Compose:
                 yield from self._service(
                     file,
                     context,
-                    folder,
+                    whole,
                     service,
                     body if isinstance(body, dict) else {},
                     services,
@@ -118,18 +127,36 @@ class Compose:
 
     def _project(self, folder: str, context: Context) -> set[str]:
         if folder not in self._services:
-            names: set[str] = set()
-            for file in context.within(folder):
-                if self.recognise(file) > 0:
-                    try:
-                        documents = file.documents
-                    except ValueError:
-                        continue  # told when that file itself is read
-                    for document in documents:
-                        services: Any = document.get("services") if isinstance(document, dict) else None
-                        names.update(str(s) for s in services or {})
+            files = [f for f in context.within(folder) if self.recognise(f) > 0]
+            names: set[str] = set().union(*(self._names(f) for f in files))
             self._services[folder] = names
         return self._services[folder]
+
+    def _whole(self, folder: str, names: set[str], context: Context) -> str:
+        """The folder of the project that this one is a part of: the highest above it whose services have names in common."""
+        own, found, above = {n for n in names if n.lower() not in GENERIC}, folder, folder
+        while above:
+            above = above.rpartition("/")[0]
+            if own & self._project(above, context):
+                found = above
+        return found
+
+    def _deployed(self, file: SourceFile, context: Context) -> bool:
+        """Does a compose file that is not for tests know one of its services?"""
+        names = {n for n in self._names(file) if n.lower() not in GENERIC}
+        others = (
+            f for f in context.files.values() if self.recognise(f) == 1.0 and not _TESTS.search(f.source)
+        )
+        return any(names & self._names(other) for other in others)
+
+    @staticmethod
+    def _names(file: SourceFile) -> set[str]:
+        try:
+            documents = file.documents
+        except ValueError:
+            return set()  # told when that file itself is read
+        services: list[Any] = [d.get("services") for d in documents if isinstance(d, dict)]
+        return {str(n) for s in services if isinstance(s, dict) for n in s}
 
     def _service(
         self, file: SourceFile, context: Context, folder: str, service: str, body: Mapping[str, Any],
@@ -142,7 +169,7 @@ class Compose:
             name=service,
             kind=kind_of_image(image) or ("app" if body.get("build") or image else None),
             aliases=tuple(f"host:{scope(folder, h)}" for h in _hosts(service, body)),
-            attributes={"image": image} if image and "$" not in image else {},
+            attributes=_made_of(image, body),
             evidence=context.at(file, line_of(services, service)),
         )
         product = by_word(image.rpartition("/")[2].split(":")[0])
@@ -170,8 +197,7 @@ class Compose:
 
     def finish(self, _context: Context) -> Iterable[Item]:
         """The flows: a database or broker is used as one; a start order counts where nothing else is known."""
-        for flow in self._flows.values():
-            yield self._typed(flow)
+        yield from used_once(self._typed(flow) for flow in self._flows.values())
         pairs = {(f.consumer, f.provider) for f in self._flows.values()}
         for flow in self._starts:
             if (flow.consumer, flow.provider) not in pairs:
@@ -201,6 +227,20 @@ def scope(folder: str, name: str) -> str:
     parts = [p for p in folder.split("/") if p.lower() not in _PLACES]
     project = parts[-1] if parts else folder.rpartition("/")[2]
     return f"{project}.{name}" if name.lower() in GENERIC and project else name
+
+
+def _made_of(image: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The image, or where none is named the folder that it is built from."""
+    build: Any = body.get("build")
+    folder = (
+        str((build.get("context") or "") if isinstance(build, dict) else build or "")
+        .rstrip("/")
+        .rpartition("/")[2]
+    )
+    if image and "$" not in image:
+        return {"image": image}
+    bare = re.sub(r"\$\{[^}]*\}", "", image).strip("/:")
+    return {"image": bare} if bare else {"image": folder} if folder.strip(".") else {}
 
 
 def _hosts(service: str, body: Mapping[str, Any]) -> list[str]:
