@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from levada.events.filter import Filter
 from levada.events.log import Log
 from levada.events.subscription import Subscriptions
 from levada.store import StoreError, StoreUnknown
+from levada.store.errors import StoreHindered
 from levada.store.protocol import Outcome, Statement, Store, Unit
+from levada.store.sqlite import SqliteStore
 
 TOPIC = "shop.OrderPlaced.v1"
 Make = Callable[..., Envelope]
@@ -453,3 +456,31 @@ async def test_a_defect_keeps_one_subscription_waiting_and_no_other(log: Log, ma
     assert failures < 0
     dispatcher.stop()
     await running
+
+
+class Bulky:
+    """What it makes of an event needs room on the disk."""
+
+    async def take(self, delivery: Delivery) -> Sequence[Statement]:
+        return [Statement("meta.set", {"name": delivery.event.id, "value": "x" * 1_000_000}, 1)]
+
+
+async def test_a_disk_that_is_almost_full_is_no_fault_of_an_event(tmp_path: Path, make: Make):
+    store = SqliteStore(str(tmp_path / "levada.db"))
+    await store.open()
+    log = await Log.open(store)
+    reader = await reading(log, Bulky())
+    event = make("o-1")
+    await log.append([event])
+    writer = store._writer
+    assert writer is not None
+    (pages,) = writer.execute("PRAGMA page_count").fetchone()
+    writer.execute(f"PRAGMA max_page_count = {pages + 20}")
+    for _ in range(5):
+        with pytest.raises(StoreHindered, match="full"):
+            await reader.step()
+    assert await Admin(log).parked() == []
+    writer.execute("PRAGMA max_page_count = 1000000")
+    await reader.until_idle()
+    assert await store.read("meta.get", {"name": event.id})
+    await store.close()

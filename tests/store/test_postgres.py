@@ -9,7 +9,7 @@ import pytest
 from tests.store.writers import writing
 
 from levada.store import Statement, StoreError, StoreUnknown, Unit, open_store
-from levada.store.errors import StoreNewer, StoreUnusable
+from levada.store.errors import StoreHindered, StoreNewer, StoreUnusable
 from levada.store.postgres import PostgresSettings, PostgresStore, place_of
 from levada.testing.link import Link
 from levada.testing.servers.postgres import PostgresServer, postgres_server
@@ -199,6 +199,24 @@ async def test_two_processes_that_lock_in_opposite_order_both_commit(database, c
             assert (await store.commit(unit)).committed
 
     await asyncio.gather(*(many(s, o) for s, o in zip(stores, ("ab", "ba"), strict=True) for _ in range(4)))
+
+
+@pytest.mark.parametrize(
+    ("state", "hindered"),
+    [("53100", True), ("57014", True), ("25006", True), ("22003", False), ("P0001", False)],
+)
+async def test_what_hinders_the_store_is_told_from_what_a_unit_does_wrong(database, closing, state, hindered):
+    store = await closing(open_store(database))
+    admin = await asyncpg.connect(database)
+    await admin.execute(
+        f"CREATE FUNCTION trouble() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION 'trouble' USING ERRCODE = '{state}'; END $$;"
+        f"CREATE TRIGGER trouble BEFORE INSERT ON levada_meta EXECUTE FUNCTION trouble()"
+    )
+    await admin.close()
+    with pytest.raises(StoreError, match="trouble") as told:
+        await store.commit(put("a"))
+    assert isinstance(told.value, StoreHindered) == hindered
 
 
 async def test_the_clock_is_the_databases(database, closing):

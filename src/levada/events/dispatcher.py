@@ -14,7 +14,7 @@ from levada.events.delivery import Sink
 from levada.events.filter import Filter
 from levada.events.log import CHANNEL, Log
 from levada.events.subscription import Subscription, Subscriptions, SubscriptionUnknown
-from levada.store.errors import StoreError, StoreUnknown
+from levada.store.errors import StoreError, StoreHindered, StoreUnknown
 from levada.store.protocol import Outcome, Row, Statement, Unit
 
 __all__ = ["Dispatcher", "LogGap", "Reader", "ReaderFenced"]
@@ -146,6 +146,8 @@ class Reader:
             outcome = await self.store.commit(Unit(batch.statements, self._wakes))
         except StoreUnknown:
             return False  # the positions tell at the next step
+        except StoreHindered:
+            raise  # a disk that is almost full takes the fence alone, and that is no fault of an event
         except StoreError as error:
             await self._suspect(batch, error)
             return False

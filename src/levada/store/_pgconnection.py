@@ -9,10 +9,10 @@ from typing import Any
 from msgspec import Struct
 
 from levada.store._queries import Query, queries
-from levada.store.errors import QueryUnknown, StoreError, StoreUnusable
+from levada.store.errors import QueryUnknown, StoreError, StoreHindered, StoreUnusable
 from levada.store.protocol import Row, Value
 
-__all__ = ["Connection", "PostgresSettings", "driver", "failures"]
+__all__ = ["Connection", "PostgresSettings", "driver", "failures", "told"]
 
 
 class PostgresSettings(Struct, frozen=True, kw_only=True):
@@ -56,6 +56,19 @@ def failures() -> tuple[type[Exception], ...]:
     """
     pg = driver()
     return (OSError, pg.PostgresError, pg.InterfaceError, pg.InternalClientError)
+
+
+_HINDERED = ("08", "25006", "40", "53", "55P03", "57", "58", "XX")
+"""SQLSTATEs that tell of the server, its disk or who else is there, and nothing of what was to be written."""
+
+
+def told(error: Exception) -> StoreError:
+    """An error as callers get it."""
+    if isinstance(error, StoreError):
+        return error
+    state = str(getattr(error, "sqlstate", None) or "")
+    hindered = isinstance(error, OSError) or state.startswith(_HINDERED)
+    return (StoreHindered if hindered else StoreError)(reason=f"{error}.")
 
 
 class Connection:

@@ -6,13 +6,20 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from levada.store._queries import Query
-from levada.store.errors import QueryUnknown, StoreError
+from levada.store.errors import QueryUnknown, StoreError, StoreHindered
 from levada.store.protocol import Outcome, Row, Statement, Unit
 
 __all__ = ["FAILURES", "Groups", "run", "told"]
 
 FAILURES = (sqlite3.Error, StoreError, OverflowError, ValueError, TypeError)
 """What a statement may fail with: refused by SQLite, or a parameter that it cannot take."""
+
+
+_HINDERED = frozenset((
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL,
+))  # fmt: skip
+"""Results that tell of the file, the disk or the machine, and nothing of what was to be written."""
 
 
 class Groups:
@@ -100,4 +107,7 @@ def run(
 
 def told(error: Exception) -> StoreError:
     """An error as callers get it."""
-    return error if isinstance(error, StoreError) else StoreError(reason=f"{error}.")
+    if isinstance(error, StoreError):
+        return error
+    hindered = getattr(error, "sqlite_errorcode", 0) & 0xFF in _HINDERED
+    return (StoreHindered if hindered else StoreError)(reason=f"{error}.")

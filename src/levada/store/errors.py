@@ -8,6 +8,7 @@ __all__ = [
     "QueryUnknown",
     "StoreClosed",
     "StoreError",
+    "StoreHindered",
     "StoreLocked",
     "StoreNewer",
     "StoreUnknown",
@@ -21,6 +22,10 @@ class StoreError(LevadaError, code="LV1301"):
 
 class StoreUnknown(StoreError, code="LV1302"):
     """The connection to the store was lost while committing: {reason} Whether it was committed is not known."""
+
+
+class StoreHindered(StoreError, code="LV1310"):
+    """The store cannot take anything now: {reason} Nothing of the unit remains, whose fault it is not: it may come again."""
 
 
 class StoreLocked(StoreError, code="LV1303"):

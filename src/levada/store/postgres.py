@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
-from levada.store._pgconnection import Connection, PostgresSettings, driver, failures
+from levada.store._pgconnection import Connection, PostgresSettings, driver, failures, told
 from levada.store._pggroup import CommitLost, NeedsAlone, channels_of, transact
 from levada.store._waking import Wakes
 from levada.store.errors import StoreClosed, StoreError, StoreUnknown, StoreUnusable
@@ -128,11 +128,11 @@ class PostgresStore:
                 for _, future in group:
                     _fail(future, StoreUnknown(reason=f"The writer failed: {error!r}."))
             except BaseException as error:
-                told = f"The writer has ended: {error!r}."
+                reason = f"The writer has ended: {error!r}."
                 for _, future in group:
-                    _fail(future, StoreUnknown(reason=told))
+                    _fail(future, StoreUnknown(reason=reason))
                 for _, future in self._jobs:
-                    _fail(future, StoreError(reason=told))
+                    _fail(future, StoreError(reason=reason))
                 self._jobs.clear()
                 raise
 
@@ -143,9 +143,8 @@ class PostgresStore:
         try:
             outcomes = await self._transact(units)
         except (StoreUnknown, ConnectionError) as error:
-            told = error if isinstance(error, StoreError) else StoreError(reason=f"{error}.")
             for _, future in group:
-                _fail(future, told)
+                _fail(future, told(error))
             return
         except (
             pg.PostgresError,
@@ -165,7 +164,7 @@ class PostgresStore:
             ):
                 await self._group(group, tried + 1)
             else:
-                _fail(group[0][1], error if isinstance(error, StoreError) else StoreError(reason=f"{error}."))
+                _fail(group[0][1], told(error))
             return
         for (_, future), outcome in zip(group, outcomes, strict=True):
             if not future.done():
@@ -274,7 +273,7 @@ class PostgresStore:
                     if isinstance(error, StoreError):
                         raise
                     if attempt == 2 or (usable and not stale):
-                        raise StoreError(reason=f"{error}.") from error
+                        raise told(error) from error
                 except BaseException:
                     # Cancelled in the middle of an answer.
                     if connection is not None:
