@@ -7,6 +7,7 @@ import re
 from abc import abstractmethod
 from collections.abc import AsyncIterator
 
+import jsonschema
 import msgspec
 import pytest
 from tests.app.doors import ASGI, BASE, LAST, SHORT, app, exchange, serving
@@ -51,8 +52,14 @@ async def test_a_failure_tells_the_trace_that_its_log_line_has(way, lines):
         told = await problem(served.port, f"{BASE}/fails/raise", SENT)
         assert (told["status"], told["trace"]) == (500, TRACE)
         began = await problem(served.port, f"{BASE}/fails/raise")
+        document = await problem(served.port, f"{BASE}/openapi.json")
         assert re.fullmatch("[0-9a-f]{32}", began["trace"])
         assert began["trace"] != TRACE
+        answered = document["paths"]["/fails/{how}"]["get"]["responses"]["500"]["content"]
+        schema = answered["application/problem+json"]["schema"]
+        at = schema["$ref"].rpartition("/")[2]
+        jsonschema.validate(told, document["components"]["schemas"][at])
+        assert "trace" in document["components"]["schemas"][at]["properties"]
     written, plain = lines()
     failed = [line for line in written if line["event"] == "call_failed"]
     assert [line["trace"] for line in failed] == [TRACE, began["trace"]]

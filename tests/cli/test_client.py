@@ -40,6 +40,20 @@ class NoItem(Problem, status=404, detail="No item {id}."):
     id: str
 
 
+class Closed(Problem, status=503, detail="Closed until {until}."):
+    """The shop is closed."""
+
+    until: datetime
+
+
+class Broken(Problem, status=500):
+    """It has a field of this name itself."""
+
+    trace: str
+    times: int
+    at_least: Annotated[int, Meta(gt=-3)] = 0
+
+
 class Moments(Struct, frozen=True):
     day: dict[str, date]
     at: dict[str, datetime]
@@ -66,7 +80,7 @@ class Times(SystemAPI, domain="shop", version="1.0"):
 class Items(SystemAPI, domain="shop", version="1.2"):
     """Items."""
 
-    @http.get("/items/{id}", raises=[NoItem])
+    @http.get("/items/{id}", raises=[NoItem, Closed, Broken])
     @abstractmethod
     async def item(self, id: str) -> Item: ...
 
@@ -124,6 +138,19 @@ def test_the_written_contract_has_the_same_digests_and_is_not_overwritten(tmp_pa
     }
     with pytest.raises(NotWritten):
         client(str(tmp_path / "openapi.json"), out=tmp_path / "items_written.py")
+
+
+def test_the_trace_of_a_failure_is_in_the_document_and_is_no_field_of_its_class(written):
+    schemas = openapi(contract_of(Items))["components"]["schemas"]
+    for name in ("Closed", "levada.Problem"):
+        trace = schemas[name]["properties"]["trace"]
+        assert (trace["type"], trace["pattern"]) == ("string", "^[0-9a-f]{32}$")
+        assert "trace" not in schemas[name]["required"]
+    assert "trace" not in schemas["NoItem"]["properties"]
+    assert schemas["Broken"]["properties"]["trace"] == {"type": "string"}
+    module = written(Items)
+    assert list(module.Closed(until=datetime(2026, 1, 1, tzinfo=UTC)).document())[4:] == ["until"]
+    assert module.Broken(trace="Monday", times=1).at_least == 0
 
 
 def test_times_are_times_again_and_the_document_says_so_to_others(written):

@@ -109,7 +109,7 @@ class Operation:
         Two classes whose operations have one digest are the same contract.
         """
         schema, components = msgspec.json.schema_components(
-            [struct_of(p) for p in self.raises]
+            [struct_of(p) for p in sorted(self.raises, key=lambda p: p.code)]
             + [p.type for p in self.parameters]
             + ([] if self.shape in ("none", "bytes", "stream") else [self.result]),
             ref_template="#/{name}",

@@ -9,6 +9,7 @@ from levada.contract._generate.model import Method, Module, ProblemClass, class_
 from levada.contract._generate.names import method_name
 from levada.contract._generate.parameters import LeftOut, take_body, take_parameter
 from levada.contract._generate.schema_types import Types
+from levada.contract._generate.schemas import TRACE
 from levada.contract._generate.text import quoted
 from levada.contract.errors import ModelError
 
@@ -214,7 +215,7 @@ class _Reader:
             return self.problems[code]
         name = self.problems[code] = self.types.taken.take(str(found.get("title") or code))
         skip = ("type", "title", "status", "detail")
-        own = {k: v for k, v in found["properties"].items() if k not in skip}
+        own = {k: v for k, v in found["properties"].items() if k not in skip and TRACE not in v}
         fields = self.types.fields({"properties": own, "required": found.get("required", [])}, name)
         status = int(found["properties"]["status"]["const"])
         self.module.problems.append(

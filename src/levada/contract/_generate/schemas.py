@@ -15,11 +15,19 @@ from levada.contract.operation import Operation
 from levada.contract.problem import Problem, struct_of
 from levada.contract.standard import STANDARD
 
-__all__ = ["DECIMAL", "REF", "Schemas", "mend", "schemas_of"]
+__all__ = ["DECIMAL", "REF", "TRACE", "Schemas", "mend", "schemas_of"]
 
 REF = "#/components/schemas/{name}"
 DECIMAL = r"^[+-]?[0-9]{1,30}(\.[0-9]{1,30})?$"
 """Digits with a point; exponents and infinities are read but not promised."""
+TRACE = "x-levada-trace"
+"""Marks the member of a failure that the border adds; a field of that name that a problem declares has no mark."""
+_TRACE = {
+    "type": "string",
+    "pattern": "^[0-9a-f]{32}$",
+    "description": "Of an answer of status 500 or above: the trace under which its operator finds the cause (W3C Trace Context).",
+    TRACE: True,
+}
 
 
 class Schemas:
@@ -76,12 +84,15 @@ class Schemas:
                     {"enum": sorted(f"urn:levada:problem:{c}" for c in STANDARD)}, {"type": "integer"}
                 ),
             }
+            self.components[name]["properties"]["trace"] = _TRACE
         return {"$ref": REF.format(name=name)}
 
     def _declare(self, problem: type[Problem], schema: dict[str, Any]) -> None:
         name = schema["$ref"].rpartition("/")[2]
         own = self.components[name]
         whole = _document({"const": f"urn:levada:problem:{problem.code}"}, {"const": problem.status})
+        if problem.status >= 500:
+            whole["properties"]["trace"] = _TRACE
         whole["properties"].update(own.get("properties", {}))
         whole["required"] += own.get("required", [])
         self.components[name] = {
