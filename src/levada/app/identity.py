@@ -8,7 +8,7 @@ token (RFC 7519, HS256) that carries the caller on whose behalf it calls.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 import jwt
@@ -77,9 +77,9 @@ class Issuer:
 class Gatekeeper:
     """Tells who calls, from the headers and the kind of connection of a request."""
 
-    def __init__(self, settings: Settings, authenticators: Sequence[Authenticator] = ()) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._authenticators = list(authenticators)
+        self._authenticators: list[Authenticator] = []
         anonymous = settings.anonymous
         if anonymous is not None and anonymous.environment != settings.environment:
             anonymous = msgspec.structs.replace(anonymous, environment=settings.environment)

@@ -37,17 +37,17 @@ _ALWAYS = (
 )
 
 
-def openapi(contract: Contract, *, url: str | None = None) -> dict[str, Any]:
+def openapi(contract: Contract) -> dict[str, Any]:
     """The document, ready to be encoded as JSON.
 
-    Extensions: at the top ``x-levada-contract`` (its id) and ``x-levada-layer``, and
-    ``x-levada-deprecated`` and ``x-levada-sunset`` (dates) where they are stated; at each operation ``x-levada-digest``, ``x-levada-order`` (the arguments as the method takes
+    Its server is the API's path, relative to where the document is read. Extensions: at the top ``x-levada-contract`` (its id) and ``x-levada-layer``, and
+    ``x-levada-deprecated`` and ``x-levada-sunset`` (dates) where they are stated; at each
+    operation ``x-levada-digest``, ``x-levada-order`` (the arguments as the method takes
     them), and ``x-levada-durable``, ``x-levada-final``, ``x-levada-tool``,
     ``x-levada-timeout`` (seconds), ``x-levada-shape`` where they say something.
 
     Args:
         contract: From :func:`levada.contract.contract_of`.
-        url: Where the API is served; default: its path, relative to where the document is read.
     """
     schemas = Schemas(contract)
     paths: dict[str, dict[str, Any]] = {}
@@ -60,7 +60,7 @@ def openapi(contract: Contract, *, url: str | None = None) -> dict[str, Any]:
     made = {
         "openapi": "3.1.0",
         "info": info,
-        "servers": [{"url": url or contract.path}],
+        "servers": [{"url": contract.path}],
         "paths": paths,
         "components": {
             "schemas": schemas.components,

@@ -99,9 +99,9 @@ def _partition(key: str, partitions: int) -> int:
 class Log:
     """The log of a store. Its methods may be called concurrently."""
 
-    def __init__(self, store: Store, topics: Iterable[Topic] = ()) -> None:
+    def __init__(self, store: Store) -> None:
         self.store = store
-        self._topics = {topic.name: topic for topic in topics}
+        self._topics: dict[str, Topic] = {}
 
     @classmethod
     async def open(cls, store: Store) -> Log:

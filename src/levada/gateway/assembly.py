@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from levada.app import App
 from levada.gateway.errors import PlanInvalid
@@ -12,12 +12,12 @@ from levada.gateway.model import Plan, Route, per_second
 __all__ = ["plans_of", "routes_of"]
 
 
-def routes_of(app: App, *, layers: Sequence[str] = ("experience",)) -> list[Route]:
-    """The routes of an app's contracts of these layers; by default Experience APIs alone are offered outside."""
+def routes_of(app: App) -> list[Route]:
+    """The routes of an app's Experience APIs: nothing else is offered outside."""
     routes: list[Route] = []
     for contract_id, local in sorted(app.plan.served.items()):
         contract = local.contract
-        if contract.layer not in layers:
+        if contract.layer != "experience":
             continue
         for name, operation in contract.operations.items():
             routes += [

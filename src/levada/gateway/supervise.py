@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import logging
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import aiohttp
@@ -263,9 +263,9 @@ def version_of(content: bytes) -> str:
     return str(msgspec.json.decode(content)["version_info"])
 
 
-def revision(files: Files, names: Sequence[str] = ORDER) -> str:
+def revision(files: Files) -> str:
     """A short name of a configuration, by its contents."""
     digest = hashlib.sha256()
-    for name in names:
+    for name in ORDER:
         digest.update(files[name])
     return digest.hexdigest()[:12]

@@ -213,11 +213,9 @@ def _place(flows: Iterable[Flow]) -> str:
     return "; ".join(list(places)[:2])
 
 
-def write_questions(
-    network: Network, path: Path, count: int = 10, *, costs: Costs | None = None
-) -> list[Question]:
-    """Write them as ``.csv`` or ``.xlsx`` with empty cells to answer in; returns them."""
-    asked = questions(network, count, costs=costs)
+def write_questions(network: Network, path: Path) -> list[Question]:
+    """Write the questions as ``.csv`` or ``.xlsx`` with empty cells to answer in; returns them."""
+    asked = questions(network)
     rows: list[list[Any]] = [
         [
             n, q.about, q.field, q.question, "", "", ", ".join(q.answers), round(q.flips, 1), round(q.hours), q.known,

@@ -31,8 +31,8 @@ from levada.process._steps import Fork, Kind, Request, Step, Suspended, _current
 
 __all__ = ["Broken", "Core", "Ended", "Raised", "Returned"]
 
-WARN_AT = 1_000
-STOP_AT = 10_000
+_WARN_AT = 1_000
+_STOP_AT = 10_000
 _THROWS = 64
 """How often a branch that catches `Suspended` is told again before it is left alone."""
 
@@ -125,16 +125,12 @@ class Core:
         path: str = "",
         *,
         context: Context | None = None,
-        warn_at: int = WARN_AT,
-        stop_at: int = STOP_AT,
     ) -> None:
         self.outstanding: dict[str, Step] = {}
         self.ended: Ended | None = None
         self.made = 0
         self.given_up: dict[str, Step] = {}
         self._withdrawn: list[str] = []
-        self._warn_at = warn_at
-        self._stop_at = stop_at
         context = Context() if context is None else context
         context.run(_current.set, self)
         self._root = _Branch(path, work, context)
@@ -149,7 +145,7 @@ class Core:
     @property
     def long(self) -> bool:
         """Whether it has made so many steps that somebody should be told."""
-        return self.made > self._warn_at
+        return self.made > _WARN_AT
 
     def start(self) -> list[Step]:
         """Begin; returns the first steps."""
@@ -254,8 +250,8 @@ class Core:
 
     def _make(self, branch: _Branch, request: Request) -> None:
         self.made += 1
-        if self.made > self._stop_at:
-            self._break(StepsExhausted(count=self._stop_at))
+        if self.made > _STOP_AT:
+            self._break(StepsExhausted(count=_STOP_AT))
             return
         step = Step(
             f"{branch.path}/{branch.ordinal}",

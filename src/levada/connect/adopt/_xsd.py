@@ -84,10 +84,10 @@ class XsdTypes:
             return None
         return shape.members[0]
 
-    def record_of(self, wanted: str, members: list[Member], doc: str = "") -> Record:
+    def record_of(self, wanted: str, members: list[Member]) -> Record:
         """A struct of these members."""
         record = self._record(wanted)
-        self._fill(record, members, doc)
+        self._fill(record, members)
         return record
 
     def _complex(self, kind: Any, hint: str) -> Shape:
@@ -106,7 +106,7 @@ class XsdTypes:
         self._known[id(kind)] = record
         if kind.attributes:
             self._attributed.add(record.name)
-        self._fill(record, self.members(kind, record.name), "")
+        self._fill(record, self.members(kind, record.name))
         if kind._extension_types:
             self._note(f"{record.name}: what derives from it is read and written as {record.name} itself")
         return record
@@ -126,9 +126,9 @@ class XsdTypes:
         self.records.append(record)
         return record
 
-    def _fill(self, record: Record, members: list[Member], doc: str) -> None:
+    def _fill(self, record: Record, members: list[Member]) -> None:
         record.members = members
-        made = StructClass(record.name, [], doc)
+        made = StructClass(record.name, [], "")
         # Those without a default first; all are given by name.
         made.fields = [Field(m.name, m.type, m.default) for m in members]
         self.module.structs.append(made)

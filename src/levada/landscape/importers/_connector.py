@@ -94,9 +94,7 @@ def connector_flow(
     )  # fmt: skip
 
 
-def url_flow(
-    consumer: str, url: str, evidence: tuple[Evidence, ...], *, what: str | None = None
-) -> Iterator[Item]:
+def url_flow(consumer: str, url: str, evidence: tuple[Evidence, ...]) -> Iterator[Item]:
     """The flow to a URL's host; nothing where it has none that is literal, or is the machine itself."""
     head = re.split(r"[{$<]", url.strip().lstrip("="), maxsplit=1)[0]
     for address in addresses(head, "URL"):
@@ -105,5 +103,5 @@ def url_flow(
         ):
             continue
         if head == url.strip().lstrip("=") or head.count("/") >= 3 or re.search(r"[?#]", head):
-            yield from flow_to(consumer, address, evidence, what=what)
+            yield from flow_to(consumer, address, evidence)
         return

@@ -147,9 +147,9 @@ class SourceFile:
         except XmlError as exc:
             raise Malformed(str(exc), exc.line) from exc
 
-    def line_with(self, *needles: str, after: int = 0) -> int | None:
-        """The first line at or after which the needles stand in this order; None if they do not."""
-        at = after
+    def line_with(self, *needles: str) -> int | None:
+        """The line of the last of these needles, which stand in this order; None if they do not."""
+        at = 0
         for needle in needles:
             at = self.text.find(needle, at)
             if at < 0:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from levada.landscape.importers.protocol import Malformed, SourceFile
@@ -12,23 +11,22 @@ from levada.network._yaml import YamlError, read_yaml
 __all__ = ["documents_of"]
 
 _ONLY = re.compile(r"^\s*(?:- )?\{\{.*\}\}\s*$")
-_HOLE = re.compile(r"\{\{-?\s*([^{}]*?)\s*-?\}\}")
+_HOLE = re.compile(r"\{\{[^{}]*\}\}")
 
 
-def documents_of(file: SourceFile, values: Mapping[str, str] | None = None) -> list[Any]:
-    """Its documents; placeholders that no value is given for become ``TEMPLATE``, control lines nothing.
+def documents_of(file: SourceFile) -> list[Any]:
+    """Its documents; placeholders become ``TEMPLATE``, control lines nothing.
 
     Lines keep their numbers.
     """
     if "{{" not in file.text:
         return file.documents
-    known = values or {}
     kept: list[str] = []
     for line in file.text.split("\n"):
         if _ONLY.match(line):
             kept.append("")
         else:
-            kept.append(_HOLE.sub(lambda m: known.get(m[1], "TEMPLATE"), line))
+            kept.append(_HOLE.sub("TEMPLATE", line))
     try:
         return list(read_yaml("\n".join(kept)))
     except YamlError as exc:
