@@ -625,3 +625,103 @@ def test_an_orchestration_runs_when_its_starter_does(folder: Folder) -> None:
     activity = function({"type": "activityTrigger", "name": "a", "direction": "in"})
     found = watches(folder({"host.json": "{}", "start/function.json": starter, "do/function.json": activity}))
     assert list(found.values()) == [62]
+
+
+YML = "stock:\n  base-url: https://stock.acme.org\n  at: 0 0 6 1 * *\ncrm.url: https://crm.acme.org\n"
+CLIENT = """@Component class StockClient {
+  @Value("${stock.base-url}") String url;
+  List<Item> items() { return rest.getForObject(url, List.class); }
+}
+"""
+JOB_OF_SPRING = """@Component class Nightly {
+  private final StockClient stock;
+  @Scheduled(%s)
+  void run() { stock.items(); }
+}
+"""
+
+
+def spring(folder: Folder, sources: dict[str, str], suffix: str = ".java") -> dict[str, int]:
+    """The days for the flows of a program with these sources, by provider."""
+    root = "app/src/main"
+    files = {f"{root}/java/org/acme/{n}{'' if '.' in n else suffix}": t for n, t in sources.items()}
+    found = watches(folder({f"{root}/resources/application.yml": YML, "app/pom.xml": "<project/>", **files}))
+    return {f.split(" > ")[1].split(".")[0]: days for f, days in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("said", "days"),
+    [
+        ('cron = "0 0 2 * * *"', 7),
+        ('cron = "0 0 2 1 * *", zone = "Europe/Berlin"', 62),
+        ('cron = "${stock.at}"', 62),
+        ('cron = "${stock.other:0 0 6 1 1 *}"', 732),
+        ('cron = "${nowhere.at}"', 35),
+        ('cron = "@monthly"', 62),
+        ('cron = "-"', 35),
+        ("cron = Plan.AT", 732),
+        ("fixedRate = 30L * 24 * 60 * 60 * 1_000", 60),
+        ("fixedDelay = 30, timeUnit = TimeUnit.DAYS, initialDelay = 1", 60),
+        ('fixedRateString = "PT720H"', 60),
+        ('fixedDelayString = "${stock.pause:30d}"', 60),
+        ('fixedDelayString = "5000"', 7),
+        ("initialDelay = 1000", 35),
+        ("fixedRate = pause()", 35),
+    ],
+)
+def test_a_scheduled_method_of_spring(folder: Folder, said: str, days: int) -> None:
+    plan = 'class Plan { static final String AT = "0 0 6 " + "1 1 *"; }'
+    found = spring(folder, {"StockClient": CLIENT, "Nightly": JOB_OF_SPRING % said, "Plan": plan})
+    assert found == {"stock": days, "crm": 35}
+
+
+def test_a_scheduled_method_of_kotlin(folder: Folder) -> None:
+    client = """interface Stock { fun items(): List<Item> }
+@Component class HttpStock(@Value("\\${stock.base-url}") private val url: String) : Stock { override fun items() = get(url) }
+"""
+    times = 'package org.acme\n\nconst val AT = "0 0 6 1 * *"\n'
+    job = """@Component class Nightly(private val stock: Stock) {
+  @Scheduled(cron = AT) @SchedulerLock(name = "nightly") fun run() { stock.items() }
+}
+"""
+    found = spring(folder, {"HttpStock": client, "Nightly": job, "Times": times}, ".kt")
+    assert found == {"stock": 62, "crm": 35}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "Api",
+            '@RestController class Api { StockClient stock; @GetMapping("/x") void x() { stock.items(); } }',
+        ),
+        ("Unknown", "class Unknown { StockClient stock; void x() { stock.items(); } }"),
+        ("Heard", "class Heard { StockClient stock; @KafkaListener void x() { stock.items(); } }"),
+        ("Other", 'class Other { @Value("${stock.base-url:}") String url; }'),
+        ("beans.xml", '<beans><bean class="X"><property value="${stock.base-url}"/></bean></beans>'),
+        ("Http", "@Configuration class Http { @Bean RestClient stock(StockClient c) { return null; } }"),
+        ("../../../../../lib/src/main/java/Lib.java", 'class Lib { @Value("${stock.baseUrl}") String url; }'),
+    ],
+)
+def test_what_something_else_may_start_is_not_only_scheduled(folder: Folder, name: str, text: str) -> None:
+    nightly = JOB_OF_SPRING % 'cron = "0 0 6 * * *"'
+    assert spring(folder, {"StockClient": CLIENT, "Nightly": nightly, name: text})["stock"] == 35
+
+
+def test_settings_that_stand_in_a_class_of_their_own(folder: Folder) -> None:
+    held = '@ConfigurationProperties(prefix = "stock") record StockProperties(String baseUrl) {}'
+    client = "@Component class StockClient { StockProperties stock; void items() {} }"
+    app = "@SpringBootApplication @EnableConfigurationProperties(StockProperties.class) class App { }"
+    nightly = JOB_OF_SPRING % 'cron = "0 0 6 1 * *"'
+    sources = {"StockProperties": held, "StockClient": client, "App": app, "Nightly": nightly}
+    assert spring(folder, sources) == {"stock": 62, "crm": 35}
+    feign = (
+        '@FeignClient(name = "stock", url = "${stock.base-url}") interface StockClient { }  // "${crm.url}"'
+    )
+    assert spring(folder, {**sources, "StockProperties": "class No {}", "StockClient": feign})["stock"] == 62
+
+
+def test_of_two_methods_each_counts(folder: Folder) -> None:
+    nightly = JOB_OF_SPRING % 'cron = "0 0 6 * * *"'
+    yearly = nightly.replace("Nightly", "Yearly").replace("0 0 6 * * *", "0 0 6 1 1 *")
+    assert spring(folder, {"StockClient": CLIENT, "Nightly": nightly, "Yearly": yearly})["stock"] == 732

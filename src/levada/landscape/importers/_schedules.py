@@ -12,7 +12,7 @@ from levada.landscape.importers.protocol import Item
 from levada.landscape.periods import UNSCHEDULED
 from levada.network.graph import Flow
 
-__all__ = ["every", "scheduled", "seconds_of", "with_schedules"]
+__all__ = ["every", "scheduled", "seconds_of", "united", "with_schedules"]
 
 
 def with_schedules(item: Item, schedules: Iterable[str]) -> Item:
@@ -21,6 +21,17 @@ def with_schedules(item: Item, schedules: Iterable[str]) -> Item:
     if not isinstance(item, Flow) or not set(told) - {UNSCHEDULED}:
         return item
     return structs.replace(item, attributes={**item.attributes, "schedule": " | ".join(told)})
+
+
+def united(items: Iterable[tuple[Item, Iterable[str]]]) -> Iterator[Item]:
+    """The items, each flow with the schedules of all that have it: one of them may be started otherwise."""
+    items = [(item, set(schedules)) for item, schedules in items]
+    said: dict[str, set[str]] = {}
+    for item, schedules in items:
+        if isinstance(item, Flow):
+            said.setdefault(item.id, set()).update(schedules)
+    for item, _ in items:
+        yield with_schedules(item, said[item.id]) if isinstance(item, Flow) else item
 
 
 def scheduled(items: Iterable[Item], schedules: Iterable[tuple[str, str]]) -> Iterator[Item]:
@@ -73,4 +84,4 @@ def every(seconds: float | None) -> str:
     name, length = next(
         (n, u) for n, u in (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)) if whole % u == 0
     )
-    return f"every {whole // length} {name}s"
+    return f"every {whole // length} {name}s" if whole > length else f"every {name}"

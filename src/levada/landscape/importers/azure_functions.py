@@ -11,12 +11,12 @@ from msgspec import Struct, field
 
 from levada.landscape.importers._connector import connector_flow
 from levada.landscape.importers._products import by_word
-from levada.landscape.importers._schedules import every, with_schedules
+from levada.landscape.importers._schedules import every, united
 from levada.landscape.importers._settings import settings_flows
 from levada.landscape.importers._sql import tables_in
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
 from levada.landscape.periods import UNSCHEDULED
-from levada.network.graph import Evidence, Flow, Node
+from levada.network.graph import Evidence, Node
 from levada.network.names import slug
 
 __all__ = ["AzureFunctions"]
@@ -118,18 +118,7 @@ class AzureFunctions:
             everything = {s for f in app.functions for s in f.starts} | ({UNSCHEDULED} if in_code else set())
             settings = ((name, value, seen) for name, (value, seen) in app.settings.items())
             items += [(item, everything) for item in settings_flows(app.id, settings)]
-            yield from _with_all(items)
-
-
-def _with_all(items: Iterable[tuple[Item, set[str]]]) -> Iterator[Item]:
-    """Each flow with the schedules of all functions that have it."""
-    items = list(items)
-    said: dict[str, set[str]] = {}
-    for item, starts in items:
-        if isinstance(item, Flow):
-            said.setdefault(item.id, set()).update(starts)
-    for item, _ in items:
-        yield with_schedules(item, said[item.id]) if isinstance(item, Flow) else item
+            yield from united(items)
 
 
 def _folder(file: SourceFile, context: Context) -> str:

@@ -16,7 +16,7 @@ from levada.landscape.importers._camel_routes import Endpoint, Routes, poll_of
 from levada.landscape.importers._connector import connector_flow, url_flow
 from levada.landscape.importers._products import by_word
 from levada.landscape.importers._properties import Properties
-from levada.landscape.importers._schedules import with_schedules
+from levada.landscape.importers._schedules import united
 from levada.landscape.importers._sql import tables_in
 from levada.landscape.importers._xml import XmlNode
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
@@ -208,17 +208,15 @@ class Camel:
     def finish(self, context: Context) -> Iterable[Item]:
         """What the endpoints lead to, each flow with the schedules of all routes that it belongs to."""
         schedules = self._routes.schedules(context)
-        items: list[Item] = []
-        said: dict[str, set[str]] = {}
+        yield from united(
+            (item, [poll] if poll else starts)
+            for use, starts, poll in self._timed(schedules)
+            for item in _endpoint(use, starts, context)
+        )
+
+    def _timed(self, schedules: Mapping[int, set[str]]) -> Iterator[tuple[_Use, set[str], str | None]]:
         for use in self._uses:
-            starts = schedules[use.endpoint.route]
-            poll = poll_of(use.endpoint) if use.endpoint.listens else None
-            for item in _endpoint(use, starts, context):
-                items.append(item)
-                if isinstance(item, Flow):
-                    said.setdefault(item.id, set()).update({poll} if poll else starts)
-        for item in items:
-            yield with_schedules(item, said[item.id]) if isinstance(item, Flow) else item
+            yield use, schedules[use.endpoint.route], poll_of(use.endpoint) if use.endpoint.listens else None
 
 
 class Uri(Struct, frozen=True):

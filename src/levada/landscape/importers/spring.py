@@ -18,9 +18,11 @@ from levada.landscape.importers._programs import (
     program_flows,
 )
 from levada.landscape.importers._properties import unescaped
+from levada.landscape.importers._schedules import united
+from levada.landscape.importers._spring_jobs import Jobs, Sources, module_of
 from levada.landscape.importers.protocol import Context, Item, Malformed, SourceFile, Verified
 from levada.network._yaml import YamlError, read_yaml
-from levada.network.graph import Evidence, Finding, Node
+from levada.network.graph import Evidence, Finding, Flow, Node
 from levada.network.names import slug
 
 __all__ = ["Spring", "mounted_flows"]
@@ -141,9 +143,12 @@ class Spring:
                     evidence=(first,),
                 )
         names = {p.id: p.name for p in programs.values()}
+        sources = Sources(context, (module_of(f"{f.folder}/") for f in self._files))
         for program in programs.values():
             yield from _topics(program, context)
-            yield from local_calls(program_flows(program, lambda s, p=program: _meaning(s, p)), ports, names)
+            items = local_calls(program_flows(program, lambda s, p=program: _meaning(s, p)), ports, names)
+            jobs = Jobs(program, sources)
+            yield from united((i, jobs.schedules(i.evidence) if isinstance(i, Flow) else ()) for i in items)
             yield from _zuul(program)
 
     def _programs(self, context: Context) -> dict[str, Program]:
