@@ -116,6 +116,18 @@ async def test_a_connection_lost_before_the_commit_is_made_anew(database, closin
         assert await names(store, ["a"]) == ["a"]
 
 
+async def test_who_listens_keeps_a_connection_that_stands(database, closing):
+    async with Link.to(database) as link:
+        settings = PostgresSettings(network=0.1)
+        store = await closing(PostgresStore(link.url(database), settings=settings).open())
+        async with store.listen("said"):
+            async with asyncio.timeout(10):
+                while link.connections < 2:
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(1)
+            assert (link.connections, link.taken) == (2, 2)
+
+
 async def test_who_listens_notices_a_connection_that_was_lost_without_a_word(database, closing):
     other = await closing(open_store(database))
     async with Link.to(database) as link:

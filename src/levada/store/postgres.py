@@ -321,7 +321,7 @@ class PostgresStore:
                 async with asyncio.timeout(self.settings.network):
                     await gone.wait()
             except TimeoutError:
-                await connection.raw.execute("", timeout=self.settings.network)
+                await connection.raw.execute("SELECT 1", timeout=self.settings.network)
 
     def _heard(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
         self._wakes.wake([payload])

@@ -32,6 +32,8 @@ class Link:
         """How many are open now."""
         self.most = 0
         """How many were open at once."""
+        self.taken = 0
+        """How many have been opened."""
         self.ended = 0
         """How many the server has ended by itself."""
 
@@ -101,6 +103,7 @@ class Link:
         assert task is not None
         self._tasks.add(task)
         self.connections += 1
+        self.taken += 1
         self.most = max(self.most, self.connections)
         self._writers.add(writer)
         onward: asyncio.StreamWriter | None = None
