@@ -9,11 +9,10 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, Any
 
 from levada._errors import LevadaError
+from levada.cli._check import Check
 from levada.cli._extras import extras
 
 if TYPE_CHECKING:
@@ -21,26 +20,11 @@ if TYPE_CHECKING:
     from levada.app.assembly import Away
     from levada.deployment.configuration import Configuration
 
-__all__ = ["Check", "State", "deployment", "machine"]
-
-State: TypeAlias = Literal["ok", "note", "failed"]
+__all__ = ["deployment", "machine"]
 
 HEALTH_WITHIN = 15.0
 """Seconds that a resource has for its answer; connectors themselves take at most a few."""
 OPEN_FILES = 1024
-
-
-class Check(Struct, frozen=True):
-    """One thing that was looked at.
-
-    ``state``: ok; note (works, or is not needed yet); failed. ``found``: what is so.
-    ``mend``: what to do, empty where there is nothing to do.
-    """
-
-    name: str
-    state: State
-    found: str
-    mend: str = ""
 
 
 def machine() -> Iterator[Check]:

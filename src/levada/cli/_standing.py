@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from levada._errors import LevadaError
-from levada.cli._checks import Check
+from levada.cli._check import Check
 
 if TYPE_CHECKING:
     from levada.app import App

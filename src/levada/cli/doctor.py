@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from levada.cli._shown import write_json
 
 if TYPE_CHECKING:
-    from levada.cli._checks import Check
+    from levada.cli._check import Check
 
 __all__ = ["doctor"]
 
