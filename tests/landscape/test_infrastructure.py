@@ -23,6 +23,8 @@ def why(flow: Flow, *nodes: Node) -> str | None:
         Flow(consumer="shop", provider="otel-collector"),
         Flow(consumer="shop", provider="ext:amt-unleash-api.nav.cloud.nais.io"),
         Flow(consumer="shop", provider="login.microsoftonline.com"),
+        Flow(consumer="script/setup", provider="get.acme.org", object="/lua-5.4.tar.gz", mode="sync"),
+        Flow(consumer="script/mirror", provider="repo.maven.apache.org", object="/maven2"),
         Flow(consumer="webshoppingapigw", provider="orders"),
         Flow(consumer="shop", provider="seq"),
         Flow(consumer="amt.amt-kafka-manager", provider="orders", object="order", mode="async"),
@@ -41,6 +43,7 @@ def test_it_is_told_with_a_reason(flow: Flow) -> None:
     [
         Flow(consumer="shop", provider="catalog"),
         Flow(consumer="shop", provider="login-history"),
+        Flow(consumer="script/night", provider="bank.acme.org", object="/statements.zip"),
         Flow(consumer="shop", provider="veeva-vault"),
         Flow(consumer="shop", provider="sequences"),
         Flow(consumer="shop", provider="hm-oebs-api-proxy"),

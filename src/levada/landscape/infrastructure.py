@@ -34,6 +34,7 @@ class Rule(Struct, frozen=True):
     objects: tuple[str, ...] = ()
     protocols: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
+    endings: tuple[str, ...] = ()
 
 
 @cache
@@ -125,7 +126,7 @@ def _pattern(word: str) -> str:
 def _of_flow(flow: Flow) -> str | None:
     what, how = (flow.object or "").lower(), (flow.protocol or "").lower()
     for rule in rules():
-        if what in rule.objects or how in rule.protocols:
+        if what in rule.objects or how in rule.protocols or (rule.endings and what.endswith(rule.endings)):
             return rule.because
     return None
 

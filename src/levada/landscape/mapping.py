@@ -215,7 +215,9 @@ def _walk(paths: Sequence[Path], sink: Sink) -> Iterator[SourceFile]:
 
         for folder, names, leaves in os.walk(root, followlinks=False, onerror=unread):
             left += [prefix + (Path(folder) / n).relative_to(root).as_posix() for n in names if n in _BUILT]
-            names[:] = sorted(n for n in names if n not in SKIPPED_FOLDERS)
+            names[:] = sorted(
+                n for n in names if n not in SKIPPED_FOLDERS and not _of_others(Path(folder) / n)
+            )
             linked = [n for n in names if (Path(folder) / n).is_symlink()]
             for leaf in sorted((*leaves, *linked)):
                 path = Path(folder) / leaf
@@ -242,6 +244,11 @@ def _walk(paths: Sequence[Path], sink: Sink) -> Iterator[SourceFile]:
                 f"not read, as their names are those of what a build makes: {shown}; name one to have it read"
             )
             sink.add(Finding("skipped-folder", "info", text))
+
+
+def _of_others(folder: Path) -> bool:
+    """Is it where Go or PHP keep the code of others that a project is built with?"""
+    return folder.name == "vendor" and any((folder / n).is_file() for n in ("modules.txt", "autoload.php"))
 
 
 def _unfit(path: Path, root: Path) -> str | None:

@@ -84,6 +84,31 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
 }  # fmt: skip
 
 
+def _nais(app: str, host: str) -> str:
+    return (
+        f"apiVersion: nais.io/v1alpha1\nkind: Application\nmetadata:\n  name: {app}\n  namespace: t\n"
+        f"spec:\n  accessPolicy: {{outbound: {{external: [{{host: {host}}}]}}}}\n"
+    )
+
+
+CASES["nais: what only a trial environment uses, where there is production"] = (
+    {
+        "a/.nais/dev.yaml": _nais("a", "crm-q2.acme.org"), "a/.nais/prod.yaml": _nais("a", "crm.acme.org"),
+        "b/nais/dev-gcp/app.yaml": _nais("b", "erp-q2.acme.org"), "b/nais/prod-gcp/app.yaml": _nais("b", "erp.acme.org"),
+        "c/.nais/dev.yaml": _nais("c", "fake.acme.org"),
+    },
+    {"t.a > ext:crm.acme.org (sync/http)", "t.b > ext:erp.acme.org (sync/http)", "t.c > ext:fake.acme.org (sync/http)"},
+)  # fmt: skip
+CASES["scripts of a build, code of others, and the machine's own settings"] = (
+    {
+        "mvnw": "#!/bin/sh\ncurl -o x https://repo.maven.apache.org/maven2/x\n",
+        "vendor/modules.txt": "# a\n", "vendor/a/get.sh": "#!/bin/sh\ncurl https://a.acme.org/x\n",
+        "init.sh": "#!/bin/sh\ncurl http://169.254.169.254/latest/meta-data\ncurl https://erp.acme.org/x\n",
+    },
+    {"script/init > erp.acme.org [/x] (sync/http)"},
+)  # fmt: skip
+
+
 def _map(files: dict[str, str], folder: Callable[[dict[str, str]], Path]) -> Mapped:
     return map_folders([folder(files)])
 

@@ -56,7 +56,8 @@ _HINT = re.compile(
     re.IGNORECASE,
 )
 _LOCAL = re.compile(
-    r"(localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|::1?|\[::1?\]|host\.docker\.internal|\d+)\Z", re.IGNORECASE
+    r"(localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|::1?|\[::1?\]|host\.docker\.internal|169\.254\.\d+\.\d+|metadata\.google\.internal|\d+)\Z",
+    re.IGNORECASE,
 )
 _NO_HOST = re.compile(
     r"(?:jdbc:)?(?:file:///|(?:sqlite3?|unix|h2|hsqldb|classpath|resource)://)", re.IGNORECASE

@@ -22,7 +22,16 @@ from levada.network._yaml import line_of
 from levada.network.graph import Evidence, Finding, Flow, Node
 from levada.network.names import slug
 
-__all__ = ["Meaning", "Program", "Setting", "flattened", "local_calls", "program_flows"]
+__all__ = [
+    "Meaning",
+    "Program",
+    "Setting",
+    "flattened",
+    "local_calls",
+    "of_production",
+    "of_trial",
+    "program_flows",
+]
 
 _PRODUCTION = frozenset(("prod", "prd", "production", "live"))
 _DEPLOYED = frozenset(
@@ -136,6 +145,16 @@ def _plain(key: str) -> str:
 
 def _flat(key: str) -> str:
     return re.sub(r"[^a-z0-9]", "", key.lower())
+
+
+def of_production(environment: str) -> bool:
+    """Is it the name of an environment of production?"""
+    return _rank(environment) == 0
+
+
+def of_trial(environment: str) -> bool:
+    """Is it the name of an environment for trials?"""
+    return _rank(environment) == 4
 
 
 def _rank(profile: str | None) -> int:

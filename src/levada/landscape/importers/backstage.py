@@ -8,11 +8,17 @@ from typing import Any
 
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
 from levada.network._yaml import line_of
-from levada.network.graph import Flow, Kind, Node
+from levada.network.graph import Flow, Kind, Mode, Node
 from levada.network.names import slug
 
 __all__ = ["Backstage"]
 
+_HOW: tuple[tuple[str, tuple[Mode, str | None]], ...] = (
+    (r"^api:asyncapi", ("async", None)), (r"^api:openapi", ("sync", "http")), (r"^api:grpc", ("sync", "grpc")), (r"^api:graphql", ("sync", "graphql")),
+    (r"^resource:.*(queue|topic|broker|kafka|event|stream|pubsub)", ("async", None)), (r"^resource:.*(bucket|storage|file|blob)", ("file", None)),
+    (r"^resource:.*(database|\bdb\b|sql|cache|redis|mongo)", ("db", None)), (r"^resource:.+", ("unknown", None)),
+)  # fmt: skip
+"""How what a catalog calls so is used, the first that fits."""
 _KINDS: dict[str, Kind] = {"component": "app", "api": "api", "resource": "db"}
 
 
@@ -26,6 +32,7 @@ class Backstage:
     def __init__(self) -> None:
         self._providers: dict[str, str] = {}
         self._flows: list[Flow] = []
+        self._how: dict[str, tuple[Mode, str | None]] = {}
 
     def recognise(self, file: SourceFile) -> float:
         """By the API group."""
@@ -52,14 +59,19 @@ class Backstage:
             id=me, name=str(meta.get("title") or meta.get("name")), kind=node_kind, owner=owner,
             domain=str(spec["system"]) if spec.get("system") else None, evidence=seen,
         )  # fmt: skip
+        sort = str(spec.get("type") or "").lower()
+        how = next((how for pattern, how in _HOW if re.search(pattern, f"{kind}:{sort}")), None)
+        if how is not None:
+            self._how[me] = how
+        for number, entry in enumerate(spec.get("dependencyOf") or ()):
+            told = context.at(file, line_of(spec["dependencyOf"], number), status="declared")
+            self._flows.append(Flow(consumer=_ref(str(entry)), provider=me, mode="unknown", evidence=told))
         for entry in spec.get("providesApis") or ():
             self._providers[_ref(str(entry), "api")] = me
         for key, other in (("consumesApis", "api"), ("dependsOn", "component")):
             for number, entry in enumerate(spec.get(key) or ()):
                 told = context.at(file, line_of(spec[key], number), status="declared")
-                mode: Any = (
-                    "db" if str(entry).startswith("resource:") else "sync" if other == "api" else "unknown"
-                )
+                mode: Mode = "sync" if other == "api" else "unknown"
                 self._flows.append(
                     Flow(consumer=me, provider=_ref(str(entry), other), mode=mode, evidence=told)
                 )
@@ -71,6 +83,9 @@ class Backstage:
         for flow in self._flows:
             provider = self._providers.get(flow.provider, flow.provider)
             if provider != flow.consumer:
+                bare: Mode = "db" if flow.provider.startswith("resource/") else flow.mode
+                mode, protocol = self._how.get(flow.provider, (bare, None))
+                flow = structs.replace(flow, mode=mode, protocol=protocol)
                 what = flow.provider.removeprefix("api/") if provider != flow.provider else flow.object
                 yield structs.replace(flow, provider=provider, object=what)
 

@@ -14,7 +14,7 @@ from levada.landscape.importers.protocol import Context, Item, SourceFile, Verif
 from levada.network._yaml import line_of
 from levada.network.graph import Evidence, Flow, Node
 
-__all__ = ["Compose"]
+__all__ = ["Compose", "container_of", "scope"]
 
 GENERIC = frozenset(
     [
@@ -108,7 +108,7 @@ class Compose:
             )
             return
         variables = _dotenv(context, folder)
-        whole = self._whole(folder, names, context)
+        whole = self.whole(folder, context)
         for document in file.documents:
             services: Any = document.get("services") if isinstance(document, dict) else None
             if not isinstance(services, dict):
@@ -132,9 +132,10 @@ class Compose:
             self._services[folder] = names
         return self._services[folder]
 
-    def _whole(self, folder: str, names: set[str], context: Context) -> str:
+    def whole(self, folder: str, context: Context) -> str:
         """The folder of the project that this one is a part of: the highest above it whose services have names in common."""
-        own, found, above = {n for n in names if n.lower() not in GENERIC}, folder, folder
+        own = {n for n in self._project(folder, context) if n.lower() not in GENERIC}
+        found = above = folder
         while above:
             above = above.rpartition("/")[0]
             if own & self._project(above, context):
@@ -220,6 +221,63 @@ class Compose:
                 yield structs.replace(item, provider=scope(folder, item.provider[5:]))
             else:
                 yield item
+
+
+def container_of(file: SourceFile, context: Context) -> str | None:
+    """The id of the one service, of a compose file in its folder or above, that has this file in its container."""
+    reader, folder, found = Compose(), file.source.rpartition("/")[0], set[str]()
+    for _ in range(4):
+        for other in context.within(folder):
+            if reader.recognise(other) > 0 and file.name in other.head:
+                whole = reader.whole(folder, context)
+                found |= {scope(whole, s) for s in _with_file(file.source, other, folder)}
+        if found or not folder:
+            break
+        folder = folder.rpartition("/")[0]
+    return found.pop() if len(found) == 1 else None
+
+
+def _with_file(source: str, compose: SourceFile, folder: str) -> Iterator[str]:
+    try:
+        documents = compose.documents
+    except ValueError:
+        return  # told when that file itself is read
+    for document in documents:
+        services: Any = document.get("services") if isinstance(document, dict) else None
+        named: Any = document.get("configs") if isinstance(document, dict) else None
+        configs = {
+            k: _joined(folder, str(v["file"]))
+            for k, v in (named or {}).items()
+            if isinstance(v, dict) and v.get("file")
+        }
+        for service, body in services.items() if isinstance(services, dict) else ():
+            paths = [
+                *_files_of(body, folder),
+                *(configs.get(c, "") for c in _listed(body, "configs", "source")),
+            ]
+            if source in paths:
+                yield str(service)
+
+
+def _files_of(body: Any, folder: str) -> Iterator[str]:
+    """Files that a service mounts, or is built with."""
+    for volume in _listed(body, "volumes", "source"):
+        yield _joined(folder, volume.partition(":")[0])
+    build: Any = body.get("build") if isinstance(body, dict) else None
+    arguments: Any = build.get("args") if isinstance(build, dict) else None
+    values = (
+        arguments.values()
+        if isinstance(arguments, dict)
+        else (str(a).partition("=")[2] for a in arguments or ())
+    )
+    context = _joined(folder, str(build.get("context") or "")) if isinstance(build, dict) else folder
+    yield from (_joined(context, str(v)) for v in values)
+
+
+def _listed(body: Any, key: str, member: str) -> Iterator[str]:
+    entries: Any = body.get(key) if isinstance(body, dict) else None
+    for entry in entries if isinstance(entries, list) else ():
+        yield str(entry.get(member) or "") if isinstance(entry, dict) else str(entry)
 
 
 def scope(folder: str, name: str) -> str:

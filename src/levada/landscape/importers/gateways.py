@@ -6,28 +6,40 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from msgspec import structs
+
 from levada.landscape.importers._address import Address, addresses, flow_to, is_local
 from levada.landscape.importers._settings import expand
 from levada.landscape.importers._templates import documents_of
+from levada.landscape.importers.compose import container_of, scope
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
 from levada.network._yaml import line_of
-from levada.network.graph import Evidence, Flow, Node
+from levada.network.graph import Evidence, Flow, Mode, Node
 from levada.network.names import slug
 
 __all__ = ["Envoy", "Kong", "Nginx"]
 
 
-def _gateway(file: SourceFile, fallback: str) -> str:
-    """The folder that the configuration lies in names the gateway, unless it is one of many."""
+def _gateway(file: SourceFile, fallback: str, context: Context) -> str:
+    """The container that has the configuration; else its file's name, or that of the folder where it is one of many."""
+    if (container := container_of(file, context)) is not None:
+        return container
     stem = file.path.stem.split(".")[0]
+    folder = file.source.rpartition("/")[0]
     if stem not in ("nginx", "envoy", "default", "kong", "conf", "config"):
-        return slug(stem)
+        return scope(folder, slug(stem))
     parts = [
         p
-        for p in file.source.split("/")[:-1]
+        for p in folder.split("/")
         if p not in ("conf", "config", "conf.d", "etc", "nginx", "envoy", "kong", "src")
     ]
-    return slug(parts[-1]) if parts else fallback
+    return slug(parts[-1]) if parts and parts[-1] else fallback
+
+
+def _path(text: str) -> str | None:
+    """A path that is routed; of an expression what it begins with, and nothing of a place within the proxy (``@again``)."""
+    begun = re.split(r"[\\(\[*+?|{]", text.lstrip("~^ ").removesuffix("$"))[0]
+    return begun if begun.startswith("/") else None
 
 
 def _routed(me: str, address: Address, seen: tuple[Evidence, ...], what: str | None) -> Iterator[Item]:
@@ -67,7 +79,7 @@ class Nginx:
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """A gateway, a flow for each upstream server; variables in an address are told."""
-        me = _gateway(file, "nginx")
+        me = _gateway(file, "nginx", context)
         text = re.sub(r"(^|\s)#[^\n]*", lambda m: m[1] + " " * (len(m[0]) - len(m[1])), file.text)
         values = _values_beside(file, context)
         upstreams: dict[str, list[str]] = {}
@@ -100,7 +112,7 @@ class Nginx:
                     )
                 elif not server.startswith("unix"):
                     address = Address(host.lower(), int(port) if port.isdigit() else None, scheme)
-                    yield from _routed(me, address, seen, location[-1] if location else None)
+                    yield from _routed(me, address, seen, _path(location[-1]) if location else None)
 
 
 def _leads_elsewhere(text: str, upstreams: dict[str, list[str]]) -> bool:
@@ -131,15 +143,19 @@ class Envoy:
 
     def read(self, file: SourceFile, context: Context) -> Iterable[Item]:
         """A gateway, a flow for each endpoint of a cluster, by the prefixes routed to it."""
-        me = _gateway(file, "envoy")
+        me = _gateway(file, "envoy", context)
         yield Node(id=me, name=me, kind="channel", evidence=context.at(file, 1))
         for document in [file.json] if file.suffix == ".json" else documents_of(file):
             resources: Any = document.get("static_resources", document) if isinstance(document, dict) else {}
             routes: dict[str, list[str]] = {}
             _routes(resources.get("listeners"), routes, 0)
+            wires = dict(_wires(resources.get("listeners")))
             for cluster in resources.get("clusters") or ():
                 if isinstance(cluster, dict):
-                    yield from self._cluster(cluster, me, routes, file, context)
+                    wire = wires.get(str(cluster.get("name")))
+                    for item in self._cluster(cluster, me, routes, file, context):
+                        how = wire is not None and isinstance(item, Flow)
+                        yield structs.replace(item, mode=wire[0], protocol=wire[1]) if how and wire else item
 
     @staticmethod
     def _cluster(
@@ -153,6 +169,31 @@ class Envoy:
             )
             for what in routes.get(str(cluster.get("name"))) or [None]:
                 yield from _routed(me, address, context.at(file, line_of(found, "address")), what)
+
+
+_WIRES: dict[str, tuple[Mode, str]] = {
+    "postgres_proxy": ("db", "postgres"), "mysql_proxy": ("db", "mysql"), "mongo_proxy": ("db", "mongodb"), "redis_proxy": ("db", "redis"),
+    "kafka_broker": ("async", "kafka"), "kafka_mesh": ("async", "kafka"), "tcp_proxy": ("unknown", "tcp"), "udp_proxy": ("unknown", "udp"),
+}  # fmt: skip
+"""Filters of what is no HTTP, those that know what passes first."""
+
+
+def _wires(value: Any, depth: int = 0) -> Iterator[tuple[str, tuple[Mode, str]]]:
+    """How clusters are reached that stand behind filters of what is no HTTP."""
+    if depth > 60:
+        return
+    if isinstance(value, dict):
+        chain: Any = value.get("filters") or value.get("listener_filters")
+        if isinstance(chain, list):
+            text = str(chain)
+            wire = next((how for word, how in _WIRES.items() if word in text), None)
+            if wire is not None and "http_connection_manager" not in text:
+                yield from ((name, wire) for name in re.findall(r"'cluster': '([^']+)'", text))
+        for child in value.values():
+            yield from _wires(child, depth + 1)
+    elif isinstance(value, list):
+        for child in value:
+            yield from _wires(child, depth + 1)
 
 
 def _routes(value: Any, found: dict[str, list[str]], depth: int) -> None:
@@ -205,7 +246,7 @@ class Kong:
         data: Any = file.json if file.suffix == ".json" else (documents_of(file) or [None])[0]
         if not isinstance(data, dict):
             return
-        me = _gateway(file, "kong")
+        me = _gateway(file, "kong", context)
         yield Node(id=me, name=me, kind="channel", evidence=context.at(file, 1))
         targets: dict[str, list[str]] = {
             str(u.get("name")): [str(t.get("target")) for t in u.get("targets") or () if isinstance(t, dict)]
@@ -231,7 +272,7 @@ class Kong:
                             me,
                             Address(host, address.port, address.scheme),
                             seen,
-                            str(paths[0]) if paths else None,
+                            _path(str(paths[0])) if paths else None,
                         )
         for consumer in data.get("consumers") or ():
             if isinstance(consumer, dict) and consumer.get("username"):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from levada.landscape.importers._address import addresses, is_local
+from levada.landscape.importers._programs import of_production, of_trial
 from levada.landscape.importers._templates import documents_of
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
 from levada.network._yaml import line_of
@@ -38,9 +39,31 @@ class Nais:
             if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
                 continue
             if document.get("kind") in ("Application", "Naisjob", "Alert"):
+                if self._tried(document, file, context):
+                    text = "manifest of a trial environment; not read, as there is that of production"
+                    yield context.finding("test-settings", text, file, severity="info")
+                    continue
                 yield from self._application(document, file, context)
             elif document.get("kind") == "Topic":
                 self._topic(document, file, context)
+
+    def _tried(self, item: Mapping[str, Any], file: SourceFile, context: Context) -> bool:
+        """Is it the manifest of an environment for trials, of an application that has one of production beside it?"""
+        if not of_trial(_environment(file)):
+            return False
+        name = re.compile(
+            rf"^  name:\s*[\"']?{re.escape(str(item['metadata'].get('name')))}[\"']?\s*$", re.MULTILINE
+        )
+        folder = file.source.rpartition("/")[0]
+        around = folder.rpartition("/")[0]
+        near = [
+            *context.within(folder),
+            *(f for f in context.under(around) if around and f.source.count("/") == file.source.count("/")),
+        ]
+        return any(
+            of_production(_environment(f)) and self.recognise(f) > 0 and name.search(f.head) is not None
+            for f in near
+        )
 
     def _application(self, item: Mapping[str, Any], file: SourceFile, context: Context) -> Iterator[Item]:
         meta: Any = item["metadata"]
@@ -117,6 +140,13 @@ class Nais:
                 consumer=consumer, provider=provider, mode="sync" if known else "unknown",
                 protocol="http" if known else None, evidence=tuple(dict.fromkeys(seen)),
             )  # fmt: skip
+
+
+def _environment(file: SourceFile) -> str:
+    """What the file, or else its folder, says of the environment: ``dev`` of ``.nais/dev.yaml`` and ``nais/dev/app.yaml``."""
+    folder = file.source.rpartition("/")[0].rpartition("/")[2]
+    stem = file.path.stem
+    return stem if of_trial(stem) or of_production(stem) else folder
 
 
 def _ingresses(spec: Mapping[str, Any]) -> Iterator[str]:

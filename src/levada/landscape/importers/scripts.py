@@ -202,6 +202,8 @@ class Scripts:
 
 
 def _is_script(file: SourceFile) -> bool:
+    if file.name in ("mvnw", "gradlew"):
+        return False  # they fetch the build tool itself
     return file.suffix in (".sh", ".bash", ".ksh") or bool(re.match(r"#!.*\b(ba|k|z|da)?sh\b", file.head))
 
 

@@ -10,7 +10,9 @@ from typing import Any
 from msgspec import Struct
 
 from levada.landscape.importers._observed import Counter, normal_path
+from levada.landscape.importers._products import by_word
 from levada.landscape.importers.protocol import Context, Item, SourceFile, Verified
+from levada.landscape.words import many
 from levada.network.graph import Mode, Node
 
 __all__ = ["Traces"]
@@ -18,6 +20,10 @@ __all__ = ["Traces"]
 MAX_SPANS = 2_000_000
 _METRIC = re.compile(r"^traces_service_graph_request_(total|failed_total)\{([^}]*)\}\s+([0-9.eE+-]+)")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
+_NAMELESS = frozenset(("unknown", "unknown_service", ""))
+_TOPICS = ("messaging.destination.name", "messaging.destination", "message_bus.destination", "kafka.topic", "jms.queue", "jms.topic",
+           "rabbit.queue", "rabbit.exchange")  # fmt: skip
+"""Tags that name a topic or queue, of OpenTelemetry, OpenTracing and Brave."""
 _DB = {"postgresql": "postgres", "mssql": "mssql", "mysql": "mysql", "redis": "redis", "mongodb": "mongodb"}
 
 
@@ -49,6 +55,7 @@ class Traces:
         self._spans: dict[tuple[str, str], _Span] = {}
         self._calls = Counter(self.name)
         self._nowhere: dict[str, tuple[int, _Span]] = {}
+        self._unnamed = 0
 
     def recognise(self, file: SourceFile) -> float:
         """Members that only these formats have."""
@@ -93,10 +100,10 @@ class Traces:
 
     def finish(self, context: Context) -> Iterable[Item]:
         """Joins spans with their parents, and counts."""
-        writers: dict[str, set[str]] = {}
+        sides: dict[str, dict[str, set[str]]] = {"PRODUCER": {}, "CONSUMER": {}}
         for span in self._spans.values():
-            if span.kind == "PRODUCER" and (topic := _topic(span)):
-                writers.setdefault(topic, set()).add(span.service)
+            if span.kind in sides and (topic := _topic(span)):
+                sides[span.kind].setdefault(topic, set()).add(span.service)
         parents: set[tuple[str, str]] = set()
         for (trace, _), span in self._spans.items():
             parent = self._spans.get((trace, span.parent)) if span.parent else None
@@ -104,11 +111,13 @@ class Traces:
                 parents.add((trace, span.parent or ""))
                 self._joined(parent, span)
         for at, span in self._spans.items():
-            self._outward(span, writers, answered=at in parents)
+            self._outward(span, sides, answered=at in parents)
         services: dict[str, _Span] = {}
         for span in self._spans.values():
             services.setdefault(span.service, span)
         for service, first in sorted(services.items()):
+            if service in _NAMELESS or service.startswith("unknown_service"):
+                continue
             seen = context.at(context.files[first.source], first.line, status="observed")
             yield Node(id=service, name=service, kind="app", evidence=seen)
         for service, (count, span) in sorted(self._nowhere.items()):
@@ -116,15 +125,21 @@ class Traces:
             yield context.finding(
                 "unresolved-call", text, context.files[span.source], span.line, severity="info"
             )
+        if self._unnamed:
+            text = f"{many(self._unnamed, 'call')} by or to services whose spans do not name them"
+            yield context.finding("unnamed-service", text, severity="info")
         yield from self._calls.flows()
 
-    def _outward(self, span: _Span, writers: dict[str, set[str]], *, answered: bool) -> None:
+    def _outward(self, span: _Span, sides: dict[str, dict[str, set[str]]], *, answered: bool) -> None:
         """A span that leads out of what is traced."""
         if span.kind == "CLIENT" and not answered:
             self._peer(span)
         elif span.kind in ("PRODUCER", "CONSUMER") and (topic := _topic(span)):
             system = span.tags.get("messaging.system")
-            others = writers.get(topic, set()) - {span.service} if span.kind == "CONSUMER" else set[str]()
+            other = "PRODUCER" if span.kind == "CONSUMER" else "CONSUMER"
+            others = sides[other].get(topic, set()) - {span.service}
+            if span.kind == "PRODUCER" and others:
+                return  # told with those that take it
             for provider in sorted(others) or [system or "broker"]:
                 self._add(span.service, provider, topic, "async", system, span)
 
@@ -152,6 +167,16 @@ class Traces:
             or tags.get("http.host")
             or tags.get("net.peer.ip")
         )
+        known = by_word(peer or "")
+        if (
+            not system
+            and (known is None or known.kind != "db")
+            and tags.keys() & {"sql.query", "db.statement"}
+        ):
+            self._add(span.service, peer or "database", None, "db", None, span)
+            return
+        if known is not None and known.kind == "db":
+            system = system or known.id
         if peer and re.fullmatch(r"(localhost|127\.0\.0\.1|unix.*|\[?::1\]?)", peer):
             return
         if system:
@@ -179,6 +204,9 @@ class Traces:
     def _add(
         self, consumer: str, provider: str, what: str | None, mode: Mode, protocol: str | None, span: _Span
     ) -> None:
+        if {consumer, provider} & _NAMELESS or consumer.startswith("unknown_service"):
+            self._unnamed += 1
+            return
         self._calls.add(
             (consumer, provider, what, mode, protocol), source=span.source, line=span.line, at=span.at,
             errors=1 if span.error else 0,
@@ -203,7 +231,7 @@ def _what(span: _Span) -> str | None:
 
 
 def _topic(span: _Span) -> str | None:
-    return span.tags.get("messaging.destination.name") or span.tags.get("messaging.destination")
+    return next((span.tags[t] for t in _TOPICS if span.tags.get(t)), None)
 
 
 def _values(file: SourceFile) -> Iterator[tuple[int | None, Any]]:
@@ -293,7 +321,7 @@ def _zipkin(span: dict[str, Any], file: SourceFile, number: int | None) -> tuple
     tags = {str(k): str(v) for k, v in (span.get("tags") or {}).items()}
     remote: Any = span.get("remoteEndpoint") or {}
     if remote.get("serviceName"):
-        tags.setdefault("peer.service", str(remote["serviceName"]))
+        tags.setdefault("peer.service", str(remote["serviceName"]).lower())
     local: Any = span.get("localEndpoint") or {}
     at = span.get("timestamp")
     kind = str(span.get("kind") or "")
@@ -303,6 +331,6 @@ def _zipkin(span: dict[str, Any], file: SourceFile, number: int | None) -> tuple
     if span.get("shared"):
         parent, span_id = span_id, f"{span_id}/server"
     return str(span.get("traceId")), span_id, _Span(
-        str(local.get("serviceName") or "unknown"), parent, kind, str(span.get("name") or ""),
+        str(local.get("serviceName") or "unknown").lower(), parent, kind, str(span.get("name") or ""),  # Zipkin's names have no case
         at / 1e6 if isinstance(at, int | float) else None, "error" in tags, tags, file.source, number,
     )  # fmt: skip
