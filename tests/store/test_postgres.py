@@ -116,6 +116,24 @@ async def test_a_connection_lost_before_the_commit_is_made_anew(database, closin
         assert await names(store, ["a"]) == ["a"]
 
 
+async def test_a_store_closes_though_the_server_does_not_answer(database):
+    async with Link.to(database) as link:
+        store = await PostgresStore(link.url(database), settings=PostgresSettings(patience=0.5)).open()
+        admin = await asyncpg.connect(database)
+        await admin.execute("BEGIN; LOCK TABLE levada_meta")
+        waiting = asyncio.create_task(store.commit(put("b")))
+        async with asyncio.timeout(10):
+            while not await admin.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.01)
+        link.hold()
+        async with asyncio.timeout(3):
+            await store.close()
+            with pytest.raises(StoreUnknown):
+                await waiting
+        await admin.close()
+        await link.heal()
+
+
 async def test_who_listens_keeps_a_connection_that_stands(database, closing):
     async with Link.to(database) as link:
         settings = PostgresSettings(network=0.1)

@@ -339,6 +339,8 @@ class PostgresStore:
         self._some.set()
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=self.settings.patience)
+            if not self._task.done():
+                self._lose()  # else the statement would be taken back first, by a server that does not answer
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._hearing is not None:
