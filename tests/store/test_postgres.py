@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -203,6 +204,46 @@ async def test_a_server_that_stays_away_is_told_within_patience(own_server: Post
         await asyncio.to_thread(own_server.start)
     assert (await store.commit(put("a"))).committed
     assert await names(store, ["a"]) == ["a"]
+    await store.close()
+
+
+@pytest.mark.parametrize("trouble", ["stopped", "halted"])
+async def test_once_a_server_is_known_to_be_away_all_but_one_are_told_at_once(
+    own_server: PostgresServer, trouble: str
+):
+    store = await PostgresStore(own_server.database(), settings=PostgresSettings(patience=1.0)).open()
+    loop = asyncio.get_running_loop()
+
+    async def told() -> float:
+        began = loop.time()
+        with pytest.raises(StoreHindered):
+            await store.commit(put("a"))
+        with pytest.raises(StoreHindered):
+            await store.read("meta.get", {"name": "a"})
+        return loop.time() - began
+
+    if trouble == "stopped":
+        own_server.stop(signal.SIGINT)
+    else:
+        await (
+            store._end()
+        )  # as if the network had cut them: what is halted takes new connections and says nothing
+        own_server.halt()
+    try:
+        first = await asyncio.gather(*(told() for _ in range(20)))
+        assert 0.5 < max(first) < 3.5  # they wait together, not one after the other
+        later = [await told() for _ in range(10)]
+        assert sorted(later)[len(later) // 2] < 0.1
+        crowd = await asyncio.gather(*(told() for _ in range(50)))
+        assert sorted(crowd)[len(crowd) // 2] < 0.2
+    finally:
+        await asyncio.to_thread(own_server.start if trouble == "stopped" else own_server.go_on)
+    async with asyncio.timeout(10):
+        while True:
+            with suppress(StoreHindered):
+                assert (await store.commit(put("a"))).committed
+                break
+            await asyncio.sleep(0.05)
     await store.close()
 
 

@@ -26,7 +26,8 @@ class PostgresSettings(Struct, frozen=True, kw_only=True):
             asks whether the server is still there. Default 5.
         lock: How long a statement waits for a row that another process holds. Default 10.
         answer: How long a statement may take. Default 30.
-        patience: How long a unit waits for the server to come back before it fails. Default 5.
+        patience: How long units wait for a server that is lost to come back, counted from its loss: a failover
+            takes a few seconds. After that one at a time tries, and the others fail at once. Default 5.
     """
 
     readers: int = 8

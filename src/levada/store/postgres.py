@@ -15,10 +15,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
+from levada.store._outage import Outage
 from levada.store._pgconnection import Connection, PostgresSettings, driver, failures, told
 from levada.store._pggroup import CommitLost, NeedsAlone, channels_of, transact
 from levada.store._waking import Wakes
-from levada.store.errors import StoreClosed, StoreError, StoreUnknown, StoreUnusable
+from levada.store.errors import StoreClosed, StoreError, StoreHindered, StoreUnknown, StoreUnusable
 from levada.store.protocol import Outcome, Row, Unit, Value
 from levada.store.schema import pending
 
@@ -63,6 +64,7 @@ class PostgresStore:
         self._closed = False
         self._last = 0
         self._writer: Connection | None = None
+        self._outage = Outage(self.settings.patience)
         self._idle: list[Connection] = []
         self._reading = asyncio.Semaphore(self.settings.readers)
         self._wakes = Wakes()
@@ -105,6 +107,8 @@ class PostgresStore:
             raise StoreClosed
         if self._task is None or self._task.done():
             raise StoreError(reason="The writer has ended. Start the process anew.")
+        if self._writer is None and self._outage.refuses:
+            raise StoreHindered(reason="Its server has been away for a while; it is asked again in a moment.")
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._jobs.append((unit, future))
         self._some.set()
@@ -179,7 +183,7 @@ class PostgresStore:
             StoreUnknown: It was lost while committing, and nobody can tell.
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.settings.patience
+        deadline = self._outage.deadline()
         while True:
             connection = await self._connected(deadline)
             try:
@@ -203,13 +207,16 @@ class PostgresStore:
         pause = 0.02
         while self._writer is None:
             try:
-                self._writer = await Connection.open(self.url, self.settings)
+                self._writer = await self._outage.attempt(self._connect)
             except failures() as error:
                 if loop.time() + pause > deadline:
                     raise ConnectionError(f"The server cannot be reached: {error}") from error
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 0.5)
         return self._writer
+
+    async def _connect(self) -> Connection:
+        return await Connection.open(self.url, self.settings)
 
     def _lose(self) -> None:
         if self._writer is not None:
@@ -259,7 +266,7 @@ class PostgresStore:
                 connection: Connection | None = None
                 try:
                     fresh = attempt == 2 or not self._idle
-                    connection = await Connection.open(self.url, self.settings) if fresh else self._idle.pop()
+                    connection = await self._outage.attempt(self._connect) if fresh else self._idle.pop()
                     query = connection.query(name)
                     now = (await connection.one("store.clock"))["now"] if "now" in query.names else 0
                     rows, _ = await connection.run(query, params, max(now, self._last))
@@ -303,7 +310,8 @@ class PostgresStore:
 
     async def _hear_once(self) -> None:
         """Hear what other processes say, until the connection is lost."""
-        connection = await Connection.open(self.url, self.settings)
+        connection = await self._connect()
+        self._outage.over()
         gone = asyncio.Event()
         try:
             connection.raw.add_termination_listener(_setting(gone))
