@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levada.landscape.blueprint import blueprint
+from levada.landscape.mapping import map_folders
 from levada.landscape.plan import make_plan
-from levada.landscape.plan_check import check
+from levada.landscape.plan_check import Checked, check
 from levada.landscape.plan_observers import Observer, PlanFileError, read_observers, watched
 from levada.landscape.plan_view import as_json
 from levada.network.graph import Evidence, Flow, Mode, Network, Node
@@ -425,3 +426,77 @@ def test_observers_are_read_with_days_and_with_times(tmp_path: Path) -> None:
     assert [(o.provider, o.modes) for o in read_observers(file)] == [("erp", {"sync"})]
     file.write_text("provider,since,until,mode\nerp,2026-03-01,2026-03-09,DB; file\n")
     assert [o.modes for o in read_observers(file)] == [{"db", "file"}]
+
+
+def logged(tmp_path: Path, *calls: tuple[int, int, str]) -> Network:
+    """The map of the provider's log with these calls: days ago, status, caller."""
+    path = tmp_path / "p0.access.log"
+    path.write_text(
+        "".join(
+            f'10.0.0.1 - {who} [{ago(days):%d/%b/%Y}:06:00:00 +0000] "GET /order HTTP/1.1" {status} 5 "-" "-"\n'
+            for days, status, who in calls
+        )
+    )
+    return map_folders([path]).network
+
+
+def sync_plan() -> dict[str, Any]:
+    flows = [
+        Flow(consumer=f"c{i}", provider="p0", object="/order", mode="sync", protocol="http") for i in range(8)
+    ]
+    net = Network.of([Node(id="p0"), *(Node(id=f"c{i}") for i in range(8))], flows)
+    return as_json(make_plan(net, blueprint(net), START))
+
+
+SYNC = "c0 > p0 [/order] (sync/http)"
+OTHER = (3, 200, "c1")
+"""Somebody else's call, so that the log is known to see any."""
+
+
+def checked(seen: Network, revoked: tuple[str, ...] = ("c0",)) -> Checked:
+    watching = (watcher("p0", ago(40), ago(0), 1.0, "sync"),)
+    return {c.flow: c for c in check(sync_plan(), seen, watching, revoked, TODAY)}[SYNC]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_call_that_was_refused_is_no_use_and_is_told(tmp_path: Path, status: int) -> None:
+    found = checked(logged(tmp_path, OTHER, (5, status, "c0"), (2, status, "c0")))
+    assert found.verdict == "gone"
+    assert found.refused == (f"refused 2 times, last at {ago(2)}T06:00:00Z, by c0 (p0.access.log)",)
+
+
+def test_refusals_alone_prove_no_revoked_credential(tmp_path: Path) -> None:
+    found = checked(logged(tmp_path, OTHER, (2, 401, "c0")), revoked=())
+    assert found.verdict == "not proven"
+    assert found.refused
+
+
+@pytest.mark.parametrize("status", [200, 302, 404, 429, 500, 503])
+def test_any_other_answer_is_use(tmp_path: Path, status: int) -> None:
+    found = checked(logged(tmp_path, OTHER, (9, status, "c0"), (2, 401, "c0")))
+    assert found.verdict == "still used"
+    assert str(ago(9)) in found.reasons[0]
+    assert len(found.refused) == 1
+
+
+def test_a_call_that_was_answered_before_the_window_is_none_within(tmp_path: Path) -> None:
+    assert checked(logged(tmp_path, OTHER, (50, 200, "c0"), (2, 401, "c0"))).verdict == "gone"
+
+
+def test_refused_in_one_log_is_use_in_the_other(tmp_path: Path) -> None:
+    refused = logged(tmp_path, OTHER, (2, 401, "c0"))
+    other = observed(f"{ago(4)}T00:00:00Z", object="/order", protocol="http")
+    for both in (refused.merge(other), other.merge(refused)):
+        assert checked(both).verdict == "still used"
+
+
+def test_somebody_unknown_who_is_refused_is_told_and_no_doubt(tmp_path: Path) -> None:
+    found = checked(logged(tmp_path, OTHER, (2, 403, "-")))
+    assert found.verdict == "gone"
+    assert "who that is nobody says" in found.refused[0]
+    answered = checked(logged(tmp_path, OTHER, (2, 200, "-"), (1, 403, "-")))
+    assert answered.verdict == "not proven"
+
+
+def test_refusals_of_another_object_or_of_long_ago_are_not_told(tmp_path: Path) -> None:
+    assert checked(logged(tmp_path, OTHER, (60, 401, "c0"))).refused == ()

@@ -163,7 +163,13 @@ def check(
     if json:
         write_json(
             [
-                {"flow": c.flow, "item": c.item, "verdict": c.verdict, "reasons": list(c.reasons)}
+                {
+                    "flow": c.flow,
+                    "item": c.item,
+                    "verdict": c.verdict,
+                    "reasons": list(c.reasons),
+                    "refused": list(c.refused),
+                }
                 for c in found
             ]
         )
@@ -181,6 +187,8 @@ def _verdicts(found: Sequence[Checked], console: Console) -> None:
             f"[{colour[c.verdict]}]{c.verdict:>10}[/]  {escape(c.flow)}  [dim]{escape('; '.join(c.reasons))}[/]",
             soft_wrap=True,
         )
+        for told in c.refused:
+            console.print(f"            [yellow]still called[/]  {escape(told)}", soft_wrap=True)
     gone = sum(c.verdict == "gone" for c in found)
     console.print(
         f"\n[bold]{gone}[/] of {many(len(found), 'old connection')} {'is' if gone == 1 else 'are'} gone."

@@ -1,7 +1,7 @@
 """What of a plan is really done: an old connection is gone only if somebody watched long enough.
 
 A silent edge counts only with observers that together covered at least 99 % of its window, and
-with its credential revoked. A dead observer, an outage hidden in a long good record, a month-end
+with its credential revoked. Calls that were refused are no use of it, and are told. A dead observer, an outage hidden in a long good record, a month-end
 batch, a log of one host of several, one that sees calls where tables are read, or the old caller under
 another name must not look like success.
 """
@@ -33,6 +33,8 @@ class Checked(Struct, frozen=True):
     item: str
     verdict: Verdict
     reasons: tuple[str, ...]
+    refused: tuple[str, ...] = ()
+    """Who still calls and is not let in (401, 403): no use, for nothing is moved, but a caller to be told."""
 
 
 def check(
@@ -69,7 +71,7 @@ def check(
             if (held := _credential_held(edge, gone)) is not None:
                 why.append(held)
             verdict: Verdict = "still used" if use else "not proven" if why else "gone"
-            out.append(Checked(edge.flow, item, verdict, tuple(why)))
+            out.append(Checked(edge.flow, item, verdict, tuple(why), tuple(traffic.refused(edge, today))))
     return out
 
 

@@ -7,6 +7,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence, Set
 from datetime import UTC, date, datetime
+from typing import Any
 from urllib.parse import unquote
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ from msgspec import Struct
 from levada.landscape._clients import is_address
 from levada.landscape._objects import is_another
 from levada.landscape.plan import credentials_of, names_of
+from levada.landscape.words import many
 from levada.network.graph import Flow, Mode, Network
 from levada.network.names import slug
 
@@ -86,6 +88,7 @@ class Traffic:
         self._stated = {
             i for i, node in network.nodes.items() if any(e.status != "observed" for e in node.evidence)
         }
+        self._callers = {i: tuple(names_of(node)) for i, node in network.nodes.items()}
         self._systems = systems
         known = {name for e in edges for name in e.callers}
         held: dict[str, set[str]] = defaultdict(set)
@@ -131,7 +134,33 @@ class Traffic:
 
     def is_seen(self, edge: Edge, today: date) -> bool:
         """Whether what was given shows any traffic of the provider within the window, whoever calls it."""
-        return any(_within(flow, edge.days, today) for flow in self._at(edge))
+        return any(_within(flow, edge.days, today, refused=True) for flow in self._at(edge))
+
+    def refused(self, edge: Edge, today: date) -> list[str]:
+        """Who asked within the window and was not let in: nothing was moved, but somebody still calls.
+
+        Callers whom nobody names are told where they asked for just what the edge brings.
+        """
+        out: list[str] = []
+        for flow in self._at(edge):
+            names = {
+                n
+                for g in (*self._callers[flow.consumer], *credentials_of(flow))
+                for n in (bare(g), account(g))
+            }
+            another = is_another(flow.object, edge.object, edge.others)
+            known = bool(names & edge.callers)
+            if another or not (known or (flow.id in self._nameless and another is False)):
+                continue
+            for told in _refusals(flow):
+                when = _day(told.get("last"))
+                if when is None or 0 <= (today - when).days <= edge.days:
+                    last = "at a time that is not said" if when is None else f"last at {told['last']}"
+                    nobody = "" if known else ", and who that is nobody says"
+                    out.append(
+                        f"refused {many(told['count'], 'time')}, {last}, by {flow.consumer}{nobody} ({told['source']})"
+                    )
+        return out
 
     def _at(self, edge: Edge) -> Iterator[Flow]:
         """What is known of the edge's provider, under any of its names."""
@@ -193,11 +222,25 @@ def _is_one_of(seen: str | None, others: Iterable[str]) -> bool:
     return seen is not None and any(is_another(seen, other) is False for other in others)
 
 
-def _within(flow: Flow, days: int, today: date) -> tuple[str, bool] | None:
-    """When it was seen within the days, and whether the observer says so; what has no time may be of long ago."""
+def _refusals(flow: Flow) -> list[dict[str, Any]]:
+    held: Any = flow.attributes.get("refused")
+    rows = held if isinstance(held, list) else []
+    return [r for r in rows if isinstance(r, dict) and isinstance(r.get("count"), int)]
+
+
+def _within(flow: Flow, days: int, today: date, *, refused: bool = False) -> tuple[str, bool] | None:
+    """When it was seen within the days, and whether the observer says so; what has no time may be of long ago.
+
+    Calls that were all refused are seen only if they are asked for.
+    """
+    left = (
+        set()
+        if refused
+        else {(r.get("source"), r.get("line")) for r in _refusals(flow) if r.get("only") is True}
+    )
     timeless: str | None = None
     for evidence in flow.evidence:
-        if evidence.status != "observed":
+        if evidence.status != "observed" or (evidence.source, evidence.line) in left:
             continue
         when = _day(evidence.seen)
         if when is None:

@@ -44,8 +44,10 @@ def normal_path(path: str) -> str:
 class _Seen(Struct):
     count: float = 0
     errors: float = 0
-    first: float | None = None
     last: float | None = None
+    """When it was used; what was refused is counted apart."""
+    refused: float = 0
+    refused_last: float | None = None
     source: str = ""
     line: int | None = None
 
@@ -65,7 +67,7 @@ class Counter:
 
     def add(
         self, key: Key, *, source: str, line: int | None, at: float | None = None, count: float = 1,
-        errors: float = 0, observer: str = "",
+        errors: float = 0, observer: str = "", refused: bool = False,
     ) -> None:  # fmt: skip
         """Count calls.
 
@@ -77,6 +79,7 @@ class Counter:
             count: How many calls.
             errors: How many of them failed.
             observer: Who saw it: a log with all its older parts, or a tracing system.
+            refused: Was the caller not let in? Then it asked, and nothing was moved.
         """
         seen = self._seen.get(key)
         if seen is None and len(self._seen) >= MAX_KEYS:
@@ -90,10 +93,10 @@ class Counter:
             seen = self._seen[key] = _Seen(source=source, line=line)
         seen.count += count
         seen.errors += errors
+        if refused:
+            _refuse(seen, count, at)
         if at is not None and EARLIEST <= at <= LATEST:
-            if seen.first is None or at < seen.first:
-                seen.first = at
-            if seen.last is None or at > seen.last:
+            if not refused and (seen.last is None or at > seen.last):
                 seen.last = at
             watched = self._watched.get(observer)
             if watched is None:
@@ -118,7 +121,14 @@ class Counter:
                 continue
             attributes: dict[str, Any] = {"requests": seen.count, "errors": seen.errors}
             volume = errors = None
-            if seen.last is not None:
+            last = seen.refused_last if seen.last is None else seen.last
+            if seen.refused:
+                # All that the plan's check may leave out of account, by the place of its evidence.
+                attributes["refused"] = [
+                    {"source": seen.source, "line": seen.line, "count": round(seen.refused), "last": _time(seen.refused_last),
+                     "only": seen.refused >= seen.count}
+                ]  # fmt: skip
+            if last is not None:
                 window = windows[provider]
                 days = max(window / DAY, 1.0)
                 volume, errors = round(seen.count / days, 6), round(seen.errors / days, 6)
@@ -126,8 +136,14 @@ class Counter:
             yield Flow(
                 consumer=consumer, provider=provider, object=what, mode=mode, protocol=protocol,
                 volume_day=volume, errors_day=errors, attributes=attributes,
-                evidence=(Evidence(seen.source, seen.line, _time(seen.last), "observed", self._importer),),
+                evidence=(Evidence(seen.source, seen.line, _time(last), "observed", self._importer),),
             )  # fmt: skip
+
+
+def _refuse(seen: _Seen, count: float, at: float | None) -> None:
+    seen.refused += count
+    if at is not None and EARLIEST <= at <= LATEST:
+        seen.refused_last = max(at, seen.refused_last or at)
 
 
 def _covered(spans: Iterable[list[float]]) -> float:

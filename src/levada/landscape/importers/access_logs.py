@@ -133,7 +133,7 @@ class AccessLogs:
             self._names[caller] = known_as
         self._calls.add(
             (caller, provider, normal_path(path), "sync", "http"), source=source, line=line, at=_when(time),
-            errors=1 if status >= 500 or status == 0 else 0, observer=observer,
+            errors=1 if status >= 500 or status == 0 else 0, observer=observer, refused=status in (401, 403),
         )  # fmt: skip
 
     def finish(self, context: Context) -> Iterable[Item]:
