@@ -77,11 +77,11 @@ def test_an_address_that_is_none_is_refused(project: Path, address: str):
 
 
 def test_what_envoy_refuses_is_not_written(project: Path):
-    (project / "levada.toml").write_text(TOML.replace("port = 0", "port = 0\nbody_limit = 0"))
+    (project / "levada.toml").write_text(TOML.replace("port = 0", 'port = 0\nhost = "no address"'))
     refused = levada(project, "gateway", "render", "--out", "fleet")
     assert refused.returncode != 0
     assert "LV1710" in refused.stderr
-    assert "MaxRequestBytes: value must be greater than 0" in refused.stderr
+    assert "malformed IP address: no address" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert not (project / "fleet").exists()
 

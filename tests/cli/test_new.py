@@ -149,6 +149,11 @@ def test_a_dry_run_writes_nothing_and_lists_what_it_would(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_comes_next_can_be_typed_where_the_folder_has_spaces(tmp_path: Path):
+    told = levada("new", "shop", "--folder", "my work/the shop", cwd=tmp_path)
+    assert "cd 'my work/the shop' && make test" in told.stdout
+
+
 @pytest.mark.parametrize(
     "name", ["Shop", "9lives", "a b", "../shop", "json", "levada", "tests", "class", "-x1", ""]
 )

@@ -65,6 +65,7 @@ def running(folder):
 
 def test_empty_states_say_what_to_do(folder):
     assert "levada keys create" in levada(folder, "keys", "list").stdout
+    assert levada(folder, "keys", "list", "--consumer", "acme").stdout == "acme has no keys.\n"
     assert "Nothing is parked" in levada(folder, "events", "parked").stdout
     assert json.loads(levada(folder, "runs", "list", "--json").stdout) == []
 

@@ -115,6 +115,21 @@ async def test_compensate_undoes_a_run_that_waits_or_is_stuck(world, call, event
     assert [u.event for u in await admin.unclaimed()] == ["p-1"]
 
 
+async def test_undos_are_shown_in_the_order_in_which_they_are_made(world, call, event, admin):
+    async def fulfil(_):
+        for n in range(12):
+            await call("hold", n=n)
+        raise run.Compensate("enough")
+
+    async def release(result):
+        await call("release")
+
+    world.code(fulfil, undos={"hold": release})
+    _, run_id = await stuck_run(world, event)
+    shown = await admin.show(run_id)
+    assert [undo.path for undo in shown.undos] == [f"~/{n}" for n in reversed(range(12))]
+
+
 @pytest.fixture
 def retrying(world, call, event, outcomes):
     """Makes a run of which a step was refused for now and waits for its next attempt, and one of the same key behind it."""

@@ -55,7 +55,7 @@ def resolve(reference: str, place: str) -> str:
         return value
     if scheme == "file" and name:
         try:
-            return Path(name).read_text().strip()
+            return Path(name).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise ConfigurationError(
                 place=place,

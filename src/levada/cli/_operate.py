@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from levada.cli._shown import console as console_of
-from levada.cli._shown import write_json
+from levada.cli._shown import printable, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from levada.deployment.adminsocket import Does
 
-__all__ = ["At", "Common", "ask", "change", "emit", "say", "table", "when", "would"]
+__all__ = ["At", "Common", "HowMany", "ask", "change", "emit", "say", "table", "when", "would"]
 
 
 @Parameter(name="*")
@@ -44,6 +44,7 @@ class Common:
 
 
 At = Common()
+HowMany: TypeAlias = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 
 
 @asynccontextmanager
@@ -141,11 +142,9 @@ def emit(common: Common, data: Any, show: Callable[[], None]) -> None:
     write_json(data)
 
 
-def say(text: str) -> None:
-    """Say a sentence."""
-    from rich.console import Console
-
-    Console(highlight=False).print(text, markup=False, soft_wrap=True)
+def say(text: str, *, aside: bool = False) -> None:
+    """Say a sentence; ``aside``: to who reads the rows, not among them."""
+    console_of(stderr=aside, highlight=False).print(text, markup=False, soft_wrap=True)
 
 
 def table(
@@ -158,10 +157,14 @@ def table(
     console = console_of(highlight=False, rows=True)
     made = list(rows)
     if not made:
-        console.print(empty, soft_wrap=True)
+        console.print(empty, soft_wrap=True, markup=False)
         return
     cells = [[_cell(value, Text) for value in row] for row in made]
-    if console.is_terminal and sum(widths := _widths(columns, cells)) + 2 * (len(widths) - 1) > console.width:
+    widths = _widths(columns, cells)
+    if not console.is_terminal:
+        _lines(columns, cells, widths, right)
+        return
+    if sum(widths) + 2 * (len(widths) - 1) > console.width:
         _packed(console, columns, cells, widths)
         return
     shown = Table(box=None, pad_edge=False, header_style="bold")
@@ -176,6 +179,22 @@ def table(
 
 def _widths(columns: Sequence[str], cells: Sequence[Sequence[Text]]) -> list[int]:
     return [max(len(c), *(row[n].cell_len for row in cells)) for n, c in enumerate(columns)]
+
+
+def _lines(
+    columns: Sequence[str], cells: Sequence[Sequence[Text]], widths: Sequence[int], right: Iterable[str]
+) -> None:
+    """Rows of a pipe or a file: a line each, however long."""
+    from rich.cells import cell_len
+
+    for row in (columns, *([cell.plain for cell in row] for row in cells)):
+        told = [
+            " " * (width - cell_len(cell)) + cell
+            if column in right
+            else cell + " " * (width - cell_len(cell))
+            for column, cell, width in zip(columns, row, widths, strict=True)
+        ]
+        print("  ".join(told).rstrip())
 
 
 def _packed(
@@ -212,8 +231,20 @@ _COLOURS = {
 def _cell(value: Any, text: Any) -> Any:
     if value is None:
         return text("-", style="dim")
-    shown = str(value)
+    shown = _told(value)
     return text(shown, style=_COLOURS.get(shown, ""))
+
+
+def _told(value: Any) -> str:
+    """A value in a cell, on one line; what has parts as JSON, which a program can read, too.
+
+    What a caller has put into it may be meant for the terminal, and is shown as what it is.
+    """
+    if isinstance(value, dict | list):
+        import msgspec
+
+        return msgspec.json.encode(value).decode()
+    return " ".join(map(printable, str(value).split()))
 
 
 def when(micros: int | None) -> str | None:

@@ -7,9 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
-__all__ = ["WIDE", "console", "json_text", "write_json"]
+__all__ = ["WIDE", "console", "json_text", "printable", "show", "write_json"]
 
 WIDE = 200
 """Columns where no terminal is: a row of a pipe or a file stays on its line."""
@@ -28,15 +28,38 @@ def console(*, stderr: bool = False, highlight: bool = True, rows: bool = False)
     return Console(stderr=stderr, width=wide, highlight=highlight)
 
 
-def json_text(data: Any) -> str:
-    """Data as JSON that people can read, too: indented, with a line break at its end."""
+def printable(text: str) -> str:
+    """The text with signs that would steer a terminal written out."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def json_text(data: Any, *, line: bool = False) -> str:
+    """Data as JSON, with a line break at its end: indented, so that people can read it, too, or on one ``line``."""
     import msgspec
 
-    return msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n"
+    made = msgspec.json.encode(data)
+    return (made if line else msgspec.json.format(made, indent=2)).decode() + "\n"
 
 
 def write_json(data: Any, *, line: bool = False) -> None:
-    """Print data for a program; ``line``: on one line."""
-    import msgspec
+    """Print data for a program; ``line``: on one line. It is UTF-8, whatever the terminal's encoding is."""
+    text = json_text(data, line=line)
+    raw = getattr(sys.stdout, "buffer", None)
+    if raw is None:
+        sys.stdout.write(text)
+        return
+    sys.stdout.flush()
+    raw.write(text.encode())
 
-    sys.stdout.write(msgspec.json.encode(data).decode() + "\n" if line else json_text(data))
+
+def show(console: Console, shown: RenderableType) -> None:
+    """Print it; into a pipe or a file without the spaces that fill a terminal's lines."""
+    if console.is_terminal:
+        console.print(shown)
+        return
+    with console.capture() as said:
+        console.print(shown)
+    for line in said.get().splitlines():
+        console.file.write(f"{line.rstrip()}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from levada._errors import LevadaError
@@ -13,6 +14,8 @@ class FileUnusable(LevadaError, code="LV1825"):
     """{file} cannot be used: {reason}. Check the path and who may read and write there."""
 
 
+_OF_DISKS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS))
+"""Of writing, where the system does not say to which file."""
 PACKAGES = {"yaml": "pyyaml", "ruamel": "ruamel.yaml"}
 """Modules whose package has another name."""
 
@@ -21,10 +24,10 @@ def trouble(verb: str, error: OSError | ModuleNotFoundError) -> LevadaError | No
     """What to tell of it; None where it is a fault of the program, whose trace is needed."""
     if isinstance(error, ModuleNotFoundError):
         return _extra(verb, (error.name or "").partition(".")[0])
-    if not isinstance(error.filename, str | bytes):
-        return None
     reason = (error.strerror or type(error).__name__).lower()
-    return FileUnusable(file=os.fsdecode(error.filename), reason=reason)
+    if isinstance(error.filename, str | bytes):
+        return FileUnusable(file=os.fsdecode(error.filename), reason=reason)
+    return FileUnusable(file="What this writes to", reason=reason) if error.errno in _OF_DISKS else None
 
 
 def _extra(verb: str, module: str) -> LevadaError | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from cyclopts import App
 
-from levada.cli._operate import At, Common, ask, emit, table, when
+from levada.cli._operate import At, Common, HowMany, ask, emit, table, when
 
 __all__ = ["app"]
 
@@ -14,7 +14,7 @@ app = App(name="levada audit", version_flags=())
 
 
 @app.command(name="list")
-def list_(*, n: int = 50, common: Common = At) -> int:
+def list_(*, n: HowMany = 50, common: Common = At) -> int:
     """List the last changes."""
     rows: list[dict[str, Any]] = ask(common, "audit.list", n=n)
     emit(

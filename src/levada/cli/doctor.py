@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from levada.cli._shown import write_json
+from levada.cli._shown import console as console_of
+from levada.cli._shown import show, write_json
 
 if TYPE_CHECKING:
     from levada.cli._check import Check
@@ -47,12 +48,11 @@ def _show(checks: Sequence[Check], *, json: bool) -> None:
     if json:
         write_json(checks)
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     signs = {"ok": ("✓", "green"), "note": ("•", "yellow"), "failed": ("✗", "bold red")}
-    console = Console(highlight=False)
+    console = console_of(highlight=False)
     table = Table.grid(padding=(0, 2))
     for check in checks:
         sign, style = signs[check.state]
@@ -60,6 +60,6 @@ def _show(checks: Sequence[Check], *, json: bool) -> None:
         if check.mend:
             found.append(f"\n{check.mend}", style="bold" if check.state == "failed" else "dim")
         table.add_row(Text(sign, style=style), check.name, found)
-    console.print(table)
+    show(console, table)
     failed = sum(check.state == "failed" for check in checks)
     console.print(f"\n[bold red]{failed} failed[/]" if failed else "\n[green]All that is needed is here.[/]")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from levada.cli._operate import At, Common, ask, change, emit, say, table, when
+from levada.cli._operate import At, Common, HowMany, ask, change, emit, say, table, when
 
 __all__ = ["app"]
 
@@ -19,7 +19,7 @@ def tail(
     topic: str | None = None,
     /,
     *,
-    n: int = 20,
+    n: HowMany = 20,
     key: str | None = None,
     reveal: _Flag = False,
     why: str | None = None,
@@ -101,7 +101,9 @@ def subscriptions(*, common: Common = At) -> int:
 
 
 @app.command
-def parked(subscription: str = "", /, *, n: int = 100, key: str | None = None, common: Common = At) -> int:
+def parked(
+    subscription: str = "", /, *, n: HowMany = 100, key: str | None = None, common: Common = At
+) -> int:
     """List events that were put aside. Exit code 3: one waits for a person.
 
     Args:

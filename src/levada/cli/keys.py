@@ -11,6 +11,7 @@ from levada.cli._operate import At, Common, ask, change, emit, table, when
 __all__ = ["app"]
 
 app = App(name="levada keys", version_flags=())
+_NONE = "No keys yet: levada keys create --consumer NAME --product DOMAIN/API/v1 --plan PLAN"
 _Flag = Annotated[bool, Parameter(negative="")]
 
 
@@ -73,7 +74,7 @@ def list_(*, consumer: str = "", common: Common = At) -> int:
                 )
                 for k in rows
             ],
-            empty="No keys yet: levada keys create --consumer NAME --product DOMAIN/API/v1 --plan PLAN",
+            empty=f"{consumer} has no keys." if consumer else _NONE,
         ),
     )
     return 0

@@ -7,7 +7,6 @@ stuck runs, failed checks); 130 interrupted.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -54,19 +53,33 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process with its exit code."""
+    from levada.cli._streams import discard_output, prepare
+
     given = list(sys.argv[1:] if arguments is None else arguments)
+    prepare()
     try:
         code = _dispatch(given)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
         # Whoever read our output has enough; a second error at exit would confuse.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         code = 0
+    except OSError as error:  # of what was left to be written at the end
+        from levada.cli._trouble import trouble
+
+        told = trouble("", error)
+        if told is None:
+            raise
+        discard_output()
+        code = _tell(told, json=False)
     raise SystemExit(code)
 
 
 def _dispatch(given: list[str]) -> int:
+    if given[:1] == ["help"] and given[1:]:
+        given = [*given[1:], "--help"]
     if not given or given[0] in ("-h", "--help", "help"):
         print(_help())
         return 0
@@ -77,7 +90,7 @@ def _dispatch(given: list[str]) -> int:
         return 0
     verb = given[0]
     if verb not in COMMANDS:
-        return _unknown(verb)
+        return _unknown(verb, json="--json" in given[1:])
     if (told := _help_of(verb, given[1:])) is not None:
         print(told, end="")
         return 0
@@ -158,9 +171,9 @@ def _tell(error: Exception, *, json: bool) -> int:
     code = error.code if isinstance(error, LevadaError) else "LV1000"
     message = error.message if isinstance(error, LevadaError) else str(error)
     if json:
-        import msgspec
+        from levada.cli._shown import write_json
 
-        print(msgspec.json.encode({"error": {"code": code, "message": message}}).decode())
+        write_json({"error": {"code": code, "message": message}}, line=True)
     else:
         from rich.console import Console
 
@@ -170,13 +183,15 @@ def _tell(error: Exception, *, json: bool) -> int:
     return 2 if code.startswith(("LV11", "LV12", "LV18")) else 1
 
 
-def _unknown(verb: str) -> int:
+def _unknown(verb: str, *, json: bool) -> int:
     import difflib
 
+    from levada.cli._usage import CommandLineWrong
+
     near = difflib.get_close_matches(verb, COMMANDS, 1)
-    hint = f" Did you mean `levada {near[0]}`?" if near else " `levada --help` lists them."
-    print(f"There is no command {verb!r}.{hint}", file=sys.stderr)
-    return 2
+    hint = f" Did you mean `levada {near[0]}`?" if near else ""
+    error = CommandLineWrong(problem=f"There is no command {verb!r}.{hint}", command="levada")
+    return _tell(error, json=json)
 
 
 def _help() -> str:

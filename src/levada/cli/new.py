@@ -6,6 +6,7 @@ import errno
 import keyword
 import os
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -85,7 +86,7 @@ def project(name: str) -> dict[str, str]:
         "levada": _in_make(_origin()),
     }
     return {
-        _path(file, package): _filled(file.read_text(), values)
+        _path(file, package): _filled(file.read_text(encoding="utf-8"), values)
         for file in sorted(_TEMPLATE.rglob(f"*{_SUFFIX}"))
     }
 
@@ -191,4 +192,5 @@ def _tell(target: Path, files: dict[str, str], *, dry_run: bool, json: bool) -> 
     for path, text in files.items():
         console.print(f"  {escape(path)} [dim]{_lines(text)}[/]")
     if not dry_run:
-        console.print(f"\nNext:  [bold]cd {escape(str(target))} && make test[/]   then   [bold]make run[/]")
+        there = escape(shlex.quote(str(target)))
+        console.print(f"\nNext:  [bold]cd {there} && make test[/]   then   [bold]make run[/]")

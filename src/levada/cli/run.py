@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from cyclopts import Parameter, validators
 
-from levada.cli._shown import write_json
+from levada.cli._shown import console as console_of
+from levada.cli._shown import show, write_json
 
 if TYPE_CHECKING:
     from levada.deployment.serve_app import Ready
@@ -60,10 +61,9 @@ def tell(ready: Ready, *, json: bool) -> None:
         write_json({"event": "ready", **msgspec.to_builtins(ready)}, line=True)
         sys.stdout.flush()
         return
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = console_of(highlight=False, rows=True)
     facts = Table.grid(padding=(0, 2))
     front = ready.gateway or ready.url
     facts.add_row("[dim]Serving", f"[bold green]{front}[/]")
@@ -75,9 +75,9 @@ def tell(ready: Ready, *, json: bool) -> None:
     for name, url in ready.apis:
         apis.add_row(f"  [bold]{name}[/]", f"[cyan]{url}[/]")
     console.print()
-    console.print(facts)
+    show(console, facts)
     console.print()
-    console.print(apis)
+    show(console, apis)
     console.print()
     console.print("[dim]What an API takes stands below its address, in /openapi.json.")
     console.print("[dim]Ctrl-C stops; requests in flight are answered first.")

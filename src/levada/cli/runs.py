@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from levada.cli._operate import At, Common, ask, change, emit, table, when
+from levada.cli._operate import At, Common, HowMany, ask, change, emit, say, table, when
+from levada.cli._shown import console as console_of
+from levada.cli._shown import json_text, printable
+from levada.cli._shown import show as show_lines
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 __all__ = ["app"]
 
@@ -15,7 +21,9 @@ _Flag = Annotated[bool, Parameter(negative="")]
 
 
 @app.command(name="list")
-def list_(*, key: str | None = None, state: str | None = None, limit: int = 100, common: Common = At) -> int:
+def list_(
+    *, key: str | None = None, state: str | None = None, limit: HowMany = 100, common: Common = At
+) -> int:
     """List runs, newest first. Exit code 3: some of them are stuck.
 
     Args:
@@ -43,6 +51,8 @@ def list_(*, key: str | None = None, state: str | None = None, limit: int = 100,
             empty=empty,
         ),
     )
+    if len(rows) == limit and not common.json:
+        say(f"These are the newest {limit}; --limit N shows more.", aside=True)
     return 3 if any(r["state"] == "stuck" for r in rows) else 0
 
 
@@ -172,41 +182,53 @@ def _show_check(rows: list[dict[str, Any]], forms: list[dict[str, Any]]) -> None
 
 
 def _show(shown: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
+    from rich.text import Text
     from rich.tree import Tree
 
-    console = Console(highlight=False)
-    console.print(f"[bold]{shown['id']}[/]  {shown['state']}  [dim]{escape(shown['code'])}[/]")
-    console.print(
-        f"key {shown['key'] or '-'}   begun {when(shown['created'])}   changed {when(shown['changed'])}   for {escape(shown['initiator'])}"
-    )
+    console = console_of(highlight=False, rows=True)
+
+    def tell(text: str, style: str = "") -> None:
+        console.print(Text(printable(text), style), soft_wrap=True)
+
+    head = Text.assemble((shown["id"], "bold"), f"  {shown['state']}  ", (shown["code"], "dim"))
+    console.print(head, soft_wrap=True)
+    begun, changed = when(shown["created"]), when(shown["changed"])
+    tell(f"key {shown['key'] or '-'}   begun {begun}   changed {changed}   for {shown['initiator']}")
     if shown["trace"]:
-        console.print(f"trace {shown['trace']}", style="dim")
+        tell(f"trace {shown['trace']}", "dim")
     if shown["reason"]:
-        console.print(f"[red]{escape(shown['reason'])}[/]")
+        tell(shown["reason"], "red")
     if again := when(shown.get("again")):
-        console.print(f"next attempt {again}")
+        tell(f"next attempt {again}")
     if behind := shown.get("behind"):
-        console.print(f"stands behind the run {behind} of the same key: levada runs show {behind}")
+        tell(f"stands behind the run {behind} of the same key: levada runs show {behind}")
     tree = Tree("steps")
     _branch(tree, shown["root"])
     for undo in shown["undos"]:
-        _branch(tree.add("[yellow]undo[/]"), undo)
-    console.print(tree)
+        _branch(tree.add(Text(f"undo of {undo['path'].removeprefix('~')}", "yellow")), undo)
+    show_lines(console, tree)
     for wait in shown["waits"]:
-        console.print(f"waits for {wait['type'] or 'a time'} {wait['key'] or ''} {when(wait['due']) or ''}")
+        tell(f"waits for {wait['type'] or 'a time'} {wait['key'] or ''} {when(wait['due']) or ''}")
     for command in shown["commands"]:
-        console.print(f"  [bold]{escape(command)}[/]")
+        tell(f"  {command}", "bold")
 
 
 def _branch(tree: Any, branch: dict[str, Any]) -> None:
-    from rich.markup import escape
-
     for step in branch["steps"]:
-        said = f" [red]{escape(step['said'])}[/]" if step["said"] else ""
-        tree.add(
-            f"{step['state']:<8} [bold]{escape(step['operation'])}[/] {escape(str(step['arguments']))} [dim]{step['attempts']}x {when(step['at'])}[/]{said}"
-        )
+        tree.add(_step(step))
     for below in branch["branches"]:
-        _branch(tree.add(escape(below["path"])), below)
+        _branch(tree.add(below["path"]), below)
+
+
+def _step(step: dict[str, Any]) -> Text:
+    """A step on one line: its id, what became of it, what was asked, when; how often, if not once."""
+    from rich.text import Text
+
+    often = f"{step['attempts']} attempts, " if step["attempts"] > 1 else ""
+    arguments = step["arguments"]
+    asked = arguments if isinstance(arguments, str) else json_text(arguments, line=True).rstrip()
+    return Text.assemble(
+        (step["id"], "dim"), f" {step['state']} ", (step["operation"], "bold"),
+        f" {printable(asked)} ", (f"{often}{when(step['at'])}", "dim"),
+        (f" {printable(step['said'])}" if step["said"] else "", "red"),
+    )  # fmt: skip

@@ -13,6 +13,8 @@ from levada.app.logs import CallFields
 
 __all__ = ["set_up_logs"]
 
+_NOISY = ("uvicorn", "uvicorn.error", "aiohttp", "asyncio", "asyncssh", "zeep")
+"""They tell of each connection, at the level at which an operator reads."""
 _KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -51,5 +53,5 @@ def set_up_logs(*, json: bool) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    for noisy in ("uvicorn", "uvicorn.error", "aiohttp", "asyncio"):
+    for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)

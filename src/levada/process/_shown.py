@@ -156,11 +156,11 @@ def _step(entry: Entry, withdrawn: set[str]) -> StepShown:
 
 
 def _branches(steps: Iterable[StepShown]) -> dict[str, BranchShown]:
-    """Top branches by path: the handler's is ``""``, an undo's begins with ``~``."""
+    """Top branches by path: the handler's is ``""``, an undo's begins with ``~``; undos in the order they were begun."""
     found: dict[str, list[StepShown]] = {"": []}
     for step in steps:
         found.setdefault(step.id.rpartition("/")[0], []).append(step)
-    tops = ["", *sorted({_top(path) for path in found} - {""})]
+    tops = dict.fromkeys(_top(path) for path in found)  # the handler's is there first
     return {top: _branch(top, found) for top in tops}
 
 

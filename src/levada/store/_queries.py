@@ -50,7 +50,7 @@ def queries(dialect: str) -> Mapping[str, Query]:
     found: dict[str, Query] = {}
     for file in sorted(files("levada.store").joinpath("sql").iterdir(), key=lambda f: f.name):
         if file.name.endswith(".sql"):
-            parts = _HEAD.split(file.read_text())[1:]
+            parts = _HEAD.split(file.read_text(encoding="utf-8"))[1:]
             for name, stated, body in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
                 if stated in (None, dialect):
                     found[name] = _query(name, body)
@@ -89,7 +89,7 @@ def migrations(dialect: str) -> tuple[Migration, ...]:
         matched = re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name)
         if matched is None:
             continue
-        parts = _SECTION.split(file.read_text())[1:]
+        parts = _SECTION.split(file.read_text(encoding="utf-8"))[1:]
         text = "\n".join(
             body for stated, body in zip(parts[::2], parts[1::2], strict=True) if stated in (dialect, "all")
         )

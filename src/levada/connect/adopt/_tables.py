@@ -116,7 +116,7 @@ def allowed(checks: Iterable[str]) -> str | None:
 
 
 async def _postgres(database: Database, schema: str | None) -> list[Table]:
-    query = files("levada.connect.adopt").joinpath("postgres.sql").read_text()
+    query = files("levada.connect.adopt").joinpath("postgres.sql").read_text(encoding="utf-8")
     try:
         async with database, database.connection() as connection:
             rows = await connection.fetch(query.rstrip().rstrip(";"), schema)
