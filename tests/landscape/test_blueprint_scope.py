@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from levada.landscape.blueprint import Blueprint, blueprint
 from levada.landscape.blueprint_candidates import pose
@@ -54,6 +55,24 @@ def test_a_server_of_several_databases_is_the_storage_of_each() -> None:
         Flow(consumer="ordering-api", provider="sqldata", object="OrderingDb", mode="db"),
     ]
     assert because(made(flows, Node(id="sqldata", kind="db"))) == {"own storage"}
+
+
+def test_a_database_of_one_user_on_a_server_of_several_is_its_own() -> None:
+    server = Node(id="pg", kind="db")
+    flows = [
+        Flow(consumer=f"c{i}", provider="pg", object=f"shop_{i}", mode="db", attributes={"database": f"shop_{i}"}, hours_month=9.0)
+        for i in range(9)
+    ]  # fmt: skip
+    found = made(flows, server)
+    assert because(found) == {"own storage"}
+    assert found.ledger[0].reason == "shop_0 in pg is a database with a single user, c0: it stays behind it"
+    tables = [structs.replace(f, attributes={}) for f in flows]
+    assert because(made(tables, server)) == {"pays"}
+
+
+def test_the_name_of_a_database_is_no_event() -> None:
+    flows = many("pg", object="ledger", mode="db", attributes={"database": "ledger"}, hours_month=9.0)
+    assert {b.layer for b in made(flows, Node(id="pg", kind="db")).built} <= {"system"}
 
 
 @pytest.mark.parametrize(

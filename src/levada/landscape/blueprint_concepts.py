@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from levada.landscape.blueprint_costs import Costs
-from levada.landscape.blueprint_scope import Aside
+from levada.landscape.blueprint_scope import Aside, of_database
 from levada.network.graph import Flow, Network, Node
 from levada.network.names import normal
 
@@ -40,8 +40,8 @@ def topics(
     for i, f in flows:
         if not f.object or f.mode not in ("async", "file", "batch", "db") or not _business(network, f):
             continue
-        if f.attributes.get("writes"):
-            continue
+        if f.attributes.get("writes") or of_database(f):
+            continue  # a database's name is no object that anybody could be told of
         if restricted(f):
             barred[i] = Aside("not allowed", f"it is {f.classification}: it is not spread by a topic")
         elif f.freshness_s is not None and f.freshness_s < costs["topic_lag"]:

@@ -17,7 +17,7 @@ from levada.landscape.naming import Names
 from levada.network.graph import Flow, Network, Node
 from levada.network.names import normal
 
-__all__ = ["Aside", "Because", "Scope", "scope"]
+__all__ = ["Aside", "Because", "Scope", "of_database", "scope"]
 
 Because: TypeAlias = Literal[
     "pays",
@@ -147,10 +147,13 @@ def _owners(
 ) -> tuple[dict[tuple[str, str], tuple[str, str]], frozenset[str]]:
     """Storage -> the system whose own it is, and why: its only user, or the one user that is called as it is."""
     users: dict[tuple[str, str], set[str]] = defaultdict(set)
+    whole: dict[tuple[str, str], bool] = {}
     everybody: dict[str, set[str]] = defaultdict(set)
     for flow in network.flows.values():
         if network.nodes[flow.provider].kind == "db" and plumbing(flow) is None:
-            users[_storage(flow)].add(flow.consumer)
+            part = _storage(flow)
+            users[part].add(flow.consumer)
+            whole[part] = whole.get(part, True) and of_database(flow)
             everybody[flow.provider].add(flow.consumer)
     out: dict[tuple[str, str], tuple[str, str]] = {}
     unowned: set[str] = set()
@@ -170,12 +173,24 @@ def _owners(
                     f"{name} is storage with a single user, {names.system(only)}: it stays behind it",
                 )
             continue
+        only = next(iter(held)) if len(held) == 1 and whole[provider, part] else None
+        if only is not None and not _apart(network.nodes[only], node):
+            why = (
+                f"{part} in {name} is a database with a single user, {names.system(only)}: it stays behind it"
+            )
+            out[provider, part] = (only, why)
+            continue
         alike = [c for c in sorted(held) if _called_alike(network.nodes[c], node, part)]
         if len(alike) == 1:
             out[provider, part] = (alike[0], _own_by_name(names, alike[0], provider, part))
         else:
             unowned.add(provider)
     return out, frozenset(unowned)
+
+
+def of_database(flow: Flow) -> bool:
+    """Is all that is known of what a flow takes the database that it lies in?"""
+    return flow.object is not None and flow.attributes.get("database") == flow.object
 
 
 def _own_by_name(names: Names, owner: str, provider: str, part: str) -> str:

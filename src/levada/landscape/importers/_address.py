@@ -202,5 +202,6 @@ def flow_to(
         mode=mode,
         protocol=protocol,
         evidence=evidence,
+        attributes={"database": address.database} if address.database and not what else {},
     )
     return node, flow

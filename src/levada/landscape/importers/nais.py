@@ -167,5 +167,5 @@ def _databases(
         yield Node(id=f"db:{namespace}.{name}", name=name, kind="db", domain=namespace, evidence=seen)
         yield Flow(
             consumer=me, provider=f"db:{namespace}.{name}", object=databases[0] if databases else None, mode="db",
-            protocol="postgres", evidence=seen,
+            protocol="postgres", evidence=seen, attributes={"database": databases[0]} if databases else {},
         )  # fmt: skip
