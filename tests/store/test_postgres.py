@@ -260,6 +260,16 @@ async def test_who_is_paused_in_a_transaction_loses_its_locks(database, closing)
     await paused.close()
 
 
+async def test_who_is_paused_in_a_transaction_loses_its_locks_before_its_lease_is_over(database, closing):
+    paused = await closing(open_store(database, lease=1.0))
+    store = await closing(open_store(database))
+    await store.commit(put("a"))
+    await paused._writer.raw.execute("BEGIN; UPDATE levada_meta SET value = 'paused' WHERE name = 'a'")
+    async with asyncio.timeout(1.0):
+        assert (await store.commit(put("a", "2"))).committed
+    assert (await paused.commit(put("b"))).committed
+
+
 async def test_two_processes_that_lock_in_opposite_order_both_commit(database, closing):
     stores = [await closing(open_store(database)) for _ in range(2)]
     await stores[0].commit(Unit([*put("a").statements, *put("b").statements]))

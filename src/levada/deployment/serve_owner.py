@@ -51,7 +51,7 @@ async def owning(configuration: Configuration) -> AsyncGenerator[Owner]:
         StoreNewer, StoreUnusable: It cannot be used.
     """
     url = store_url(configuration)
-    store = await open_store(url)
+    store = await open_store(url, lease=configuration.server.lease)
     try:
         shared = url
         if isinstance(store, SqliteStore) and store.path != ":memory:":

@@ -60,7 +60,7 @@ async def _work(
     control: socket.socket, order: WorkerOrder, stop: asyncio.Event, begun: asyncio.Event
 ) -> None:
     configuration = load_configuration(Path(order.file), order.environment)
-    store = await open_store(order.store)
+    store = await open_store(order.store, lease=configuration.server.lease)
     try:
         app, _ = await open_deployment(
             configuration,

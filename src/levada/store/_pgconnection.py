@@ -37,6 +37,12 @@ class PostgresSettings(Struct, frozen=True, kw_only=True):
     answer: float = 30.0
     patience: float = 5.0
 
+    @classmethod
+    def within(cls, lease: float) -> PostgresSettings:
+        """As they are for a process with this lease: its locks end, and it counts as gone, before its lease does."""
+        end = min(5.0, 0.6 * lease)
+        return cls(idle=end, network=end)
+
 
 def driver() -> Any:
     """asyncpg, or an error that says how to get it."""

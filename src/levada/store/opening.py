@@ -12,13 +12,15 @@ _WRITE = "Write sqlite:PATH, postgresql://… or unix:PATH."
 _DURABILITY = {"": "FULL", "synchronous=FULL": "FULL", "synchronous=NORMAL": "NORMAL"}
 
 
-async def open_store(url: str, *, clock: Clock | None = None) -> Store:
+async def open_store(url: str, *, clock: Clock | None = None, lease: float | None = None) -> Store:
     """Open a store and bring its schema up to date.
 
     Args:
         url: ``sqlite:PATH`` (``sqlite::memory:`` ends with the process; ``?synchronous=NORMAL``),
             ``postgresql://…``, or ``unix:PATH``: the socket of the process that owns a SQLite file.
         clock: Tells the time of an embedded store; tests turn it.
+        lease: Seconds after which what this process holds is taken over; on a server, a process that is paused
+            in a transaction loses its locks before.
 
     Raises:
         StoreLocked: Another process owns the file.
@@ -38,9 +40,10 @@ async def open_store(url: str, *, clock: Clock | None = None) -> Store:
             )
         return await SqliteStore(path, clock=clock, synchronous=_DURABILITY[options]).open()
     if scheme in ("postgresql", "postgres"):
-        from levada.store.postgres import PostgresStore
+        from levada.store.postgres import PostgresSettings, PostgresStore
 
-        return await PostgresStore(url).open()
+        settings = PostgresSettings() if lease is None else PostgresSettings.within(lease)
+        return await PostgresStore(url, settings=settings).open()
     if scheme == "unix" and rest:
         from levada.store.socket import SocketStore
 
