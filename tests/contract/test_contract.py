@@ -1,5 +1,7 @@
 """The rules of the model, checked when a class is made: each error names place, reason and mend."""
 
+import subprocess
+import sys
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
@@ -7,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 import pytest
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from levada import (
     Awaits,
@@ -398,6 +400,65 @@ def test_a_type_that_cannot_travel_is_named_with_the_way_to_it():
     ):
         with pytest.raises(ContractError, match=said):
             make()
+
+
+class Wanted(Struct, frozen=True):
+    by: tuple[str, ...] | Annotated[str, Meta(pattern="^a")]
+
+
+@pytest.mark.parametrize(
+    ("hint", "said"),
+    [
+        (list[int] | Annotated[str, Meta(pattern="^a")], r"list\[int\] or str with pattern='\^a'"),
+        (frozenset[str] | None | Annotated[str, Meta(pattern="^a")], r"frozenset\[str\] or str with"),
+        (tuple[int, str] | Annotated[int, Meta(ge=0)], r"tuple\[int, str\] or int with ge=0"),
+        (
+            dict[str, list[tuple[int] | Annotated[str, Meta(min_length=1)]]],
+            r"tuple\[int\] or str with min_length=1",
+        ),
+        (dict[str, int] | Annotated[str, Meta(pattern="^a")], r"dict\[str, int\] or str with"),
+        (list | Annotated[str, Meta(pattern="^a")], r"list or str with"),
+        (list[Wanted], r"its parameter by \(Wanted\.by\) may be tuple\[str, \.\.\.\]"),
+    ],
+)
+def test_a_union_that_would_end_the_process_is_refused(hint, said):
+    with pytest.raises(
+        ContractError, match=rf"Api\.find \(.*test_contract\.py:\d+\).*{said}.*crashes.*Struct"
+    ):
+
+        class Api(SystemAPI, domain="x", version="1.0"):
+            @http.post("/found", final=True)
+            @abstractmethod
+            async def find(self, by: hint) -> int: ...
+
+
+def test_such_a_union_is_refused_in_a_query_too_and_what_is_near_is_not():
+    with pytest.raises(ContractError, match="crashes on this pair"):
+
+        class Api(SystemAPI, domain="x", version="1.0"):
+            @http.get("/found")
+            @abstractmethod
+            async def find(self, by: tuple[str, ...] | Annotated[str, Meta(pattern="^a")]) -> int: ...
+
+    class Near(SystemAPI, domain="x", version="1.0"):
+        @http.post("/found", final=True)
+        @abstractmethod
+        async def find(
+            self,
+            a: list[int] | Annotated[str, Meta(min_length=1)],
+            b: tuple[int, str] | int,
+            c: list[Annotated[str, Meta(pattern="^a")]],
+            d: tuple[Annotated[int, Meta(ge=0)], str] | None,
+            e: dict[str, int] | Annotated[str, Meta(max_length=3)],
+        ) -> int: ...
+
+
+def test_msgspec_still_ends_the_process():
+    """Where this fails, the refusal may go."""
+    ends = "import gc, msgspec\nfrom typing import Annotated\n"
+    ends += "hint = tuple[int, str] | Annotated[int, msgspec.Meta(ge=0)]\n"
+    ends += "for _ in range(20): msgspec.json.Decoder(hint); gc.collect()"
+    assert subprocess.run([sys.executable, "-c", ends], capture_output=True, check=False).returncode < 0
 
 
 def test_a_type_that_cannot_be_found_names_the_mend():

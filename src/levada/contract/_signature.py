@@ -36,7 +36,8 @@ def operation_of(
     result, shape = _result(function, hints, place)
     _check_problems(spec.raises, place)
     status = spec.status or (204 if shape == "none" else 200)
-    made = Operation(
+    _check_encodable(parameters, result, shape, place)
+    return Operation(
         name=name,
         method=spec.method,
         path=spec.path,
@@ -57,8 +58,6 @@ def operation_of(
         query=_struct(f"{name}_query", [p for p in parameters if p.place == "query"], cls),
         places=_struct(f"{name}_path", [p for p in parameters if p.place == "path"], cls),
     )
-    _check_encodable(made, place)
-    return made
 
 
 def _hints(function: Callable[..., Any], locals_: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -234,9 +233,9 @@ def _body(name: str, parameters: Sequence[Parameter], cls: type) -> Any:
     )
 
 
-def _check_encodable(operation: Operation, place: str) -> None:
-    types = [(f"its parameter {p.name}", p.type) for p in operation.parameters if p.place != "content"]
-    if operation.shape in ("value", "page", "stream"):
-        types.append(("its answer", operation.result))
+def _check_encodable(parameters: Sequence[Parameter], result: Any, shape: Shape, place: str) -> None:
+    types = [(f"its parameter {p.name}", p.type) for p in parameters if p.place != "content"]
+    if shape in ("value", "page", "stream"):
+        types.append(("its answer", result))
     for what, hint in types:
         check_travel(place, what, hint)

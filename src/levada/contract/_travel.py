@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import typing
-from collections.abc import Iterator
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import msgspec
 
+from levada.contract._unions import fatal_union, parts_of
 from levada.contract.errors import ContractError
 
 __all__ = ["check_travel", "untravelled"]
 
 
 def check_travel(place: str, what: str, hint: Any) -> None:
-    """Refuse a type that has no form as JSON.
+    """Refuse a type that has no form as JSON, or that would take the process down.
 
     Raises:
         ContractError: Names the part of it, and the fields that lead there.
     """
+    # Before anything is decoded into it: that alone may end the process.
+    if (fatal := fatal_union(hint)) is not None:
+        path, one, other = fatal
+        within = f" ({path})" if path else ""
+        raise ContractError(
+            place=place,
+            reason=f"{what}{within} may be {one} or {other}, and msgspec, which reads it, crashes on this pair",
+            mend="Leave one of the two away, take the bound or pattern off, or put one into a Struct",
+        )
     if (found := untravelled(hint)) is None:
         return
     path, name, why = found
@@ -41,26 +49,10 @@ def untravelled(hint: Any) -> tuple[str, str, str] | None:
 
 def _innermost(hint: Any, error: str, path: str, seen: set[int]) -> tuple[str, str, str]:
     seen.add(id(hint))
-    for step, part in _parts(hint):
+    for step, part in parts_of(hint):
         if id(part) not in seen and (why := _error(part)) is not None:
             return _innermost(part, why, ", ".join(filter(None, (path, step))), seen)
     return path, getattr(hint, "__name__", None) or repr(hint), error
-
-
-def _parts(hint: Any) -> Iterator[tuple[str, Any]]:
-    base = get_origin(hint) or hint
-    if base is typing.Annotated:
-        yield "", get_args(hint)[0]
-    elif isinstance(base, type) and issubclass(base, msgspec.Struct):
-        yield from ((f"{base.__name__}.{f.name}", f.type) for f in msgspec.structs.fields(hint))
-    elif isinstance(base, type) and vars(base).get(
-        "__annotations__"
-    ):  # dataclasses, typed dicts, named tuples
-        yield from (
-            (f"{base.__name__}.{n}", t) for n, t in typing.get_type_hints(base, include_extras=True).items()
-        )
-    else:
-        yield from (("", part) for part in get_args(hint) if part is not Ellipsis)
 
 
 def _error(hint: Any) -> str | None:
