@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 
 import pytest
 from tests import started
@@ -224,3 +225,23 @@ def test_what_can_be_listed_can_be_listed_for_programs(tmp_path, arguments, memb
     rows = json.loads(levada(tmp_path, *arguments, "--json").stdout)
     assert len(rows) > 5
     assert all(row.keys() == members for row in rows)
+
+
+@pytest.mark.parametrize("verb", ["run", "up"])
+def test_a_port_that_is_taken_is_told_before_anything_begins(tmp_path, verb):
+    (tmp_path / "levada.toml").write_text("[app]\nmodules = []\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = levada(tmp_path, verb, "--port", port)
+    told = f"LV1206 Cannot listen on 127.0.0.1:{port}: Address already in use. Stop what listens there"
+    if verb == "up":  # the other has an app to look at first
+        assert done.stderr.startswith(told)
+        assert not (tmp_path / "levada.db").exists()
+    assert done.returncode == 2
+
+
+def test_an_address_that_is_none_of_this_machine_says_so(tmp_path):
+    (tmp_path / "levada.toml").write_text('[gateway]\nhost = "203.0.113.1"\n')
+    done = levada(tmp_path, "up")
+    assert (done.returncode, done.stderr[:6]) == (2, "LV1206")
+    assert "State an address of this machine" in done.stderr

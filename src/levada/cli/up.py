@@ -42,6 +42,7 @@ def up(
     from levada.deployment.configuration import load_configuration
     from levada.deployment.serve import run_loop, serve
     from levada.deployment.serve_app import Options
+    from levada.deployment.serve_http import check_tcp
     from levada.deployment.serve_logs import set_up_logs
 
     configuration = load_configuration(config, env)
@@ -49,6 +50,7 @@ def up(
         configuration = structs.replace(
             configuration, gateway=structs.replace(configuration.gateway, port=port)
         )
+    check_tcp(configuration.gateway.host, configuration.gateway.port)  # before anything works behind it
     set_up_logs(json=json)
     door = Door(configuration)
     options = Options(workers=workers, file=config, environment=env, json=json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -14,11 +15,17 @@ import uvicorn
 from levada._errors import LevadaError
 from levada.app.uvicorn import HttpProtocol
 
-__all__ = ["AddressTaken", "listen_tcp", "listen_unix", "serve_http"]
+__all__ = ["AddressTaken", "check_tcp", "listen_tcp", "listen_unix", "serve_http"]
 
 
 class AddressTaken(LevadaError, code="LV1206"):
-    """Cannot listen on {address}: {reason}. Stop what listens there, or choose another port: --port N."""
+    """Cannot listen on {address}: {reason}. {mend}."""
+
+
+_MENDS = {
+    errno.EADDRINUSE: "Stop what listens there, or choose another port: --port N",
+    errno.EACCES: "Choose a port above 1023: --port N",
+}
 
 
 class _Server(uvicorn.Server):
@@ -64,30 +71,51 @@ def listen_tcp(host: str, port: int) -> socket.socket:
     Raises:
         AddressTaken: The address is used, or is none of this machine.
     """
+    made = _bound(host, port)
+    made.setblocking(False)
+    return made
+
+
+def check_tcp(host: str, port: int) -> None:
+    """Whether a gateway could listen there, before anything is begun for it.
+
+    Raises:
+        AddressTaken: As of `listen_tcp`.
+    """
+    _bound(host, port, shared=True).close()
+
+
+def _bound(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """``shared``: beside others that share the port, as an Envoy does with one that is about to end."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared and hasattr(socket, "SO_REUSEPORT"):
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         made.bind((host, port))
-        made.listen(2048)
+        if not shared:
+            made.listen(2048)
     except OSError as error:
         made.close()
-        raise AddressTaken(address=f"{host}:{port}", reason=error.strerror or str(error)) from None
-    made.setblocking(False)
+        mend = _MENDS.get(error.errno or 0, "State an address of this machine as host")
+        reason = error.strerror or str(error)
+        raise AddressTaken(address=f"{host}:{port}", reason=reason, mend=mend) from None
     return made
 
 
 def listen_unix(path: Path) -> socket.socket:
     """A listening Unix socket of mode 0600; one that a dead process left there is replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.unlink(missing_ok=True)
         made.bind(str(path))
         path.chmod(0o600)
         made.listen(2048)
     except OSError as error:
         made.close()
-        raise AddressTaken(address=str(path), reason=error.strerror or str(error)) from None
+        mend = "Make its folder one that this user may write in"
+        raise AddressTaken(address=str(path), reason=error.strerror or str(error), mend=mend) from None
     made.setblocking(False)
     return made

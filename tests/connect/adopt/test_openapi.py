@@ -405,3 +405,33 @@ def test_an_address_with_quotes_stays_one_string_of_the_settings(project):
     (binding,) = tomllib.loads(report["settings"])["bind"].values()
     assert binding["path"] == url.removeprefix("https://api.example")
     assert "OTHER_SECRET" not in str(binding.get("auth"))
+
+
+KEY: dict[str, Any] = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}}
+TAKEN: dict[str, Any] = {"200": {"description": "Taken."}}
+
+
+@pytest.mark.parametrize(
+    ("paths", "effect", "asked"),
+    [
+        ({"/a": {"post": {"parameters": [KEY]}, "put": {}, "delete": {}}}, "passes_key", None),
+        ({"/a": {"post": {"parameters": [{"$ref": "#/components/parameters/Key"}]}}}, "passes_key", None),
+        ({"/a": {"parameters": [KEY], "post": {}, "patch": {}}}, "passes_key", None),
+        ({"/a": {"post": {}}}, "at_least_once", ""),
+        ({"/a": {"post": {"parameters": [KEY]}}, "/b": {"post": {}, "patch": {}}}, "at_least_once", "not POST /b, PATCH /b"),
+        ({"/a": {"post": {"parameters": [{"$ref": "#/components/parameters/KeyOfADoor"}]}}}, "at_least_once", ""),
+    ],
+)  # fmt: skip
+def test_a_repeat_is_recognised_only_where_the_document_says_so_of_each_call(project, paths, effect, asked):
+    for item in paths.values():
+        for verb in set(item) - {"parameters"}:
+            item[verb] = {"operationId": f"{verb}It", "responses": TAKEN, **item[verb]}
+    known = {"Key": KEY, "KeyOfADoor": {"name": "Door", "in": "header", "schema": {"type": "string"}}}
+    document = {"openapi": "3.0.3", "info": {"title": "Doors", "version": "1"}, "servers": [{"url": "https://a.example"}],
+                "paths": paths, "components": {"parameters": known}}  # fmt: skip
+    (project.folder / "doors.json").write_text(json.dumps(document))
+    report = project.adopt("doors.json", "--domain", "shop")
+    assert next(iter(tomllib.loads(report["settings"])["bind"].values()))["effect"] == effect
+    questions = [str(d) for d in report["decide"] if d["kind"] == "effect"]
+    assert len(questions) == (asked is not None)
+    assert not asked or asked in questions[0]

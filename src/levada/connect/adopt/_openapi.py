@@ -49,22 +49,44 @@ def adopt_document(
             reason=f"no operation can be carried over: {'; '.join(module.notes[:20]) or 'it has none'}",
             mend="Give another document",
         )
-    if any(m.verb != "get" for m in module.methods) and not _takes_key(document):
-        module.decide.append(_EFFECT)
+    if any(m.verb != "get" for m in module.methods) and (effect := _undecided(document)) is not None:
+        module.decide.append(effect)
     package = Package(module, package_name(wishes.package, module), place.shown, fake=fake_of(module))
     package.test(f"{module.name} by its fake; no server is needed.", [], {})
     return package.adopted(_settings(place, document, module))
 
 
-def _takes_key(document: dict[str, Any]) -> bool:
-    return (
-        re.search(
-            r"idempotency-key",
-            repr(document.get("components", {}).get("parameters", "")) + repr(document.get("paths")),
-            re.IGNORECASE,
-        )
-        is not None
-    )
+def _undecided(document: dict[str, Any]) -> str | None:
+    """The question whether a repeat is recognised, where the document does not say so of each POST and PATCH; others may be repeated."""
+    asked, takes = [], False
+    for path, item in _tables(document.get("paths")):
+        for verb, operation in _tables(item):
+            named = _names_key((item.get("parameters"), operation.get("parameters")), document)
+            takes |= named
+            if verb in ("post", "patch") and not named:
+                asked.append(f"{verb.upper()} {path}")
+    if not takes:
+        return _EFFECT
+    if not asked:
+        return None
+    more = ", …" if len(asked) > 3 else ""
+    return f"{_EFFECT}; only some operations say so: not {', '.join(asked[:3])}{more}"
+
+
+def _names_key(parameters: Any, document: dict[str, Any]) -> bool:
+    shared = document.get("components")
+    known: Any = shared.get("parameters") if isinstance(shared, dict) else None
+    referred = [
+        component
+        for name, component in _tables(known)
+        if f"#/components/parameters/{name}'" in repr(parameters)
+    ]
+    return re.search(r"idempotency-key", repr((parameters, referred)), re.IGNORECASE) is not None
+
+
+def _tables(value: Any) -> list[tuple[str, dict[str, Any]]]:
+    found: Any = value.items() if isinstance(value, dict) else ()
+    return [(str(name), each) for name, each in found if isinstance(each, dict)]
 
 
 def _settings(place: Place, document: dict[str, Any], module: Module) -> str:
@@ -75,7 +97,7 @@ def _settings(place: Place, document: dict[str, Any], module: Module) -> str:
     kind = _auth(document, module)
     if kind is not None:
         words.append(f"auth = {toml(_AUTH[kind].format(snake_name(module.name).upper()))}")
-    words.append(f'effect = "{"passes_key" if _takes_key(document) else "at_least_once"}"')
+    words.append(f'effect = "{"passes_key" if _undecided(document) is None else "at_least_once"}"')
     contract = f"{module.domain}/{module.name}/v{module.version.partition('.')[0]}"
     return f"[bind]\n{toml(contract)} = {{ {', '.join(words)} }}"
 
