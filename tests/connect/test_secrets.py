@@ -3,7 +3,10 @@
 import pytest
 from tests.started import levada
 
-from levada.connect.secrets import has_password, mask
+from levada.app.errors import ConfigurationError
+from levada.app.secrets import resolve
+from levada.connect.errors import SecretMissing
+from levada.connect.secrets import Secret, has_password, mask
 
 
 @pytest.mark.parametrize(
@@ -41,3 +44,32 @@ def test_a_source_that_cannot_be_read_is_said_without_its_secret(tmp_path, verb,
     assert told.returncode in (1, 2)
     assert told.stderr.startswith("LV1")
     assert "s3cr3t" not in told.stdout + told.stderr
+
+
+@pytest.mark.parametrize(
+    ("reference", "content"),
+    [
+        ("file:{folder}/s", b"a secret \r\n\n"),
+        ("file://{folder}/s", b"a secret "),
+        ("file:~/s", b"a secret \n"),
+        ("env:OF_A_TEST", b""),
+    ],
+)
+def test_a_reference_means_the_same_in_all_settings(tmp_path, monkeypatch, reference, content):
+    (tmp_path / "s").write_bytes(content)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("OF_A_TEST", "a secret ")
+    reference = reference.format(folder=tmp_path)
+    assert Secret(reference).reveal() == resolve(reference, "[here]") == "a secret "
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"\xff", "UTF-8"), (b"x" * 1_048_577, "1 MiB"), (None, "cannot be read: No such")]
+)
+def test_a_file_that_holds_no_secret_is_told_the_same_way(tmp_path, content, said):
+    if content is not None:
+        (tmp_path / "s").write_bytes(content)
+    with pytest.raises(SecretMissing, match=said):
+        Secret(f"file:{tmp_path}/s").reveal()
+    with pytest.raises(ConfigurationError, match=said):
+        resolve(f"file:{tmp_path}/s", "[here]")

@@ -11,6 +11,7 @@ import os
 import secrets
 from pathlib import Path
 
+from levada._references import NothingBehind, is_reference, look_up
 from levada.app.errors import ConfigurationError
 
 __all__ = ["made_secret", "resolve"]
@@ -45,25 +46,22 @@ def resolve(reference: str, place: str) -> str:
         ConfigurationError: It is no reference, or there is nothing behind it. The
             message has the reference, never a value.
     """
-    scheme, _, name = reference.partition(":")
-    if scheme == "env" and name:
-        value = os.environ.get(name)
-        if not value:
-            raise ConfigurationError(
-                place=place, reason=f"the environment variable {name} is not set", mend=f"Set {name}"
-            )
-        return value
-    if scheme == "file" and name:
-        try:
-            return Path(name).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigurationError(
-                place=place,
-                reason=f"the file {name} cannot be read: {error.strerror}",
-                mend="Check its name and its rights",
-            ) from None
-    raise ConfigurationError(
-        place=place,
-        reason="it takes a reference to a secret, not a value",
-        mend='Write "env:NAME" or "file:PATH"',
-    )
+    if not is_reference(reference) or reference in ("env:", "file:"):
+        raise ConfigurationError(
+            place=place,
+            reason="it takes a reference to a secret, not a value",
+            mend='Write "env:NAME" or "file:PATH"',
+        )
+    try:
+        value = look_up(reference)
+    except NothingBehind as nothing:
+        mend = _set(reference) if reference.startswith("env:") else "Check its name and its rights"
+        raise ConfigurationError(place=place, reason=str(nothing), mend=mend) from None
+    if not value:
+        raise ConfigurationError(place=place, reason=f"{reference} is empty", mend=_set(reference))
+    return value
+
+
+def _set(reference: str) -> str:
+    kind, _, name = reference.partition(":")
+    return f"Set {name}" if kind == "env" else f"Write the secret into {name}"

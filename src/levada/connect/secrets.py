@@ -5,18 +5,14 @@ A value is never kept longer than a call needs it, and shows in no repr, log or 
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
-from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from levada._references import NothingBehind, is_reference, look_up
 from levada.connect.errors import SecretMissing
 
 __all__ = ["Secret", "has_password", "is_reference", "mask"]
 
-_SCHEMES: Final = ("env:", "file:")
-_LARGEST = 1_048_576
 # Passwords are written with characters that a URL does not allow in them, too: up to the last @ before a host.
 _USERINFO = re.compile(
     r"(?P<head>[A-Za-z][A-Za-z0-9+.-]*:/{1,2}[^\s/?#:@\"'<>]*):(?!\d{1,5}[/?#])(?P<word>[^\s\"'<>]*?)"
@@ -31,7 +27,7 @@ class Secret:
     """A reference to a secret. :meth:`reveal` reads it anew each time, so that a rotated one is taken up.
 
     Args:
-        reference: ``env:NAME``; ``file:path`` (one trailing line break is left out); anything
+        reference: ``env:NAME``; ``file:path`` (line breaks at its end are left out); anything
             else is the value itself, for tests and for URLs without a secret in them.
     """
 
@@ -51,29 +47,12 @@ class Secret:
         Raises:
             SecretMissing: The variable is not set, or the file cannot be read or is over 1 MiB.
         """
-        kind, _, rest = self._reference.partition(":")
         if not self.named:
             return self._reference
-        if kind == "env":
-            value = os.environ.get(rest)
-            if value is None:
-                raise SecretMissing(reference=self._reference, reason="the environment variable is not set.")
-            return value
-        return self._from_file(rest)
-
-    def _from_file(self, path: str) -> str:
-        # `file:///run/secrets/x` and `file:/run/secrets/x` mean the same.
-        place = Path(path[2:] if path.startswith("///") else path).expanduser()
         try:
-            if place.stat().st_size > _LARGEST:
-                raise SecretMissing(reference=self._reference, reason="the file is over 1 MiB.")
-            text = place.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = (
-                error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8 text"
-            )
-            raise SecretMissing(reference=self._reference, reason=f"{reason}.") from None
-        return text.removesuffix("\n").removesuffix("\r")
+            return look_up(self._reference)
+        except NothingBehind as nothing:
+            raise SecretMissing(reference=self._reference, reason=f"{nothing}.") from None
 
     def __repr__(self) -> str:
         return f"Secret({self._reference if self.named else '***'!r})"
@@ -85,11 +64,6 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self._reference)
-
-
-def is_reference(text: str) -> bool:
-    """Whether a text is a reference to a secret."""
-    return text.startswith(_SCHEMES)
 
 
 def has_password(url: str) -> bool:
