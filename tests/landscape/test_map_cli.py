@@ -6,6 +6,7 @@ import pytest
 
 from levada.cli._usage import CommandLineWrong
 from levada.cli.map import map_
+from levada.landscape.analysis_impact import UnknownSystem
 from levada.landscape.importers import importers
 
 SCHEMA = Path(__file__).parents[2] / "docs/reference/schemas/map.schema.json"
@@ -97,3 +98,52 @@ def test_what_is_written_is_an_input_again(
     out = tmp_path_factory.mktemp("out")
     assert map_(root, out=out / name) == 0
     assert map_folders([out]).network.flows.keys() == map_folders([root]).network.flows.keys()
+
+
+@pytest.fixture
+def fields(tmp_path: Path) -> Path:
+    (tmp_path / "systems.csv").write_text("id,name,owner\nerp,ERP,finance\ncrm,CRM,sales\ndwh,DWH,\n")
+    (tmp_path / "flows.csv").write_text(
+        "consumer,provider,object,fields\ncrm,erp,customer,mail <- customer.email\ndwh,erp,invoice,\nshop,crm,customer,\n"
+    )
+    return tmp_path
+
+
+def test_who_notices_a_change_is_shown_nearest_first_with_whom_to_tell(
+    fields: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert map_(fields, impact="ERP") == 0
+    out = capsys.readouterr().out
+    assert "3 systems of 3 (100%) may notice a change of ERP." in out
+    rows = [line.split() for line in out.splitlines() if line.strip()[:1].isdigit() and "may" not in line]
+    assert rows == [
+        ["1", "CRM", "sales", "customer.email"],
+        ["1", "DWH", "unknown", "unknown", "fields"],
+        ["2", "shop", "unknown"],
+    ]
+    assert "To be told: sales; the owners of 2 systems, who are unknown" in out
+    assert map_(fields, impact="shop") == 0
+    assert "No system on this map may notice a change of shop." in capsys.readouterr().out
+
+
+def test_a_change_of_a_field_reaches_who_takes_it_or_may(
+    fields: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert map_(fields, impact="erp", field="invoice.total", json=True) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown == {
+        "system": "erp",
+        "field": "invoice.total",
+        "rings": [["dwh"]],
+        "share": pytest.approx(1 / 3),
+        "owners": [],
+        "owner_unknown": 1,
+        "fields": {"crm": ["customer.email"]},
+    }
+
+
+def test_a_system_that_is_not_on_the_map_is_told_with_what_is_near(fields: Path) -> None:
+    with pytest.raises(UnknownSystem, match=r"nearest: erp"):
+        map_(fields, impact="erpp")
+    with pytest.raises(CommandLineWrong, match="--impact SYSTEM --field"):
+        map_(fields, field="x")

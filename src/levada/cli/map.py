@@ -33,6 +33,8 @@ def map_(
     review: Path | None = None,
     questions: Path | None = None,
     answers: Path | None = None,
+    impact: str | None = None,
+    field: str | None = None,
     kafka_settings: str | None = None,
     formats: Annotated[bool, Parameter(negative="")] = False,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
@@ -52,6 +54,8 @@ def map_(
         questions: Write the ten questions whose answers would change the blueprint most: .csv or .xlsx.
         answers: That sheet with answers, .csv or .xlsx: they are taken in, and remembered in
             levada-answers.csv of the first folder for every later map, blueprint and plan.
+        impact: Show who may notice a change of this system (its id or name), nearest first, and who has to be told.
+        field: Only of a change of this field of it; who takes unknown fields counts.
         kafka_settings: How to sign in to the clusters: a file of client properties as Kafka's own tools take it
             with --command-config, as file:PATH or env:NAME. A value in it may be such a reference too.
         formats: List what can be read, and whether it was verified on real exports.
@@ -59,6 +63,7 @@ def map_(
 
     Examples:
         levada map exports/ configs/ --out network.yaml --review review.yaml
+        levada map network.yaml --impact erp --field customer.email
         levada map exports/ kafka://k1.acme.org:9092 --kafka-settings file:client.properties
     """
     from levada.cli._shown import console as console_of
@@ -67,7 +72,7 @@ def map_(
     if formats:
         _formats(console, as_json=json)
         return 0
-    _check_line(sources, out, questions)
+    _check_line(sources, out, questions, impact, field)
     from levada.cli._sources import sources_of, unread
 
     given = sources_of(sources, kafka_settings)
@@ -78,7 +83,11 @@ def map_(
     mapped = _mapped(folders, clusters, review, console)
     understood = told is None or _taken(*told, mapped, console)
     _write(mapped, out, review, questions, console)
-    if json:
+    if impact is not None:
+        from levada.cli._impact import show_impact
+
+        show_impact(mapped.network, impact, field, console, as_json=json)
+    elif json:
         from levada.network.view import as_map
 
         write_json(as_map(mapped.network))
@@ -87,7 +96,13 @@ def map_(
     return 1 if unread(mapped, given) or not mapped.read or not understood else 0
 
 
-def _check_line(sources: tuple[str | Path, ...], out: Path | None, questions: Path | None) -> None:
+def _check_line(
+    sources: tuple[str | Path, ...],
+    out: Path | None,
+    questions: Path | None,
+    impact: str | None,
+    field: str | None,
+) -> None:
     from levada.cli._usage import CommandLineWrong
 
     if not sources:
@@ -96,6 +111,8 @@ def _check_line(sources: tuple[str | Path, ...], out: Path | None, questions: Pa
         problem = "A network is written to a file that ends with .yaml, .jsonl or .xlsx, or to a folder."
     elif questions is not None and questions.suffix not in SHEETS:
         problem = "Questions are written to a file that ends with .csv or .xlsx."
+    elif field is not None and impact is None:
+        problem = "A field is one of a system: `levada map DIR… --impact SYSTEM --field FIELD`."
     else:
         return
     raise CommandLineWrong(problem=problem, command="levada map")

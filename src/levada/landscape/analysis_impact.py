@@ -14,7 +14,7 @@ __all__ = ["Impact", "UnknownSystem", "blast_radius"]
 
 
 class UnknownSystem(LevadaError, code="LV1910"):
-    """No system of the map is called {name}. See its systems with: levada map DIR --json"""
+    """No system of the map is called {name}, or several are{near}. See its systems with: levada map DIR --json"""
 
 
 class Impact(Struct, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ def blast_radius(network: Network, system: str, *, field: str | None = None) -> 
     """
     node = network.resolve(system)
     if node is None:
-        raise UnknownSystem(name=system)
+        raise UnknownSystem(name=system, near=_near(network, system))
     users: dict[str, set[str]] = defaultdict(set)
     lineage: dict[str, set[str]] = defaultdict(set)
     blind: set[str] = set()
@@ -74,6 +74,17 @@ def blast_radius(network: Network, system: str, *, field: str | None = None) -> 
         owner_unknown=sum(network.nodes[s].owner is None for s in touched),
         fields={c: tuple(sorted(f)) for c, f in sorted(lineage.items()) if f and c not in blind},
     )
+
+
+def _near(network: Network, name: str) -> str:
+    """What may have been meant: ids of systems that are called so, or nearly so."""
+    from difflib import get_close_matches
+
+    wanted = name.casefold()
+    ids = {n.id.casefold(): n.id for n in network.nodes.values()}
+    named = sorted(n.id for n in network.nodes.values() if n.name.casefold() == wanted)
+    found = named or [ids[i] for i in get_close_matches(wanted, ids)] or sorted(i for i in ids if wanted in i)
+    return f" (nearest: {', '.join(found[:5])})" if found else ""
 
 
 def _fields(attributes: dict[str, Any]) -> set[str]:
