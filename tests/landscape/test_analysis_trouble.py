@@ -76,6 +76,14 @@ def test_brittle_has_reasons_and_unknown_is_none() -> None:
     assert any("5.0% of its calls fail" in r for r in found[0].reasons)
 
 
+def test_databases_on_one_server_are_not_one_database() -> None:
+    def use(consumer: str, name: str) -> Flow:
+        return flow(consumer, "pg", mode="db", object=name, attributes={"database": name})
+
+    assert brittle(network(use("orders", "orders"), use("billing", "billing"))) == []
+    assert "2 systems use these tables" in brittle(network(use("a", "x"), use("b", "x")))[0].reasons[0]
+
+
 @pytest.mark.parametrize(
     ("more", "window", "kinds"),
     [

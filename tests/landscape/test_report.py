@@ -355,7 +355,7 @@ def test_where_no_domain_is_said_systems_stand_by_what_they_exchange() -> None:
     assert groups.alone == ("g",)
     notes = cluster_map(net, {}, {i: n for n, i in enumerate(net.nodes)}).notes
     assert notes[0] == (
-        "Nobody said the domain of 7 of 7 systems: 6 stand in dashed circles, by what they exchange with each other; "
+        "Nobody said the domain or owner of 7 of 7 systems: 6 stand in dashed circles, by what they exchange with each other; "
         "1 has no flow either and is not drawn."
     )
     assert "beginning with b, d, e;" in notes[1]
@@ -374,7 +374,7 @@ def test_a_system_without_a_domain_stands_where_it_exchanges_most_and_is_told_fr
     drawn = cluster_map(net, {}, {i: n for n, i in enumerate(net.nodes)})
     assert drawn.picture.count('class="node ring"') == 1
     assert drawn.notes[0] == (
-        "Nobody said the domain of 1 of 4 systems: it stands as a ring in the domain that it exchanges most with."
+        "Nobody said the domain or owner of 1 of 4 systems: it stands as a ring in the domain that it exchanges most with."
     )
     stated = Network.of(nodes[:3], [])
     assert cluster_map(stated, {}, {i: n for n, i in enumerate(stated.nodes)}).notes == ()

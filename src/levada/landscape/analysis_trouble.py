@@ -12,6 +12,7 @@ from levada.landscape._clients import is_nobody_known
 from levada.landscape._objects import is_another
 from levada.landscape._ways import way_of
 from levada.landscape.analysis import Structure, structure
+from levada.landscape.blueprint_scope import of_database
 from levada.landscape.infrastructure import infrastructure
 from levada.landscape.naming import Names
 from levada.landscape.periods import periods
@@ -162,19 +163,26 @@ def brittle(network: Network, known: Structure | None = None) -> list[Brittle]:
     return sorted(out, key=lambda b: (-b.score, b.flow))
 
 
-def _databases_with_several_users(network: Network) -> Mapping[str, int]:
-    users: dict[str, set[str]] = defaultdict(set)
+def _databases_with_several_users(network: Network) -> Mapping[tuple[str, str | None], int]:
+    """How many use a database; of a server's databases each counts by itself."""
+    users: dict[tuple[str, str | None], set[str]] = defaultdict(set)
     for flow in network.flows.values():
         if flow.mode == "db":
-            users[flow.provider].add(flow.consumer)
-    return {provider: len(u) for provider, u in users.items() if len(u) > 1}
+            users[_database(flow)].add(flow.consumer)
+    return {database: len(u) for database, u in users.items() if len(u) > 1}
 
 
-def _reasons(flow: Flow, circle: Mapping[str, int], shared: Mapping[str, int]) -> list[tuple[float, str]]:
+def _database(flow: Flow) -> tuple[str, str | None]:
+    return flow.provider, flow.object if of_database(flow) else None
+
+
+def _reasons(
+    flow: Flow, circle: Mapping[str, int], shared: Mapping[tuple[str, str | None], int]
+) -> list[tuple[float, str]]:
     found: list[tuple[float, str]] = []
-    if flow.mode == "db" and flow.provider in shared:
+    if flow.mode == "db" and _database(flow) in shared:
         found.append(
-            (3.0, f"{shared[flow.provider]} systems use these tables; a change of a column breaks all")
+            (3.0, f"{shared[_database(flow)]} systems use these tables; a change of a column breaks all")
         )
     if flow.mode in ("file", "batch"):
         found.append((2.0, f"{flow.mode}: late, and lost without notice"))

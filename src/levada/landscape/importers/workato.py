@@ -25,6 +25,8 @@ _OBJECTS = (
     "object",
     "table",
     "table_name",
+    "table_id",
+    "app_id",
     "record_type",
     "object_name",
     "object_type",
@@ -45,6 +47,9 @@ class Workato:
     def __init__(self) -> None:
         self._recipes: dict[str, str] = {}
         self._calls: list[tuple[str, str, str, tuple[Evidence, ...]]] = []
+        self._names: dict[str, set[str]] = {}
+        self._numbered: list[tuple[str, str, str, tuple[Evidence, ...]]] = []
+        """Calls of recipes by number, with the name that the editor showed for it."""
         self._endpoints: list[tuple[str, str, str, str, tuple[Evidence, ...]]] = []
 
     def recognise(self, file: SourceFile) -> float:
@@ -84,6 +89,7 @@ class Workato:
         if me in self._recipes.values():
             me = f"{me}.{slug(folder)}"
         self._recipes[f"{folder}/{stem}"] = me
+        self._names.setdefault(name.casefold(), set()).add(me)
         yield Node(
             id=me, name=name, kind="app", domain=folder or None,
             attributes={"tool": "workato"}, evidence=context.at(file, file.line_with('"name"', json.dumps(name)) or 1),
@@ -117,9 +123,9 @@ class Workato:
                     (me, str(flow.get("zip_name") or ""), str(flow.get("name") or ""), evidence)
                 )
             elif flow:
-                yield context.finding(
-                    "unresolved-call", f"{me} calls recipe {flow}, named by number alone", file, line
-                )
+                picked: Any = block.get("dynamicPickListSelection")
+                label = str(picked.get("flow_id") or "") if isinstance(picked, dict) else ""
+                self._numbered.append((me, str(flow), label, evidence))
         elif provider == "workato_recipe_function":
             return
         elif provider == "workato_pub_sub":
@@ -175,6 +181,20 @@ class Workato:
             provider = provider or f"workato/{slug(name or stem.rpartition('/')[2]).replace('/', '-')}"
             if provider != me:
                 yield Flow(consumer=me, provider=provider, mode="sync", protocol="workato", evidence=evidence)
+        for me, number, label, evidence in self._numbered:
+            called = self._names.get(label.casefold(), set())
+            if len(called) == 1:
+                yield Flow(
+                    consumer=me,
+                    provider=next(iter(called)),
+                    mode="sync",
+                    protocol="workato",
+                    evidence=evidence,
+                )
+            else:
+                text = f"{me} calls recipe {number}, named by number alone"
+                place = evidence[0]
+                yield context.finding("unresolved-call", text, context.files.get(place.source), place.line)
         for folder, recipe, method, path, evidence in self._endpoints:
             found = by_stem.get(recipe) or by_stem.get(slug(recipe).replace("-", "_")) or []
             api = f"workato-api/{slug(folder.rpartition('/')[2])}"
@@ -214,6 +234,7 @@ def _object(entry: Mapping[str, Any], block: Mapping[str, Any]) -> str | None:
     for source in (entry, picked):
         for key in _OBJECTS:
             value: Any = source.get(key) if isinstance(source, dict) else None
+            value = value.get("name") if isinstance(value, dict) else value
             if isinstance(value, str) and value and "_dp(" not in value and "#{" not in value:
                 return value
     return None

@@ -117,7 +117,7 @@ def _asking(network: Network, names: Names, found: Groups, *, few: bool) -> list
     first = names.systems(sorted(unstated, key=lambda i: (-users[i], i))[:3])
     whose = "it" if count == 1 else "them"
     return [
-        f"Nobody said the domain of {count:,} of {many(every, 'system')}: {'; '.join(told)}.",
+        f"Nobody said the domain or owner of {count:,} of {many(every, 'system')}: {'; '.join(told)}.",
         f"Ask which domain answers for {whose}, beginning with {', '.join(first)}; it is told in the column domain of systems.csv.",
     ]
 
