@@ -21,6 +21,7 @@ from levada.landscape.blueprint import blueprint
 from levada.landscape.blueprint_costs import load_costs
 from levada.landscape.pilot import pilots
 from levada.landscape.plan import Plan, Team, make_plan, watch_days
+from levada.landscape.plan_days import DaysOffError, read_days_off
 from levada.landscape.plan_view import as_csv, as_github, as_ics, as_json
 from levada.network.graph import Flow, Network, Node
 
@@ -60,8 +61,8 @@ def test_precedence_days_capacity_and_one_item_a_flow(
         assert item in plan.items or item.kind == "retire"
         assert all(at[a].end < item.start for a in item.after)
         assert item.exit["text"]
+        assert item.start.weekday() < 5 > item.end.weekday()
         if item.hours is not None:
-            assert item.start.weekday() < 5 > item.end.weekday()
             assert item.hours <= len(working(item.start, item.end)) * hours / 5 + 1e-9
     busy = Counter(d for i in every if i.hours is not None for d in working(i.start, i.end))
     assert max(busy.values(), default=0) <= teams
@@ -238,3 +239,55 @@ def test_the_pilot_is_the_worst_pain_for_its_effort() -> None:
     assert "p9" in ranked[0].box
     assert ranked[0].pareto
     assert (ranked[0].imputed, ranked[0].volume_day) == (0.0, None)
+
+
+ICS = """BEGIN:VCALENDAR\r
+BEGIN:VEVENT\r
+DTSTART;VALUE=DATE:20260403\r
+DTEND;VALUE=DATE:20260407\r
+SUMMARY:Easter, a name that is \r
+ folded\r
+END:VEVENT\r
+BEGIN:VEVENT\r
+DTSTART;VALUE=DATE:20200501\r
+RRULE:FREQ=YEARLY\r
+SUMMARY:May day\r
+END:VEVENT\r
+END:VCALENDAR\r
+"""
+CSV = "date;until;name\n2026-04-03;2026-04-06;Easter\n2026-05-01;;May day\n"
+
+
+@pytest.mark.parametrize("text", [ICS, CSV])
+def test_nothing_begins_or_ends_on_a_day_off(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "off"
+    path.write_bytes(text.encode())
+    off = read_days_off(path)
+    assert {date(2026, 4, 3), date(2026, 4, 6), date(2026, 5, 1)} <= off
+    assert date(2026, 4, 7) not in off
+    plan = planned(network(5, 9), team=Team(2, 90.0, off))
+    free = planned(network(5, 9), team=Team(2, 90.0))
+    every = (*plan.items, *plan.beyond)
+    assert all(d.weekday() < 5 and d not in off for i in every for d in (i.start, i.end))
+    assert max(i.end for i in every) >= max(i.end for i in (*free.items, *free.beyond))
+    for item in every:
+        if item.kind == "retire":  # the window that is watched is not shorter for it
+            assert (item.end - item.start).days + 1 >= item.exit["days"]
+        if item.hours is not None:
+            assert item.hours <= len([d for d in working(item.start, item.end) if d not in off]) * 18 + 1e-9
+    first = planned(network(5, 9), team=Team(2, 90.0, frozenset({plan.start})))
+    assert min(i.start for i in first.items) > plan.start
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "date\n", "date\n6.5.2027\n", "date,until\n2027-05-06,2027-05-01\n", "date,until\n2027-01-01,2099-01-01\n", "day\n2027-05-06\n",
+        ICS.replace("20260403", "20260403T060000Z"), ICS.replace("YEARLY", "WEEKLY"), ICS.replace("YEARLY", "YEARLY;BYDAY=-1MO"),
+    ],
+)  # fmt: skip
+def test_days_off_that_cannot_be_read_are_told(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "off.ics"
+    path.write_text(text)
+    with pytest.raises(DaysOffError, match=r"off\.ics"):
+        read_days_off(path)

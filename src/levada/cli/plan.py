@@ -33,6 +33,7 @@ def make(
     days: int = 90,
     teams: int = 2,
     hours_week: float = 90.0,
+    holidays: Path | None = None,
     costs: Path | None = None,
     csv: Path | None = None,
     github: Path | None = None,
@@ -49,6 +50,8 @@ def make(
         days: Length of the plan.
         teams: Teams that work side by side.
         hours_week: Hours a week of each team.
+        holidays: Days off beside weekends: an ICS calendar of whole-day events, or CSV with the column date, and until
+            where it lasts longer. Nothing begins or ends on one.
         costs: File with your own cost parameters (TOML).
         csv: Write the items for Jira's importer (.csv).
         github: Write the items as bodies of GitHub issues (.json).
@@ -68,6 +71,7 @@ def make(
     from levada.landscape.blueprint_costs import load_costs
     from levada.landscape.naming import Names
     from levada.landscape.plan import Team, make_plan, next_monday
+    from levada.landscape.plan_days import read_days_off
     from levada.landscape.plan_view import as_csv, as_github, as_ics, as_json
 
     console = Console(stderr=json)
@@ -77,6 +81,7 @@ def make(
         problem = "Days, teams and hours a week have to be more than 0."
         raise CommandLineWrong(problem=problem, command="levada plan")
     given = sources_of(sources, kafka_settings)
+    off: frozenset[datetime.date] = read_days_off(holidays) if holidays else frozenset()
     with console.status("Reading") as status:
         network, code = read_network(given, console)
         status.update("Planning")
@@ -88,7 +93,7 @@ def make(
             start or next_monday(),
             costs=held,
             days=days,
-            team=Team(teams, hours_week),
+            team=Team(teams, hours_week, off),
         )
     issues = json_text(as_github(made))
     for path, text in ((csv, as_csv(made)), (ics, as_ics(made)), (github, issues)):

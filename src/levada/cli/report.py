@@ -23,6 +23,7 @@ def report(
     out: Path = Path("landscape.html"),
     title: str | None = None,
     start: datetime.date | None = None,
+    holidays: Path | None = None,
     costs: Path | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     kafka_settings: str | None = None,
@@ -35,6 +36,7 @@ def report(
         out: Where to: .html (one file, no server), .md, or .json (map, blueprint and plan).
         title: Title of the report (default: the name of the first folder or cluster).
         start: First day of the plan (default: next Monday).
+        holidays: Days off beside weekends, for the plan: an ICS calendar, or CSV with the columns date and until.
         costs: File with your own cost parameters (TOML).
         json: Say as JSON what was written.
         kafka_settings: How to sign in to the clusters: a file of client properties as Kafka's own tools take it
@@ -49,7 +51,8 @@ def report(
     from levada.cli._sources import read_network, sources_of
     from levada.cli._usage import CommandLineWrong
     from levada.landscape.blueprint_costs import load_costs
-    from levada.landscape.plan import next_monday
+    from levada.landscape.plan import Team, next_monday
+    from levada.landscape.plan_days import read_days_off
     from levada.landscape.report import assess
 
     console = Console(stderr=json)
@@ -61,6 +64,7 @@ def report(
         problem = "A report is written to a file that ends with .html, .md or .json."
         raise CommandLineWrong(problem=problem, command="levada report")
     given = sources_of(sources, kafka_settings)
+    off: frozenset[datetime.date] = read_days_off(holidays) if holidays else frozenset()
     with console.status("Reading") as status:
         network, code = read_network(given, console)
         status.update("Assessing")
@@ -68,7 +72,8 @@ def report(
             title
             or f"Landscape of {(given.folders[0].resolve().name if given.folders else given.clusters[0].source)}"
         )
-        found = assess(network, start or next_monday(), title=name, costs=load_costs(costs))
+        first = start or next_monday()
+        found = assess(network, first, title=name, costs=load_costs(costs), team=Team(off=off))
         text = _text(found, network, out.suffix)
     write_whole(out, text)
     if json:

@@ -9,7 +9,7 @@ the days stands under ``later``; a watch that ends after them stands under
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import date, timedelta
 from typing import Any, Literal, TypeAlias
 
@@ -20,6 +20,7 @@ from levada.landscape.blueprint_costs import Costs, load_costs
 from levada.landscape.naming import Names
 from levada.landscape.periods import DAY, periods
 from levada.landscape.pilot import Ranked, pilots
+from levada.landscape.plan_days import next_working
 from levada.landscape.plan_teams import Desk, Team
 from levada.landscape.words import many
 from levada.network.graph import Flow, Network, Node
@@ -117,7 +118,7 @@ def make_plan(
         days=days,
         items=tuple(i for i in items if i.end <= last),
         beyond=tuple(i for i in items if i.end > last),
-        critical=_critical(items),
+        critical=_critical(items, team.off),
         pilot=first,
         ranking=tuple(ranking),
         later=tuple(later),
@@ -125,7 +126,7 @@ def make_plan(
     )
 
 
-def _critical(items: Sequence[Item]) -> tuple[str, ...]:
+def _critical(items: Sequence[Item], off: Set[date]) -> tuple[str, ...]:
     """Back from the work that ends last: over what it waits for, or over the work that held its team."""
     work = [i for i in items if i.hours is not None]
     at = {i.id: i for i in items}
@@ -135,20 +136,12 @@ def _critical(items: Sequence[Item]) -> tuple[str, ...]:
         path.append(here)
         waits = [at[a] for a in here.after if a in at]
         begin = here.start
+        one = timedelta(days=1)
         held = [
-            w
-            for w in work
-            if w.end < begin and _next_working(w.end) >= _next_working(begin - timedelta(days=1))
+            w for w in work if w.end < begin and next_working(w.end + one, off) >= next_working(begin, off)
         ]
         here = max(waits or held, key=lambda i: (i.end, i.id), default=None)
     return tuple(i.id for i in reversed(path))
-
-
-def _next_working(day: date) -> date:
-    day += timedelta(days=1)
-    while day.weekday() > 4:
-        day += timedelta(days=1)
-    return day
 
 
 def next_monday() -> date:
@@ -183,11 +176,7 @@ class _Planner:
                 after = (*(i.id for i in out[-1:]), *(n.id for n in needs if kind == "build"))
                 ends = [*(i.end for i in out[-1:]), *(n.end for n in needs if kind == "build")]
                 free = max(ends) + timedelta(days=1) if ends else self.desk.start
-                slot = (
-                    self.desk.work(free, work)
-                    if work is not None
-                    else (free, free + timedelta(days=wait - 1))
-                )
+                slot = self.desk.work(free, work) if work is not None else self.desk.watch(free, wait)
                 if slot is None or (kind != "retire" and slot[1] > self.desk.last):
                     return None
                 out.append(self._item(box, flows, kind, title, after, slot, exit_, work))
@@ -270,12 +259,12 @@ class _Planner:
         out: list[Item] = []
         for n, entry in enumerate((e for e in made.ledger if e.decision == "retired"), 1):
             flow = self.network.flows[entry.flow]
-            end = self.desk.start + timedelta(days=watch_days([flow]) - 1)
+            begin, end = self.desk.watch(self.desk.start, watch_days([flow]))
             before = _measures([flow])
             out.append(
                 Item(
                     id=f"retire:unused-{n}", kind="retire", title=f"Remove {self.names.flow(flow)}",
-                    owner=self.network.nodes[flow.provider].owner, after=(), start=self.desk.start, end=end,
+                    owner=self.network.nodes[flow.provider].owner, after=(), start=begin, end=end,
                     exit=self._silence([flow]), ledger=(entry.flow,), hours=None,
                     risk="a rare run that nobody has seen yet", before=before, target=dict.fromkeys(before, 0.0),
                 )

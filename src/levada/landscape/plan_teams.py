@@ -1,4 +1,4 @@
-"""The teams of a plan: who is free when, Monday to Friday, one item at a time each."""
+"""The teams of a plan: who is free when, on working days, one item at a time each."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from datetime import date, timedelta
 
 from msgspec import Struct
 
+from levada.landscape.plan_days import is_working, next_working
+
 __all__ = ["Desk", "Team", "Trial"]
 
 
@@ -17,6 +19,8 @@ class Team(Struct, frozen=True):
 
     teams: int = 2
     hours_week: float = 90.0
+    off: frozenset[date] = frozenset()
+    """Days beside weekends on which nobody works."""
 
 
 class Trial:
@@ -34,7 +38,7 @@ class Desk:
     """Places work on teams from ``start`` on, and on no day after ``last``."""
 
     def __init__(self, team: Team, start: date, last: date) -> None:
-        self.start, self.last = start, last
+        self.start, self.last, self.off = start, last, team.off
         self._per_day = team.hours_week / 5
         self._busy: list[set[date]] = [set() for _ in range(team.teams)]
 
@@ -57,12 +61,17 @@ class Desk:
         self._busy[team] |= set(found)
         return found[0], found[-1]
 
+    def watch(self, begin: date, days: int) -> tuple[date, date]:
+        """First and last day of waiting that long at least; it begins and ends when somebody is there to see it."""
+        first = next_working(begin, self.off)
+        return first, next_working(first + timedelta(days=days - 1), self.off)
+
     def _slot(self, busy: set[date], begin: date, days: int) -> list[date]:
         """The first ``days`` working days in a row on which the team is free; empty if there are none in time."""
         found: list[date] = []
         day = begin
         while day <= self.last and len(found) < days:
-            if day.weekday() < 5:
+            if is_working(day, self.off):
                 found = [] if day in busy else [*found, day]
             day += timedelta(days=1)
         return found if len(found) == days else []

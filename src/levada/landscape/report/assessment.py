@@ -18,7 +18,7 @@ from levada.landscape.analysis_trouble import (
 )
 from levada.landscape.blueprint import Blueprint, blueprint
 from levada.landscape.blueprint_costs import Costs, load_costs
-from levada.landscape.plan import Plan, make_plan
+from levada.landscape.plan import Plan, Team, make_plan
 from levada.landscape.questions import Question, questions
 from levada.network.graph import Network
 
@@ -60,9 +60,10 @@ class Assessment(Struct, frozen=True, kw_only=True):
 
 
 def assess(
-    network: Network, start: date, *, title: str = "Integration landscape", costs: Costs | None = None
-) -> Assessment:
-    """Measure, choose and plan; deterministic for the same network, costs and start."""
+    network: Network, start: date, *, title: str = "Integration landscape", costs: Costs | None = None,
+    team: Team | None = None,
+) -> Assessment:  # fmt: skip
+    """Measure, choose and plan; deterministic for the same network, costs, start and team."""
     costs = costs or load_costs()
     known = structure(network)
     made = blueprint(network, costs)
@@ -76,6 +77,6 @@ def assess(
         duplicates=tuple(duplicates(network)),
         costs=costs,
         blueprint=made,
-        plan=make_plan(network, made, start, costs=costs),
+        plan=make_plan(network, made, start, costs=costs, team=team),
         questions=tuple(questions(network, costs=costs)),
     )
