@@ -172,3 +172,27 @@ def test_times_are_times_again_and_the_document_says_so_to_others(written):
     assert members["day"]["additionalProperties"]["format"] == "date"
     moment = document["paths"]["/since"]["get"]["parameters"][1]
     assert moment["schema"]["format"] == "date-time"
+
+
+def test_a_union_that_no_contract_may_have_loses_its_bound(tmp_path):
+    text = {"type": "string", "pattern": "^a"}
+    several = [
+        {"type": "array", "items": {"type": "string"}},
+        {"type": "object", "additionalProperties": {"type": "integer"}},
+    ]
+    body = {"type": "object", "properties": {f"by{n}": {"anyOf": [s, text]} for n, s in enumerate(several)}}
+    post = {
+        "operationId": "find",
+        "requestBody": {"content": {"application/json": {"schema": body}}},
+        "responses": {"200": {"description": "Done."}},
+    }
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "Finder", "version": "1.0"},
+        "paths": {"/find": {"post": post}},
+    }
+    (tmp_path / "finder.json").write_text(json.dumps(document))
+    assert client(str(tmp_path / "finder.json"), domain="shop", out=tmp_path / "finder.py") == 0
+    text = (tmp_path / "finder.py").read_text()
+    assert "tuple[str, ...] | str" in text
+    assert "dict[str, int] | str" in text

@@ -10,7 +10,7 @@ from levada.contract._generate.schemas import DECIMAL
 from levada.contract._generate.text import quoted
 from levada.contract._integers import LEAST, MOST
 
-__all__ = ["bounded", "literal", "union"]
+__all__ = ["bounded", "harmless", "literal", "union"]
 
 _META = {
     "minimum": "ge",
@@ -102,6 +102,18 @@ def literal(values: Any) -> str:
     ):
         return f"Literal[{', '.join(quoted(v) if isinstance(v, str) else repr(v) for v in some)}]{null}"
     return f"float{null}" if all(isinstance(v, int | float) for v in some) else "Any"
+
+
+def harmless(parts: Sequence[str]) -> list[str]:
+    """The types of a union without the bounds that a contract refuses beside an array or a dict."""
+    several = [p for p in parts if p.removeprefix("Annotated[").startswith(("tuple[", "dict["))]
+    fixed = any(p.startswith("tuple[") and not p.endswith(", ...]") for p in several)
+    return [
+        p[len("Annotated[") : p.index(", Meta(")]
+        if several and p.startswith("Annotated[") and (fixed or "pattern=" in p) and p not in several
+        else p
+        for p in parts
+    ]
 
 
 def union(parts: list[str], enums: Mapping[str, str], structs: Set[str]) -> str | None:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-from levada.contract._generate.bounds import bounded, literal, union
+from levada.contract._generate.bounds import bounded, harmless, literal, union
 from levada.contract._generate.model import EnumClass, Field, Module, StructClass, field_name
 from levada.contract._generate.names import Taken
 from levada.contract._generate.text import quoted
@@ -271,7 +271,10 @@ class Types:
         return made
 
     def _union(self, options: list[Any], hint: str) -> str:
-        parts = list(dict.fromkeys(self.of(o, hint) for o in options))
+        found = list(dict.fromkeys(self.of(o, hint) for o in options))
+        parts = harmless(found)
+        if parts != found:
+            self.note(f"{hint}: one of {', '.join(found)}, of which a bound cannot be kept")
         made = union(parts, self.enums, self.structs)
         if made is None:
             words = ", ".join(p for p in parts if p != "None")
