@@ -51,3 +51,14 @@ def test_what_is_no_line_of_a_log_is_counted_and_told(tmp_path: Path) -> None:
     (tmp_path / "billing.access.log").write_text(f"10.1.1.1 - a {CALL}\nwhat is this\n")
     (finding,) = [f for f in map_folders([tmp_path]).network.findings if f.kind == "unread-lines"]
     assert finding.line == 2
+
+
+@pytest.mark.parametrize("before", ["", "shop.acme.org:443 "])
+def test_a_secret_in_a_query_is_told_in_each_form(before: str, tmp_path: Path) -> None:
+    line = f'{before}10.0.0.1 - crm [10/Oct/2026:13:55:36 +0000] "GET /x?page=1&Api_Key=hunter22 HTTP/1.1" 200 5 "-" "-"\n'
+    (tmp_path / "shop.access.log").write_text(line)
+    network = map_folders([tmp_path]).network
+    told = [f.text for f in network.findings if f.kind == "secret"]
+    assert len(told) == 1
+    assert "api_key" in told[0]
+    assert not any("hunter" in f for f in network.flows)

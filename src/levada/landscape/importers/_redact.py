@@ -258,9 +258,12 @@ def _by_chance(part: str) -> bool:
     return changes > (0.4 if True in kinds and False in kinds else 0.25)
 
 
+_IN_QUERIES = _LOWER_HINTS["secret in a query"]
+
+
 def secret_parameters(path: str) -> list[str]:
     """The names under which the query and the parameters of a path hold secrets."""
-    if "?" not in path and ";" not in path:
+    if ("?" not in path and ";" not in path) or not _any_in(_IN_QUERIES, path.lower()):
         return []
     found = _compiled("secret in a query").finditer(path)
     return [f[0][1:].partition("=")[0].lower() for f in found if not _FILLER.search(f[0])]

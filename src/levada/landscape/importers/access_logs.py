@@ -75,7 +75,8 @@ class AccessLogs:
         for number, line in file.lines():
             if found := _COMMON.match(line):
                 ip, user, time, path, status, agent = found.group(1, 2, 3, 5, 6, 7)
-                _note(secrets, path, number)
+                if "?" in path or ";" in path:  # a million calls of a function are what a log costs
+                    _note(secrets, path, number)
                 self._add(
                     file.source, number, (user, agent or "", ip), provider, path, int(status), time, provider
                 )
@@ -84,6 +85,7 @@ class AccessLogs:
                 at = odd.groupdict()
                 host = f"host:{at['vhost'].lower()}" if at["vhost"] else provider
                 who = (at["user"], at["agent"] or "", at["ip"])
+                _note(secrets, at["path"], number)
                 self._add(file.source, number, who, host, at["path"], int(at["status"]), at["time"], provider)
                 continue
             found = _ENVOY.match(line)
