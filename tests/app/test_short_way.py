@@ -48,8 +48,12 @@ async def test_a_stop_that_takes_too_long_cancels_and_says_so(way):
         answer = asyncio.create_task(exchange(served.port, get("/waits/for%20ever")))
         await until(lambda: things(served).tasks)
         served.server.should_exit = True
-        assert (await answer).startswith(b"HTTP/1.1 500 ")
+        told = await answer
+        assert told.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1\r\n" in told
+        assert b"The provider stops" in told
         assert things(served).done == ["cancelled"]
+        assert counted(served.app) == {("", "", "sales/Things/v1.waits"): (0, 0, 0, 1, (("unavailable", 1),))}
 
 
 @WAYS

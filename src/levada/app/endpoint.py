@@ -20,7 +20,13 @@ from levada.app.proxy import Target, bounded, deny
 from levada.contract._integers import integers_of
 from levada.contract.operation import Operation
 from levada.contract.problem import Problem
-from levada.contract.standard import BadRequest, DeadlineExceeded, PayloadTooLarge, UnsupportedMediaType
+from levada.contract.standard import (
+    BadRequest,
+    DeadlineExceeded,
+    PayloadTooLarge,
+    Unavailable,
+    UnsupportedMediaType,
+)
 
 if TYPE_CHECKING:
     from levada.app.app import App
@@ -74,6 +80,9 @@ _STREAMED = """
         payload = None
 """
 _KEY = re.compile(r'"?([\x21\x23-\x5b\x5d-\x7e]{1,255})"?')
+
+
+_STOPS = "The provider stops, and did not wait for this call any longer; whether it was done is not known. Ask again."
 
 
 class Endpoint:
@@ -178,11 +187,13 @@ class Endpoint:
         return namespace["serve"]
 
     def _failed(self, error: BaseException, context: Context, start: float) -> None:
-        """Count a call that ended with a problem; one that its deadline ended raises that."""
+        """Count a call that ended with a problem; one that its deadline or a stop has ended raises that."""
         if isinstance(error, Problem):
             problem = error
         elif isinstance(error, asyncio.CancelledError) and self._late():
             problem = DeadlineExceeded()
+        elif isinstance(error, asyncio.CancelledError) and _by_a_stop(error):
+            problem = Unavailable(reason=_STOPS, retry_after=1.0)
         else:
             return
         self.app.recorder.fail(
@@ -300,6 +311,11 @@ def _content(result: Any) -> bytes:
     if type(result) is not bytes:
         raise TypeError(f"it answered {type(result).__name__}, the contract says bytes")
     return result
+
+
+def _by_a_stop(error: asyncio.CancelledError) -> bool:
+    """Whether uvicorn has waited for this call as long as it was told to."""
+    return bool(error.args) and "graceful shutdown exceeded" in str(error.args[0])
 
 
 def _nothing(result: Any) -> bytes:
