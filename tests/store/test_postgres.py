@@ -10,6 +10,7 @@ import pytest
 from tests.store.writers import writing
 
 from levada.store import Statement, StoreError, StoreUnknown, Unit, open_store
+from levada.store._pgconnection import Connection
 from levada.store.errors import StoreHindered, StoreNewer, StoreUnusable
 from levada.store.postgres import PostgresSettings, PostgresStore, place_of
 from levada.testing.link import Link
@@ -308,6 +309,51 @@ async def test_the_clock_is_the_databases(database, closing):
     assert 0 <= await store.now() - theirs < 5_000_000
 
 
+@pytest.fixture
+def set_clock(monkeypatch):
+    """Sets the server's clock, as all of its connections tell it."""
+    real, by = Connection.run, 0
+
+    async def run(self, query, params, now=0):
+        rows, count = await real(self, query, params, now)
+        if query.name in ("store.clock", "store.begin"):
+            rows = [{**row, "now": row["now"] + by} for row in rows]
+        return rows, count
+
+    def set_(micros):
+        nonlocal by
+        by = micros
+
+    monkeypatch.setattr(Connection, "run", run)
+    return set_
+
+
+async def test_time_goes_on_where_the_servers_clock_is_set_back(database, closing, set_clock):
+    """It once stood until the clock was there again: no timer came due, no lease ended, a new process was taken for dead."""
+    store = await closing(open_store(database))
+    await store.commit(
+        Unit([Statement("log.topic_create", {"topic": "t", "partitions": 1, "retention": None})])
+    )
+    declared = {"name": "s", "topics": "[]", "pattern": None}
+    await store.commit(Unit([Statement("subscription.create", declared)]))
+    await store.commit(Unit([Statement("subscription.claim", {"name": "s", "holder": "h", "lease": 0})]))
+    before = await store.now()
+    set_clock(-3_600_000_000)
+    await asyncio.sleep(0.4)
+    times = [await store.now()]
+    for _ in range(3):
+        (row,) = (await store.commit(Unit([Statement("store.time")]))).rows[0]
+        times += [row["now"], await store.now()]
+    assert times == sorted(times)
+    assert before + 300_000 < times[0] < before + 2_000_000
+    # A process that begins now lives in the same time.
+    other = await closing(open_store(database))
+    assert abs(await other.now() - await store.now()) < 1_000_000
+    # Once the clock is right again, it alone is the time.
+    set_clock(60_000_000)
+    assert await store.now() > before + 60_000_000
+
+
 async def test_many_open_an_empty_database_at_once(database):
     stores = await asyncio.gather(*(open_store(database) for _ in range(6)))
     for n, store in enumerate(stores):
@@ -392,7 +438,7 @@ async def test_wake_ups_are_heard_again_after_a_defect(database, closing, monkey
 async def test_a_defect_of_the_writer_fails_its_group_and_the_next_is_written(database, closing, monkeypatch):
     store = await closing(open_store(database))
 
-    async def fails(connection, units, last):
+    async def fails(*_):
         monkeypatch.undo()
         raise MemoryError
 

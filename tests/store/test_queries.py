@@ -40,7 +40,15 @@ def test_what_a_query_may_change_is_known(text, kind):
 
 def test_both_databases_know_the_same_queries():
     alone = set(queries("sqlite").keys() ^ queries("postgresql").keys())
-    assert alone == {"store.check", "schema.lock", "store.clock", "store.begin", "store.fate", "store.notify"}
+    assert alone == {
+        "store.check",
+        "schema.lock",
+        "store.clock",
+        "store.begin",
+        "store.fate",
+        "store.latest",
+        "store.notify",
+    }
 
 
 def test_migrations_are_numbered_without_a_gap_and_only_expand():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -27,8 +27,10 @@ class NeedsAlone(Exception):
     """A unit has to be undone for which no savepoint was taken."""
 
 
-async def transact(connection: Connection, units: Sequence[Unit], last: int) -> tuple[list[Outcome], int]:
-    """Run units in one transaction; their outcomes, and the time that it was given.
+async def transact(
+    connection: Connection, units: Sequence[Unit], time: Callable[[int], int]
+) -> list[Outcome]:
+    """Run units in one transaction; their outcomes. ``time``: the store's, where the server's clock told this.
 
     Raises:
         CommitLost: See there.
@@ -37,12 +39,12 @@ async def transact(connection: Connection, units: Sequence[Unit], last: int) -> 
     await connection.raw.execute("BEGIN")
     try:
         begun = await connection.one("store.begin")
-        now = max(last + 1, begun["now"])
+        now = time(begun["now"])
         group = _Group(connection, now, alone=len(units) == 1)
         outcomes = [await group.unit(unit) for unit in units]
         if not any(outcome.committed for outcome in outcomes):
             await connection.raw.execute("ROLLBACK")
-            return outcomes, now
+            return outcomes
         woken = sorted(channels_of(units, outcomes))
         if woken:
             await connection.one("store.notify", channels=msgspec.json.encode(woken).decode())
@@ -56,7 +58,7 @@ async def transact(connection: Connection, units: Sequence[Unit], last: int) -> 
         if connection.lost(error):
             raise CommitLost(outcomes, begun["xact"], begun["server"]) from error
         raise
-    return outcomes, now
+    return outcomes
 
 
 def channels_of(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> set[str]:

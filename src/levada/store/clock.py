@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Protocol
 
-__all__ = ["Clock", "SteadyClock", "VirtualClock"]
+__all__ = ["CarriedClock", "Clock", "SteadyClock", "VirtualClock"]
 
 _STEP = 1_000_000_000
 """Nanoseconds: what the two clocks of a machine may be apart by its gentle setting; more is a step."""
@@ -49,6 +49,31 @@ class SteadyClock:
         """Go on from a time that was told before, by a process that has ended: time does not stand until it is reached."""
         with self._lock:
             self._at = max(self._at, at * 1000)
+
+
+class CarriedClock:
+    """The clock of another machine as it was read, carried on by ours where it was set back.
+
+    As `SteadyClock`, a step back is not followed: time goes on, an eighth slower until that clock is there
+    again. Unless it was set back, it is followed as it is. Not for several threads.
+    """
+
+    def __init__(self) -> None:
+        self._at = 0
+        self._monotonic = 0
+
+    def told(self, at: int) -> int:
+        """The time, where that clock has told ``at``, microseconds UTC."""
+        monotonic = time.monotonic_ns() // 1000
+        passed = monotonic - self._monotonic
+        if self._at + passed > at + _STEP // 1000:
+            at = max(at, self._at + passed - passed // 8)
+        self._at, self._monotonic = at, monotonic
+        return at
+
+    def carry(self, at: int) -> None:
+        """Go on from a time that others have told: processes of one store live in one time."""
+        self.told(max(at, self._at))
 
 
 class VirtualClock:

@@ -19,6 +19,7 @@ from levada.store._outage import Outage
 from levada.store._pgconnection import Connection, PostgresSettings, driver, failures, told
 from levada.store._pggroup import CommitLost, NeedsAlone, channels_of, transact
 from levada.store._waking import Wakes
+from levada.store.clock import CarriedClock
 from levada.store.errors import StoreClosed, StoreError, StoreHindered, StoreUnknown, StoreUnusable
 from levada.store.protocol import Outcome, Row, Unit, Value
 from levada.store.schema import pending
@@ -32,6 +33,9 @@ GROUP = 256
 
 OLDEST = 15
 """The oldest PostgreSQL that is tried and supported."""
+
+TOLD = 4
+"""The migration that makes the last of the tables by which a store knows the latest time that was told."""
 
 AGAIN = 5
 """How often a unit that lost against another process's is tried again."""
@@ -63,6 +67,7 @@ class PostgresStore:
         self._some = asyncio.Event()
         self._closed = False
         self._last = 0
+        self._clock = CarriedClock()
         self._writer: Connection | None = None
         self._outage = Outage(self.settings.patience)
         self._idle: list[Connection] = []
@@ -86,7 +91,8 @@ class PostgresStore:
                     place=place_of(self.url),
                     reason=f"It is PostgreSQL {version.major}; use {OLDEST} or later.",
                 )
-            await _migrate(self._writer, place_of(self.url))
+            if await _migrate(self._writer, place_of(self.url)) >= TOLD:
+                self._clock.carry((await self._writer.one("store.latest"))["at"])
         except failures() as error:
             await self._end()
             raise _unusable(self.url, error) from error
@@ -187,8 +193,7 @@ class PostgresStore:
         while True:
             connection = await self._connected(deadline)
             try:
-                outcomes, self._last = await transact(connection, units, self._last)
-                return outcomes
+                return await transact(connection, units, self._new_time)
             except CommitLost as error:
                 self._lose()
                 if await self._committed(error):
@@ -253,7 +258,17 @@ class PostgresStore:
     async def now(self) -> int:
         """The database's clock, in microseconds since 1970-01-01 UTC."""
         rows = await self._read("store.clock", {})
-        self._last = max(self._last, rows[0]["now"])
+        return self._time(rows[0]["now"])
+
+    def _time(self, told: int) -> int:
+        """The store's time, where the server's clock told this; never back, even if that one was set."""
+        self._last = max(self._last, self._clock.told(told))
+        return self._last
+
+    def _new_time(self, told: int) -> int:
+        """As `_time`, later than all before: of a transaction."""
+        last = self._last
+        self._last = max(last + 1, self._time(told))
         return self._last
 
     async def _read(self, name: str, params: Mapping[str, Value]) -> Sequence[Row]:
@@ -269,7 +284,7 @@ class PostgresStore:
                     connection = await self._outage.attempt(self._connect) if fresh else self._idle.pop()
                     query = connection.query(name)
                     now = (await connection.one("store.clock"))["now"] if "now" in query.names else 0
-                    rows, _ = await connection.run(query, params, max(now, self._last))
+                    rows, _ = await connection.run(query, params, self._time(now) if now else self._last)
                 except (*failures(), StoreError, ValueError) as error:
                     usable = connection is not None and not connection.lost(error)
                     stale = isinstance(error, pg.InvalidCachedStatementError)
@@ -364,16 +379,20 @@ class PostgresStore:
             connection.drop()
 
 
-async def _migrate(connection: Connection, place: str) -> None:
+async def _migrate(connection: Connection, place: str) -> int:
+    """Bring the schema up to date; the number of its last migration."""
     async with connection.raw.transaction():
         await connection.one("schema.lock")
         await connection.raw.execute(connection.query("schema.create").text)
         done, _ = await connection.run(connection.query("schema.done"), {})
+        last = max((row["number"] for row in done), default=0)
         for migration in pending(place, "postgresql", [row["number"] for row in done]):
             await connection.raw.execute(migration.text)
             now = (await connection.one("store.clock"))["now"]
             named: Mapping[str, Value] = {"number": migration.number, "name": migration.name}
             await connection.run(connection.query("schema.add"), named, now)
+            last = migration.number
+    return last
 
 
 async def applied(url: str) -> Sequence[Row]:

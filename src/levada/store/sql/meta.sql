@@ -37,6 +37,12 @@ SELECT CAST(pg_advisory_xact_lock(7811887467) AS text) AS held
 -- The database's clock.
 SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) AS now
 
+-- name: store.latest [postgresql]
+-- The latest time that the store's processes have told: the clock may have been set back since.
+SELECT CAST(coalesce(greatest(
+  (SELECT max(seen) FROM levada_subscription), (SELECT max(epoch) FROM levada_worker),
+  (SELECT max(last) FROM levada_partition), (SELECT max(at) FROM levada_call_flush)), 0) AS bigint) AS at
+
 -- name: store.begin [postgresql]
 -- Time and number of this transaction, and which start of the server this is.
 SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) AS now,
