@@ -137,3 +137,44 @@ def port_of(socket: Path, envoy: subprocess.Popen[bytes]) -> int:
             ]
         except (ValueError, LookupError):
             time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("channels", "refused"),
+    [
+        ("Partner(plans=['bronze'])", True),
+        ("Partner(plans=['bronze']), Partner(plans=['gold'])", False),
+        ("Partner(plans=['bronze']), Mobile()", False),
+        ("Partner()", False),
+        ("", False),
+    ],
+)
+def test_a_key_of_a_partner_has_a_plan_that_partners_are_offered(
+    tmp_path: Path, channels: str, refused: bool
+):
+    (tmp_path / "portal.py").write_text(PORTAL.format(channels=channels))
+    (tmp_path / "levada.toml").write_text(
+        '[app]\nmodules = ["portal"]\n[plans.bronze]\nrate = "10/min"\n[plans.gold]\nrate = "100/min"\n'
+    )
+    create = ("keys", "create", "--consumer", "acme", "--product", "club/Portal/v1", "--json")
+    made = levada(tmp_path, *create, "--plan", "gold")
+    assert made.returncode == (1 if refused else 0), made.stderr
+    if refused:
+        assert "LV1712" in made.stdout
+        assert "under the plans bronze; gold is none of them" in made.stdout
+    assert levada(tmp_path, *create, "--plan", "bronze").returncode == 0
+
+
+PORTAL = '''
+from levada import ExperienceAPI, http
+from levada.channel import Mobile, Partner
+
+
+class Portal(ExperienceAPI, domain="club", version="1.0", channels=[{channels}]):
+    """A portal."""
+
+    @http.get("/hello")
+    async def hello(self) -> str:
+        """Say hello."""
+        return "hello"
+'''

@@ -14,6 +14,7 @@ import msgspec
 from levada._errors import LevadaError
 from levada.app import App
 from levada.app.secrets import made_secret, resolve
+from levada.channel import Partner
 from levada.deployment.admin import Admin
 from levada.deployment.build import build_app, store_file, store_url
 from levada.deployment.configuration import Configuration
@@ -21,7 +22,7 @@ from levada.deployment.serve_owner import Owner, background
 from levada.deployment.serve_places import store_path, worker_path
 from levada.gateway import GatewayConfiguration, Listener, Upstream
 from levada.gateway.assembly import plans_of, routes_of
-from levada.gateway.errors import ProductUnknown
+from levada.gateway.errors import PlanNotOffered, ProductUnknown
 from levada.gateway.fleet import checked_addresses
 from levada.gateway.keys import ApiKeys, shown
 from levada.store import Store, open_store
@@ -166,6 +167,14 @@ async def _nothing() -> None:
     """What is only tried is brought to no gateway."""
 
 
+def _plans_of_partners(app: App, product: str) -> list[str]:
+    """The plans of an API that has no channel but partners; none: any plan may be that of another channel."""
+    channels = app.plan.served[product].contract.channels
+    if not all(isinstance(channel, Partner) for channel in channels):
+        return []
+    return sorted({plan for channel in channels for plan in channel.plans})
+
+
 class _KeyActions:
     """The admin's actions of keys. ``in_force``: brings what has changed to the gateway."""
 
@@ -182,9 +191,13 @@ class _KeyActions:
         self, consumer: str, product: str, plan: str, days: int | None = None, why: str = ""
     ) -> Any:
         del why  # the audit has it
-        offered = sorted({route.product for route in routes_of(build_app(self._configuration))})
+        app = build_app(self._configuration)
+        offered = sorted({route.product for route in routes_of(app)})
         if product not in offered:
             raise ProductUnknown(product=product, offered=", ".join(offered) or "nothing")
+        partners = _plans_of_partners(app, product)
+        if partners and plan not in partners:
+            raise PlanNotOffered(product=product, offered=", ".join(partners), plan=plan)
         # By the store's clock, by which keys end: that of whoever asks may have been set.
         expires = None if days is None else await self._keys.now() + days * 86_400_000_000
         made = await self._keys.create(consumer=consumer, product=product, plan=plan, expires=expires)

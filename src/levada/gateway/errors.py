@@ -12,6 +12,7 @@ __all__ = [
     "KeyUnknown",
     "MasterShort",
     "PlanInvalid",
+    "PlanNotOffered",
     "PlanUnknown",
     "ProductUnknown",
     "SealBroken",
@@ -63,3 +64,7 @@ class FleetRejected(LevadaError, code="LV1710"):
 
 class ProductUnknown(LevadaError, code="LV1711"):
     """{product} is not offered at the gateway, so a key for it would open nothing. Offered are the Experience APIs of this deployment: {offered}."""
+
+
+class PlanNotOffered(LevadaError, code="LV1712"):
+    """{product} is offered to partners alone, under the plans {offered}; {plan} is none of them. Name one of these, or state {plan} in its channel Partner(plans=…)."""
