@@ -80,6 +80,17 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
         },
         {"camel/a.r > a.kafka [o] (async/kafka)", "camel/b.r > b.kafka [o] (async/kafka)"},
     ),
+    "Camel endpoints that wrap others, of the process itself, and of a protocol": (
+        {
+            "r.camel.yaml": "- from:\n    uri: master:lock-1:sftp:ann@files.acme.org/in\n    steps:\n    - to: webhook:https://hooks.acme.org/x\n"
+            "    - to: caffeine-cache:prices\n    - to: jcache:x\n    - to: xquery:a.xq\n    - to: jmx:platform\n    - to: netty:tcp://erp.acme.org:5150?sync=true\n"
+            "    - to: mina:tcp://till.acme.org:7\n",
+        },
+        {
+            "camel/r > files.acme.org (file/sftp)", "camel/r > hooks.acme.org (sync/http)",
+            "camel/r > erp.acme.org (unknown/tcp)", "camel/r > till.acme.org (unknown/tcp)",
+        },
+    ),
     "Camel routes in Java": (
         {
             "bill/src/main/java/R.java": 'import org.apache.camel.builder.RouteBuilder;\nclass R extends RouteBuilder { void configure() {\n// from("ftp://no.acme.org/x")\n'

@@ -81,6 +81,12 @@ _INTERNAL = frozenset(
         "log-action",
         "webhook-source",
         "throttle",
+        "caffeine-cache",
+        "caffeine-loadcache",
+        "ehcache",
+        "jcache",
+        "jmx",
+        "xquery",
         "micrometer",
         "stream",
         "sql-stored-in",
@@ -329,6 +335,10 @@ def _uris_within(value: Any, numbers: Iterator[int], route: int, depth: int) -> 
             yield from _uris_within(child, numbers, route, depth + 1)
 
 
+_WRAPPED = re.compile(r"^(?:master:[^:]*:|webhook:)", re.IGNORECASE)
+"""What only says when or how another endpoint is used: ``master:LOCK:ftp:…``, ``webhook:telegram:…``."""
+
+
 def _endpoint_of(uri: Uri, values: Mapping[str, str]) -> Endpoint:
     def filled(text: str) -> str:
         return re.sub(
@@ -337,7 +347,7 @@ def _endpoint_of(uri: Uri, values: Mapping[str, str]) -> Endpoint:
             text,
         )
 
-    scheme, _, rest = filled(uri.uri).partition(":")
+    scheme, _, rest = _WRAPPED.sub("", filled(uri.uri)).partition(":")
     rest, _, query = rest.partition("?")
     options: dict[str, str] = {
         **{p.partition("=")[0]: unquote(p.partition("=")[2]) for p in query.split("&") if p},
@@ -348,7 +358,7 @@ def _endpoint_of(uri: Uri, values: Mapping[str, str]) -> Endpoint:
 
 
 _URLS = frozenset(
-    ("http", "https", "netty-http", "vertx-http", "ahc", "cxf", "cxfrs", "spring-ws", "grpc", "rest-openapi", "http4", "https4",
+    ("http", "https", "netty", "netty4", "mina", "netty-http", "vertx-http", "ahc", "cxf", "cxfrs", "spring-ws", "grpc", "rest-openapi", "http4", "https4",
      "undertow", "ws", "wss", "ftp", "sftp", "ftps", *_MAIL)
 )  # fmt: skip
 """Components whose endpoint is an address."""
