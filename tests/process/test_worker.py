@@ -395,7 +395,8 @@ async def test_an_edited_handler_is_stuck_with_both_sides_before_anything_runs(w
     assert world.legacy.done == ["charge"]
 
 
-async def test_served_by_a_loop_and_drained(world, call, event):
+async def at_a_slow_call(world, call, event):
+    """A run whose first call ends once the gate is open, and the worker that is to perform it."""
     gate = asyncio.Event()
 
     async def wait(attempt):
@@ -409,6 +410,11 @@ async def test_served_by_a_loop_and_drained(world, call, event):
     world.legacy.faults["slow"] = wait
     worker = world.worker(poll=0.01)
     await world.happen(event("e-1"))
+    return gate, worker
+
+
+async def test_served_by_a_loop_and_drained(world, call, event):
+    gate, worker = await at_a_slow_call(world, call, event)
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         group.create_task(worker.serve())
         while not world.legacy.calls:
@@ -500,19 +506,7 @@ async def test_what_was_claimed_after_its_worker_had_given_up_the_commit_is_work
 
 
 async def test_a_worker_ends_though_the_store_takes_nothing_more(world, call, event):
-    gate = asyncio.Event()
-
-    async def wait(attempt):
-        await gate.wait()
-
-    async def fulfil(_):
-        await call("slow")
-        await call("next")
-
-    world.code(fulfil)
-    world.legacy.faults["slow"] = wait
-    worker = world.worker(poll=0.01)
-    await world.happen(event("e-1"))
+    gate, worker = await at_a_slow_call(world, call, event)
 
     def refuse(unit):
         raise StoreError(reason="The server cannot be reached.")
