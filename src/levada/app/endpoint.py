@@ -253,9 +253,10 @@ class Endpoint:
 
     def _whole(self, body: bytes) -> Any:
         """Take 72.0 for a whole number, as JSON Schema does; msgspec alone does not."""
+        assert self._body is not None
         try:
-            value = msgspec.convert(_WHOLE.decode(body), self.operation.body)
-            integers_of(self.operation.body).check(value)
+            value = msgspec.convert(_WHOLE.decode(body), self._body.hint)
+            self._body.integers.check(value)
             return value
         except msgspec.ValidationError as error:
             raise BadRequest(reason=str(error), place=_place(error)) from None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import to_builtins
 
+from levada.cli._operate import table
 from levada.cli._shown import write_json
 from levada.landscape.words import many
 
@@ -32,7 +33,7 @@ def show_impact(network: Network, system: str, field: str | None, console: Conso
         return
     _verdict(network, found, field, console)
     if found.rings:
-        _rings(network, found, console)
+        _rings(network, found)
         _to_tell(found, console)
 
 
@@ -47,24 +48,15 @@ def _verdict(network: Network, found: Impact, field: str | None, console: Consol
     console.print(f"\n{told} may notice a change of {what}.\n", markup=False, highlight=False, soft_wrap=True)
 
 
-def _rings(network: Network, found: Impact, console: Console) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("Steps", justify="right", no_wrap=True)
-    table.add_column("System", overflow="fold")
-    table.add_column("Owner", overflow="fold")
-    table.add_column("Takes", overflow="fold")
+def _rings(network: Network, found: Impact) -> None:
+    rows: list[tuple[int, str, str, str]] = []
     for steps, ring in enumerate(found.rings, 1):
         for id_ in ring:
             node = network.nodes[id_]
             # What the others take is of systems between, not of this one.
             takes = ", ".join(found.fields.get(id_, ("unknown fields",))) if steps == 1 else ""
-            table.add_row(
-                str(steps), escape(node.name or id_), escape(node.owner or "unknown"), escape(takes)
-            )
-    console.print(table)
+            rows.append((steps, node.name or id_, node.owner or "unknown", takes))
+    table(("Steps", "System", "Owner", "Takes"), rows, empty="", right=("Steps",))
 
 
 def _to_tell(found: Impact, console: Console) -> None:
